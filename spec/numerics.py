@@ -1,0 +1,94 @@
+"""Every rule of arithmetic that the golden model and the RTL share, described once.
+
+The functions use only operators that Python integers, numpy arrays, numba and Amaranth values
+share, so that `model` compiles them and `hw` elaborates them from this text.  What needs a
+branch (`saturate`) has an Amaranth twin of the same name in `hw/numerics.py`.
+
+Rules: two's complement; `>>` is an arithmetic shift (floor); rounding is half up; saturation is
+explicit and symmetric for signed codes.  Widths are chosen so that int64 never overflows.
+"""
+
+import hashlib
+from math import isqrt as _isqrt
+from statistics import NormalDist
+
+MASK32 = 0xFFFF_FFFF
+
+# Domains of the counter-based generator: what a draw is for.
+DOMAIN_STATIC = 0x51
+DOMAIN_STUCK = 0x52
+DOMAIN_WRITE = 0x53
+DOMAIN_READ = 0x54
+
+_GOLDEN_RATIO = 0x9E37_79B1  # 2^32 / phi, odd: spreads neighbouring indices
+
+GAUSS_INDEX_BITS = 10
+GAUSS_FRACTION_BITS = 8
+
+
+def round_shift(value, shift):
+    """floor(value / 2**shift + 1/2); `shift` >= 0.  Half rounds towards plus infinity."""
+    return (value + ((1 << shift) >> 1)) >> shift
+
+
+def saturate(value, low, high):
+    """Clip an integer to low..high."""
+    return min(max(value, low), high)
+
+
+def signed_limit(bits):
+    """Q, the largest magnitude of a symmetric signed code: 2**(bits-1) - 1."""
+    return (1 << (bits - 1)) - 1
+
+
+def mix32(word):
+    """A 32-bit finaliser with low bias (two multiplications): each output bit depends on each input bit.
+
+    Constants: C. Wellons, hash-prospector (public domain).  `word` is unsigned, below 2**32.
+    """
+    word = word ^ (word >> 16)
+    word = (word * 0x7FEB_352D) & MASK32
+    word = word ^ (word >> 15)
+    word = (word * 0x846C_A68B) & MASK32
+    return word ^ (word >> 16)
+
+
+def event_key(seed, domain, event):
+    """The generator's key of one event (a strobe, an integrate, or 0 for what never changes)."""
+    return mix32(mix32((seed + domain) & MASK32) ^ event)
+
+
+def draw(key, index):
+    """32 random bits of one cell or column under a key from `event_key`."""
+    return mix32(((index * _GOLDEN_RATIO) & MASK32) ^ key)
+
+
+def cell_index(row, column, minus, columns):
+    """The generator's index of a device: the pair (row, column), `minus` 1 for its G-."""
+    return ((row * columns + column) << 1) + minus
+
+
+def isqrt(value: int) -> int:
+    """floor(sqrt(value)) of a non-negative integer (numba and Amaranth have bit-serial twins)."""
+    return _isqrt(value)
+
+
+def _gauss_table() -> tuple[int, ...]:
+    """Signed standard normal quantiles at (i + 1/2) / 2**GAUSS_INDEX_BITS, as integers * 2**GAUSS_FRACTION_BITS."""
+    size = 1 << GAUSS_INDEX_BITS
+    upper = [round(NormalDist().inv_cdf((i + 0.5) / size) * (1 << GAUSS_FRACTION_BITS)) for i in range(size // 2, size)]
+    return tuple([-z for z in reversed(upper)] + upper)
+
+
+GAUSS = _gauss_table()
+GAUSS_BITS = max(GAUSS).bit_length() + 1
+GAUSS_DIGEST = "4091690e60ba26e3"
+
+
+def table_digest(table) -> str:
+    """The digest that guards a stored integer table against a platform's different libm."""
+    return hashlib.sha256(",".join(map(str, table)).encode()).hexdigest()[:16]
+
+
+if table_digest(GAUSS) != GAUSS_DIGEST:
+    raise RuntimeError(f"the Gaussian table differs on this platform: {table_digest(GAUSS)}, expected {GAUSS_DIGEST}")

@@ -1,0 +1,263 @@
+"""The hardware's parameters: one frozen, validated, hashable dataclass of integers, and its named instances.
+
+Every width, depth and count of the RTL and of the golden model is a field here or a property derived
+from one.  Field metadata (range, unit, meaning) feeds validation, the error messages and docs/parameters.md.
+"""
+
+import hashlib
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, replace
+from math import ceil
+from pathlib import Path
+
+import tomli_w
+
+from spec.errors import InputError
+from spec.numerics import signed_limit
+
+RULES = ("accumulate", "counter")
+"""Update rules in the order of their code in the register `RULE`."""
+
+
+def _param(default: int, low: int, high: int, doc: str, unit: str = ""):
+    return field(default=default, metadata={"low": low, "high": high, "doc": doc, "unit": unit})
+
+
+@dataclass(frozen=True)
+class HwParams:
+    """One hardware instance.  Raises `InputError` when a value or a relation is not legal."""
+
+    name: str = field(default="custom", metadata={"doc": "label of the instance; not part of the hash"})
+
+    rows: int = _param(65, 1, 1024, "rows of the array; the last is the bias row, driven at full-scale code")
+    columns: int = _param(32, 1, 1024, "columns (differential pairs) of the trained array: hidden units")
+    classes: int = _param(10, 2, 64, "outputs of the upper layer")
+
+    dac_bits: int = _param(8, 1, 8, "bits of a row's input code", "bit")
+    dac_load_lanes: int = _param(8, 1, 64, "input codes loaded per cycle", "code/cycle")
+    adc_bits: int = _param(8, 3, 10, "bits of a signed column code", "bit")
+    adc_channels: int = _param(8, 1, 1024, "converters; columns share them by multiplexing")
+    sar_settle_cycles: int = _param(1, 1, 255, "settling of a SAR trial before the comparator is used", "cycle")
+    cmp_latency_cycles: int = _param(0, 0, 15, "registers between comparator and SAR logic", "cycle")
+
+    macs: int = _param(16, 1, 64, "multipliers of the digital upper layer")
+    weight_bits: int = _param(8, 2, 8, "bits of a signed upper-layer weight", "bit")
+    logit_bits: int = _param(8, 3, 16, "bits of a signed output code", "bit")
+    delta_bits: int = _param(8, 2, 10, "bits of a signed backpropagated error", "bit")
+
+    rules: tuple[str, ...] = field(default=RULES, metadata={"doc": "update rules that are built in"})
+    update_columns: int = _param(8, 1, 64, "columns of the update memory handled per cycle", "column/cycle")
+    accumulator_bits: int = _param(22, 8, 32, "bits of the signed gradient accumulator per weight", "bit")
+    counter_bits: int = _param(7, 2, 16, "bits of the signed sign counter per weight", "bit")
+    commit_depth: int = _param(4, 1, 32, "D: pulses of sample n are applied between reads n+D-1 and n+D", "sample")
+    queue_depth: int = _param(16, 2, 1024, "entries (rows with pulses) of the commit queue")
+    count_bits: int = _param(12, 2, 16, "bits of a signed pulse count streamed in transfer", "bit")
+
+    pulse_max_cycles: int = _param(255, 1, 65535, "hard limit of a strobe's width", "cycle")
+    guard_min_cycles: int = _param(1, 1, 255, "least distance of a strobe from line changes and other strobes", "cycle")
+    watchdog_cycles: int = _param(65535, 256, (1 << 24) - 1, "an array operation that takes longer is a fault", "cycle")
+
+    state_bits: int = _param(16, 8, 16, "bits of a cell's state in the emulated array", "bit")
+    read_bits: int = _param(12, 6, 12, "top bits of the state that a read uses", "bit")
+    macro_lanes: int = _param(32, 1, 1024, "columns that the emulated array handles per cycle", "column/cycle")
+
+    def __post_init__(self):
+        for f in fields(self):
+            if "low" in f.metadata:
+                self._check_range(f.name, getattr(self, f.name), f.metadata["low"], f.metadata["high"])
+        if not isinstance(self.rules, tuple) or not self.rules or any(r not in RULES for r in self.rules):
+            raise InputError(f"{self.rules!r} is not a non-empty list of {', '.join(RULES)}", key="rules")
+        if len(set(self.rules)) != len(self.rules):
+            raise InputError("a rule is named twice", key="rules")
+        for lanes, total in (
+            ("adc_channels", "columns"),
+            ("update_columns", "columns"),
+            ("macro_lanes", "columns"),
+            ("read_bits", "state_bits"),
+            ("guard_min_cycles", "watchdog_cycles"),
+            ("pulse_max_cycles", "watchdog_cycles"),
+        ):
+            if getattr(self, lanes) > getattr(self, total):
+                raise InputError(f"{getattr(self, lanes)} is more than {total} ({getattr(self, total)})", key=lanes)
+
+    @staticmethod
+    def _check_range(name: str, value: object, low: int, high: int) -> None:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise InputError(f"{value!r} is not an integer ({low}..{high})", key=name)
+        if not low <= value <= high:
+            raise InputError(f"{value} is outside {low}..{high}", key=name)
+
+    # -- derived -------------------------------------------------------------------------------
+
+    @property
+    def inputs(self) -> int:
+        """Data rows: all but the bias row."""
+        return self.rows - 1
+
+    @property
+    def dac_full_scale(self) -> int:
+        return (1 << self.dac_bits) - 1
+
+    @property
+    def row_words(self) -> int:
+        """Words of `dac_load_lanes` codes per sample."""
+        return ceil(self.rows / self.dac_load_lanes)
+
+    @property
+    def adc_limit(self) -> int:
+        """Q of the column codes: codes are -Q..Q, hidden codes 0..Q."""
+        return signed_limit(self.adc_bits)
+
+    @property
+    def adc_groups(self) -> int:
+        """Conversions of one channel per read."""
+        return ceil(self.columns / self.adc_channels)
+
+    @property
+    def conversion_cycles(self) -> int:
+        """Cycles of one conversion, all bits."""
+        return self.adc_bits * (self.sar_settle_cycles + self.cmp_latency_cycles)
+
+    @property
+    def weight_words(self) -> int:
+        """Words of `macs` weights per hidden unit."""
+        return ceil(self.classes / self.macs)
+
+    @property
+    def upper_rows(self) -> int:
+        """Inputs of the upper layer: hidden units and one bias, driven at code Q."""
+        return self.columns + 1
+
+    @property
+    def logit_acc_bits(self) -> int:
+        """Width of an upper-layer sum: no sum of `upper_rows` products can leave it."""
+        largest = self.upper_rows * self.adc_limit * (1 << (self.weight_bits - 1))
+        return largest.bit_length() + 1
+
+    @property
+    def logit_limit(self) -> int:
+        return signed_limit(self.logit_bits)
+
+    @property
+    def delta_limit(self) -> int:
+        return signed_limit(self.delta_bits)
+
+    @property
+    def update_words(self) -> int:
+        """Words of `update_columns` columns per row."""
+        return ceil(self.columns / self.update_columns)
+
+    @property
+    def memory_bits(self) -> int:
+        """Update-memory bits per weight: the widest rule that is built in."""
+        widths = {"accumulate": self.accumulator_bits, "counter": self.counter_bits}
+        return max(widths[r] for r in self.rules)
+
+    @property
+    def input_slots(self) -> int:
+        """Samples that the input buffer keeps: D in flight, one being loaded, one being streamed in.
+
+        With fewer than D + 1 the read of sample n+D-1 could wait for the update of sample n, which may wait
+        in a full commit queue for that very read.
+        """
+        return self.commit_depth + 2
+
+    @property
+    def macro_words(self) -> int:
+        """Words of `macro_lanes` columns per row of the emulated array."""
+        return ceil(self.columns / self.macro_lanes)
+
+    @property
+    def sum_bits(self) -> int:
+        """Width of a column sum with read noise."""
+        return 32
+
+    @property
+    def row_bits(self) -> int:
+        return max(1, (self.rows - 1).bit_length())
+
+    @property
+    def column_bits(self) -> int:
+        return max(1, (self.columns - 1).bit_length())
+
+    @property
+    def class_bits(self) -> int:
+        return (self.classes - 1).bit_length()
+
+    @property
+    def hash32(self) -> int:
+        """Identity of the parameters, read back from the hardware (register PARAMS_HASH)."""
+        text = repr(sorted((k, v) for k, v in asdict(self).items() if k != "name"))
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+
+
+# ULX3S, ICEBREAKER and MNIST carry the widths that their array needs; a board's own limits live in fpga/.
+INSTANCES: dict[str, HwParams] = {
+    p.name: p
+    for p in (
+        HwParams(name="TINY", rows=9, columns=6, classes=3, dac_load_lanes=4, adc_bits=6, adc_channels=2, macs=4,
+                 update_columns=4, commit_depth=2, queue_depth=4, macro_lanes=3),
+        HwParams(name="DIGITS"),
+        HwParams(name="MNIST", rows=785, columns=256, adc_channels=16, update_columns=32, commit_depth=16,
+                 queue_depth=64, macro_lanes=256),
+        HwParams(name="ULX3S", rows=785, columns=128, adc_channels=16, update_columns=4, commit_depth=16,
+                 rules=("counter",), counter_bits=9, state_bits=9, read_bits=9, macro_lanes=8),
+        HwParams(name="ICEBREAKER", rows=785, columns=128, rules=("counter",), counter_bits=8, update_columns=4,
+                 dac_load_lanes=4, adc_channels=4, macs=4, cmp_latency_cycles=2, macro_lanes=8),
+    )
+}  # fmt: skip
+
+
+def from_dict(values: dict, *, source: str = "") -> HwParams:
+    """Parameters from a TOML table.  `base` names an instance to start from; raises `InputError`."""
+    values = dict(values)
+    base = values.pop("base", None)
+    if base is not None and base not in INSTANCES:
+        raise InputError(f"unknown instance {base!r}; there are {', '.join(INSTANCES)}", source=source, key="base")
+    start = INSTANCES[base] if base else HwParams()
+    known = [f.name for f in fields(HwParams)]
+    for key in values:
+        if key not in known:
+            raise InputError(f"unknown parameter; there are base, {', '.join(known)}", source=source, key=key)
+    if isinstance(values.get("rules"), list):
+        values["rules"] = tuple(values["rules"])
+    if not isinstance(values.get("name", ""), str):
+        raise InputError(f"{values['name']!r} is not a text", source=source, key="name")
+    values.setdefault("name", Path(source).stem if source else "custom")
+    try:
+        return replace(start, **values)
+    except InputError as error:
+        raise InputError(str(error), source=source) from None
+
+
+def load(name_or_path: str) -> HwParams:
+    """A named instance, or a TOML file of parameters.  Raises `InputError`."""
+    if name_or_path in INSTANCES:
+        return INSTANCES[name_or_path]
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        raise InputError(f"unknown instance {name_or_path!r}; there are {', '.join(INSTANCES)}, or give a .toml file")
+    return from_dict(read_toml(path), source=str(path))
+
+
+def read_toml(path: Path) -> dict:
+    """A TOML file as a dict; a missing, unreadable or malformed one raises `InputError`."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError("no such file", source=str(path)) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"cannot be read: {error}", source=str(path)) from None
+
+
+def dump(params: HwParams) -> str:
+    """The parameters as TOML text that `load` reads back, each with its meaning and range."""
+    lines = []
+    for f in fields(params):
+        value = getattr(params, f.name)
+        if "low" in f.metadata:
+            lines.append(f"# {f.metadata['doc']} ({f.metadata['low']}..{f.metadata['high']})")
+        else:
+            lines.append(f"# {f.metadata['doc']}")
+        lines.append(tomli_w.dumps({f.name: list(value) if isinstance(value, tuple) else value}).strip())
+    return "\n".join(lines) + "\n"
