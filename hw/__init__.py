@@ -1,0 +1,1 @@
+"""The controller in Amaranth: one file per block, mirrored by `model/controller`.  Start at `hw/controller.py`."""

@@ -1,0 +1,56 @@
+"""Amaranth to SystemVerilog and RTLIL files."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from amaranth.back import rtlil, verilog
+from amaranth.lib.wiring import Component
+
+
+def to_systemverilog(
+    component: Component, name: str, path: str | Path, *, source_attributes: bool = False
+) -> Path:
+    """Write `component` as SystemVerilog with the top module `name`; return the path.
+
+    Port names join the members of the signature with two underscores: `bus.cyc` is `bus__cyc`. The file is left alone
+    when its text would not change, because simulator builds go by its time. `source_attributes` keeps the Python file
+    and line of each signal, for coverage and lint.
+
+    Raises TypeError when `component` has no signature, YosysError when there is no Yosys or it fails.
+    """
+    # Which Yosys writes the text decides the text; see sim.toolchain.environment.
+    os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
+    # verilog.convert() writes `always @*`, which Icarus never runs for an output that depends only on registers at
+    # their reset values: it stays X for ever. -sv writes always_comb. Private function, hence amaranth <0.6.
+    text = verilog._convert_rtlil_text(
+        _rtlil(component, name, source_attributes),
+        strip_internal_attrs=not source_attributes,
+        write_verilog_opts=["-sv"],
+    )
+    return _write(Path(path), text)
+
+
+def to_rtlil(component: Component, name: str, path: str | Path, *, source_attributes: bool = False) -> Path:
+    """Write `component` as RTLIL with the top module `name`; return the path. Otherwise as `to_systemverilog`.
+
+    Raises TypeError when `component` has no signature.
+    """
+    return _write(Path(path), _rtlil(component, name, source_attributes))
+
+
+def _rtlil(component: Component, name: str, source_attributes: bool) -> str:
+    return rtlil.convert(component, name=name, emit_src=source_attributes)
+
+
+def _write(path: Path, text: str) -> Path:
+    if path.is_file() and path.read_text() == text:
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Replaced in one step: two test workers may write the same file while a simulator reads it.
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=path.name, delete=False) as file:
+        file.write(text)
+    Path(file.name).replace(path)
+    return path

@@ -1,0 +1,211 @@
+"""Every payload and port that two blocks share, as functions of the parameters.
+
+Streams carry these payloads; a block's own ports are in its file.  The boundary to the analog array is
+`MacroPort`: one signature with several answers (behavioural macro, golden model under cocotb, pins).
+"""
+
+from amaranth.hdl import signed, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from spec.params import HwParams
+
+WIDTH_BITS = 16
+AMPLITUDE_BITS = 8
+LSB_BITS = 24
+PIXEL_BITS = 8
+
+
+class Pixels(data.StructLayout):
+    """One word of a raw sample: `dac_load_lanes` unsigned inputs in row order, the label in every word."""
+
+    def __init__(self, p: HwParams):
+        super().__init__(
+            {"pixels": data.ArrayLayout(PIXEL_BITS, p.dac_load_lanes), "label": unsigned(p.class_bits)}
+        )
+
+
+class Codes(data.StructLayout):
+    """One word of an encoded sample: input codes in row order, bias row included, padding rows 0."""
+
+    def __init__(self, p: HwParams):
+        super().__init__(
+            {"codes": data.ArrayLayout(p.dac_bits, p.dac_load_lanes), "label": unsigned(p.class_bits)}
+        )
+
+
+class Label(data.StructLayout):
+    def __init__(self, p: HwParams):
+        super().__init__({"label": unsigned(p.class_bits)})
+
+
+class Row(data.StructLayout):
+    """One row with a non-zero code of a sample that updates; `last` marks the bias row, which is never zero."""
+
+    def __init__(self, p: HwParams):
+        super().__init__({"row": unsigned(p.row_bits), "code": unsigned(p.dac_bits), "last": 1})
+
+
+class ColumnCodes(data.StructLayout):
+    """The codes of one conversion: channel k holds column group * adc_channels + k; `last` ends a read."""
+
+    def __init__(self, p: HwParams):
+        super().__init__({"codes": data.ArrayLayout(signed(p.adc_bits), p.adc_channels), "last": 1})
+
+
+class HiddenCodes(data.StructLayout):
+    """Column codes after the activation, 0..Q; columns beyond the last are 0."""
+
+    def __init__(self, p: HwParams):
+        super().__init__({"codes": data.ArrayLayout(unsigned(p.adc_bits - 1), p.adc_channels), "last": 1})
+
+
+class Weight(data.StructLayout):
+    """One upper-layer weight to store: hidden unit (bias last), class, value."""
+
+    def __init__(self, p: HwParams):
+        super().__init__(
+            {
+                "unit": unsigned(p.upper_rows.bit_length()),
+                "klass": unsigned(p.class_bits),
+                "value": signed(p.weight_bits),
+            }
+        )
+
+
+class Logits(data.StructLayout):
+    """Output codes of one sample and, per column, whether its hidden code is neither 0 nor Q."""
+
+    def __init__(self, p: HwParams):
+        super().__init__({"logits": data.ArrayLayout(signed(p.logit_bits), p.classes), "active": unsigned(p.columns)})
+
+
+class Verdict(data.StructLayout):
+    """What the margin rule says of a sample; `rival` is the best class other than the target."""
+
+    def __init__(self, p: HwParams):
+        super().__init__(
+            {
+                "update": 1,
+                "target": unsigned(p.class_bits),
+                "rival": unsigned(p.class_bits),
+                "prediction": unsigned(p.class_bits),
+                "active": unsigned(p.columns),
+            }
+        )
+
+
+class Update(data.StructLayout):
+    """Whether a sample updates: one per sample, in order."""
+
+    def __init__(self, p: HwParams):
+        super().__init__({"update": 1})
+
+
+class Deltas(data.StructLayout):
+    """One word of backpropagated errors; columns beyond the last are 0; `last` ends a sample."""
+
+    def __init__(self, p: HwParams):
+        super().__init__({"deltas": data.ArrayLayout(signed(p.delta_bits), p.update_columns), "last": 1})
+
+
+class Entry(data.StructLayout):
+    """A row with pulses, or (`end`, all else 0) the end of a sample's rows."""
+
+    def __init__(self, p: HwParams):
+        super().__init__(
+            {"end": 1, "row": unsigned(p.row_bits), "up": unsigned(p.columns), "down": unsigned(p.columns)}
+        )
+
+
+class Count(data.StructLayout):
+    """Transfer: pulses for one pair, row by row; positive for G+, negative for G-."""
+
+    def __init__(self, p: HwParams):
+        super().__init__({"count": signed(p.count_bits)})
+
+
+class Operation(data.StructLayout):
+    """One strobe to make: row, devices G+ (`up`) and G- (`down`) to pulse, polarity."""
+
+    def __init__(self, p: HwParams):
+        super().__init__(
+            {"row": unsigned(p.row_bits), "up": unsigned(p.columns), "down": unsigned(p.columns), "depress": 1}
+        )
+
+
+class Result(data.StructLayout):
+    """One sample's outcome for the host."""
+
+    def __init__(self, p: HwParams):
+        super().__init__({"prediction": unsigned(p.class_bits), "label": unsigned(p.class_bits), "update": 1})
+
+
+class WriteLines(wiring.Signature):
+    """The write side of the array.  A pulse is `strobe` high; its width in cycles is the pulse width.
+
+    Unselected lines carry the inhibit level.  `up` selects G+ devices, `down` G- devices of `row`;
+    polarity `depress` 0 potentiates, 1 depresses.
+    """
+
+    def __init__(self, p: HwParams):
+        super().__init__(
+            {
+                "row": Out(p.row_bits),
+                "up": Out(p.columns),
+                "down": Out(p.columns),
+                "depress": Out(1),
+                "amplitude": Out(AMPLITUDE_BITS),
+                "strobe": Out(1),
+            }
+        )
+
+
+class MacroPort(wiring.Signature):
+    """The analog boundary, seen from the controller.
+
+    Every operation is start/ready: a start (`integrate`, `erase`, `readout` high for one cycle, or a rising
+    `write.strobe`) is given only while `ready` is 1; `ready` falls in the next cycle and rises when the operation
+    is done (for a strobe: not before it has fallen), so the array may stretch it.
+
+    - rows: words of codes go into a shadow register (`dac_valid` and `dac_ready` transfer one word);
+      `integrate` swaps it into the array and integrates for `integrate_cycles`; column sums are then held
+      until the next `integrate`.
+    - converters: with `group` and the signed `trial` codes, `compare[k]` = (2 * sum >= (2 * trial[k] - 1) * lsb)
+      for column group * adc_channels + k, valid sar_settle_cycles + cmp_latency_cycles after a change.
+    - `readout` (program-verify and debug only): the states of the pair (`write.row`, `readout_column`).
+    """
+
+    def __init__(self, p: HwParams):
+        super().__init__(
+            {
+                "dac_valid": Out(1),
+                "dac_ready": In(1),
+                "dac_word": Out(range(max(2, p.row_words))),
+                "dac_codes": Out(data.ArrayLayout(p.dac_bits, p.dac_load_lanes)),
+                "integrate": Out(1),
+                "integrate_cycles": Out(WIDTH_BITS),
+                "lsb": Out(LSB_BITS),
+                "group": Out(range(max(2, p.adc_groups))),
+                "trial": Out(data.ArrayLayout(signed(p.adc_bits), p.adc_channels)),
+                "compare": In(p.adc_channels),
+                "write": Out(WriteLines(p)),
+                "erase": Out(1),
+                "readout": Out(1),
+                "readout_column": Out(p.column_bits),
+                "readout_plus": In(p.state_bits),
+                "readout_minus": In(p.state_bits),
+                "ready": In(1),
+            }
+        )
+
+
+class ImageWord(data.StructLayout):
+    """One word of a device image for the emulated array (spec/device_image.py, address order)."""
+
+    def __init__(self):
+        super().__init__({"address": unsigned(12), "value": unsigned(32)})
+
+
+def image_stream() -> stream.Signature:
+    return stream.Signature(ImageWord())

@@ -1,0 +1,28 @@
+"""Amaranth twins of the rules in spec/numerics.py that need a branch; the others are used from there directly."""
+
+from amaranth.hdl import Array, Const, Mux, Shape, Value, signed
+from amaranth.lib import stream
+from amaranth.lib.wiring import connect
+
+from spec.numerics import GAUSS, GAUSS_BITS
+
+
+def saturate(value, low: int, high: int) -> Value:
+    """Clip a value to the constants low..high; the result is just wide enough for them."""
+    shape = Shape.cast(range(low, high + 1))
+    value = Value.cast(value)
+    clipped = Mux(value < low, Const(low, shape), Mux(value > high, Const(high, shape), value))
+    result = clipped[: shape.width]
+    return result.as_signed() if shape.signed else result
+
+
+def gauss(index) -> Value:
+    """The Gaussian table of the spec as a lookup: signed quantile of a `GAUSS_INDEX_BITS`-bit index."""
+    return Array([Const(z, signed(GAUSS_BITS)) for z in GAUSS])[index]
+
+
+def link(m, source: stream.Interface, sink: stream.Interface) -> None:
+    """Connect two streams whose payload shapes must be *equal* (`connect` alone compares widths only)."""
+    if source.signature.payload_shape != sink.signature.payload_shape:
+        raise TypeError(f"payloads differ: {source.signature.payload_shape!r} and {sink.signature.payload_shape!r}")
+    connect(m, source, sink)

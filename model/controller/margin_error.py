@@ -1,0 +1,21 @@
+"""The margin rule: which samples update, and towards what."""
+
+from numba import njit
+
+
+@njit(cache=True)
+def margin_error(logits, label, margin, train):
+    """(update, target, rival, prediction) of one sample.
+
+    The rival is the best class other than the target, the prediction the best of all; ties go to the lower
+    index.  update = 1 when training and logits[target] - logits[rival] < margin: then the error is +1 on the
+    target and -1 on the rival, else there is none.
+    """
+    rival, prediction = -1, 0
+    for c in range(logits.shape[0]):
+        if logits[c] > logits[prediction]:
+            prediction = c
+        if c != label and (rival < 0 or logits[c] > logits[rival]):
+            rival = c
+    update = 1 if train and logits[label] - logits[rival] < margin else 0
+    return update, label, rival, prediction

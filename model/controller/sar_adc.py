@@ -1,0 +1,18 @@
+"""Column sums to signed codes: the closed form of the successive approximation."""
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True)
+def sar_adc(sums, lsb, adc_bits):
+    """Codes of held column sums: k iff (k - 1/2) lsb <= sum < (k + 1/2) lsb, clipped to -Q..Q.
+
+    sums: int64[columns]; lsb: column-sum units per code, >= 1.  Returns int32[columns].
+    """
+    limit = (1 << (adc_bits - 1)) - 1
+    codes = np.empty(sums.shape[0], np.int32)
+    for j in range(sums.shape[0]):
+        code = (2 * np.int64(sums[j]) + lsb) // (2 * lsb)
+        codes[j] = min(max(code, -limit), limit)
+    return codes

@@ -1,0 +1,157 @@
+"""The register map: the only place where a register, a field, an address or a reset value is written.
+
+RTL (`hw/register_file.py`), host driver (`sim/host.py`), golden register view and docs/registers.md read it.
+Addresses count 32-bit words.  A field wider than 32 bits does not exist: counters wrap at 2**32.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+
+MAGIC = 0x4352_5354  # "CRST"
+VERSION = 1
+NEVER = 0xFFFF_FFFF
+
+
+class Mode(IntEnum):
+    """What a run does; value of the field MODE.mode."""
+
+    INFER = 0
+    TRAIN = 1
+    TRANSFER = 2
+    DEBUG = 3
+
+
+class Fault(IntEnum):
+    """Bit numbers of FAULT.cause."""
+
+    UP_AND_DOWN = 0
+    BUSY_ARRAY = 1
+    WIDTH = 2
+    REPEAT = 3
+    COUNT_CAP = 4
+    STROBE_CAP = 5
+    GUARD = 6
+    WATCHDOG = 7
+    ABORT = 8
+
+
+FAULT_DOC = {
+    Fault.UP_AND_DOWN: "a strobe was asked to pulse both devices of one pair",
+    Fault.BUSY_ARRAY: "a strobe was asked for during integrate or convert",
+    Fault.WIDTH: "a strobe was held longer than the pulse width allows; it was cut",
+    Fault.REPEAT: "in training, a second strobe of a row within one sample, or a row out of order",
+    Fault.COUNT_CAP: "in transfer, more strobes of one row than COUNT_CAP",
+    Fault.STROBE_CAP: "the strobes of the run reached STROBE_CAP",
+    Fault.GUARD: "a strobe came closer to the last one, or to a line change, than the guard time",
+    Fault.WATCHDOG: "an array operation did not end in time",
+    Fault.ABORT: "the host aborted the run",
+}
+
+
+class Access(Enum):
+    RO = "ro"  # hardware writes, host reads
+    RW = "rw"  # host writes and reads, hardware reads
+    TRIGGER = "trigger"  # writing 1 gives one cycle of 1; reads 0
+    PORT = "port"  # every write is an event of its own with the data; reads 0
+
+
+@dataclass(frozen=True)
+class Field:
+    name: str
+    bits: int
+    doc: str
+    reset: int = 0
+
+
+@dataclass(frozen=True)
+class Register:
+    name: str
+    access: Access
+    doc: str
+    fields: tuple[Field, ...] = field(default_factory=tuple)
+
+
+def _value(name: str, access: Access, bits: int, doc: str, reset: int = 0) -> Register:
+    """A register with the one field `value`."""
+    return Register(name, access, doc, (Field("value", bits, doc, reset),))
+
+
+_RO, _RW, _TRIGGER, _PORT = Access.RO, Access.RW, Access.TRIGGER, Access.PORT
+
+REGISTERS: tuple[Register, ...] = (
+    _value("MAGIC", _RO, 32, "identity: the letters CRST"),
+    _value("VERSION", _RO, 32, "version of this map"),
+    _value("PARAMS_HASH", _RO, 32, "hash of the hardware parameters; the driver refuses another one"),
+    Register("CONTROL", _TRIGGER, "commands; all but abort and clear_fault are ignored while busy or in a fault", (
+        Field("start", 1, "start a run in MODE"),
+        Field("erase", 1, "bring every cell of the array to its erased state"),
+        Field("clear_memory", 1, "clear the update memory"),
+        Field("clear_counters", 1, "clear the counters"),
+        Field("abort", 1, "end the run and any strobe at once; latches the fault ABORT"),
+        Field("clear_fault", 1, "clear the latched faults; ignored while a run is active"),
+    )),
+    Register("STATUS", _RO, "what the controller is doing", (
+        Field("busy", 1, "a run or a command is active"),
+        Field("fault", 1, "a fault is latched: no strobe until it is cleared"),
+    )),
+    _value("FAULT", _RO, len(Fault), "latched fault causes, one bit each (see Fault)"),
+    _value("MODE", _RW, 2, "mode of the next run (see Mode); writes are ignored while busy"),
+    _value("RULE", _RW, 1, "update rule, by its place in RULES; must be built in"),
+    _value("SAMPLES", _RW, 32, "samples of the next infer or train run"),
+    _value("LSB", _RW, 24, "reference of the column converters: one code, in column-sum units; 0 acts as 1", 1),
+    _value("LOGIT_SHIFT", _RW, 5, "rounding shift from upper-layer sums to output codes"),
+    _value("MARGIN", _RW, 17, "a sample updates when code[target] - code[best rival] is below this", 12),
+    _value("THRESHOLD", _RW, 31, "update-memory value that gives a pulse; 0 acts as 1", 1 << 18),
+    _value("DOUBLE_FIRST", _RW, 32, "sample of the run from which the threshold is doubled", NEVER),
+    _value("DOUBLE_SECOND", _RW, 32, "sample of the run from which the threshold is doubled once more", NEVER),
+    _value("X_THRESHOLD", _RW, 8, "rule counter: least input code that counts", 128),
+    _value("DELTA_THRESHOLD", _RW, 10, "rule counter: least |delta| that counts; 0 acts as 1", 16),
+    _value("PULSE", _RW, 16, "strobe width in cycles; 0 acts as 1", 5),
+    _value("GUARD", _RW, 8, "cycles between a strobe and line changes; at least guard_min_cycles", 1),
+    _value("INTEGRATE", _RW, 16, "integration time in cycles; 0 acts as 1", 10),
+    Register("WRITE", _RW, "how the cells are pulsed", (
+        Field("depress", 1, "polarity: 0 potentiates, 1 depresses (transfer only; training potentiates)"),
+        Field("amplitude", 8, "amplitude code of the pulse"),
+    )),
+    _value("STROBE_CAP", _RW, 32, "strobes allowed in a run; reaching it is a fault", NEVER),
+    _value("COUNT_CAP", _RW, 16, "strobes allowed on one row in a transfer run", 2048),
+    _value("WEIGHT_ADDRESS", _RW, 16, "upper-layer weight that the next WEIGHT_DATA writes: unit * classes + class"),
+    _value("WEIGHT_DATA", _PORT, 8, "signed weight; each write advances WEIGHT_ADDRESS by one"),
+    Register("DEBUG_ADDRESS", _PORT, "reads one pair of cells out, in mode DEBUG only", (
+        Field("row", 16, "row of the pair"),
+        Field("column", 16, "column of the pair"),
+    )),
+    _value("DEBUG_PLUS", _RO, 16, "state of G+ at DEBUG_ADDRESS"),
+    _value("DEBUG_MINUS", _RO, 16, "state of G- at DEBUG_ADDRESS"),
+    _value("SAMPLES_DONE", _RO, 32, "counter: samples with a prediction"),
+    _value("CORRECT", _RO, 32, "counter: predictions that equal the label"),
+    _value("UPDATES", _RO, 32, "counter: samples whose margin asked for an update"),
+    _value("CLIPPED", _RO, 32, "counter: column codes at full scale Q"),
+    _value("INTEGRATES", _RO, 32, "counter: array reads"),
+    _value("STROBES", _RO, 32, "counter: strobes on the array"),
+    _value("PULSES_UP", _RO, 32, "counter: pulses on G+ devices"),
+    _value("PULSES_DOWN", _RO, 32, "counter: pulses on G- devices"),
+    _value("VERIFY_READS", _RO, 32, "counter: conductance reads; only program-verify and DEBUG can raise it"),
+    _value("CYCLES", _RO, 32, "counter: cycles in which a run was active"),
+    _value("ELAPSED", _RO, 32, "counter: cycles from the first integrate to the end of the last strobe or conversion"),
+    _value("STRETCH", _RO, 32, "counter: cycles that the array took beyond the programmed times"),
+)  # fmt: skip
+
+ADDRESS: dict[str, int] = {register.name: address for address, register in enumerate(REGISTERS)}
+BY_NAME: dict[str, Register] = {register.name: register for register in REGISTERS}
+
+EMULATOR_BASE = 0x4000
+"""Write-only window of the emulated array's device image (spec/device_image.py), one word per address."""
+
+
+def fields_of(name: str) -> list[tuple[Field, int]]:
+    """The fields of a register with their lowest bit."""
+    position, out = 0, []
+    for f in BY_NAME[name].fields:
+        out.append((f, position))
+        position += f.bits
+    return out
+
+
+def reset_value(name: str) -> int:
+    return sum(f.reset << position for f, position in fields_of(name))
