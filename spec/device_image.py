@@ -66,10 +66,12 @@ SECTIONS = (
     Section("stuck_threshold", 1, 17, "share of stuck cells * 65536"),
     Section("stuck_low", 1, 9, "share of the stuck cells held at their lowest state * 256"),
     Section("stuck_high", 1, 9, "share of the stuck cells held at their highest state * 256"),
-    Section("read_noise", 1, 20, "read-noise sigma per unit of sqrt(sum of x**2), 4 fraction bits"),
+    Section("read_noise", 1, 19, "read-noise sigma per unit of sqrt(sum of x**2), 4 fraction bits"),
     Section("seed", 1, 32, "seed of all the device's randomness"),
 )
-"""All sections in address order: section k starts where section k-1 ends."""
+"""All sections in address order: section k starts where section k-1 ends.
+
+With a read-noise constant of 19 bits no sum of 1024 rows leaves 32 bits (20 bits would)."""
 
 
 def offset(name: str) -> int:
