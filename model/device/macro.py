@@ -1,0 +1,283 @@
+"""The golden macro: a crossbar of compiled devices, bit for bit the arithmetic of `spec.device_image`.
+
+The kernels take a `MacroState` (a namedtuple of arrays and integers), so that other compiled code can pass it
+on; `GoldenMacro` is the friendly face.  Events are the macro's own 32-bit counts: the first integrate or
+strobe after `reset` is number 0.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+import model.jit  # noqa: F401  (lets the kernels call the rules of spec.numerics by name)
+from model.jit import kernel
+from spec.device_image import (
+    NODE_SHIFT,
+    READ_NOISE_SHIFT,
+    REL_BITS,
+    SCALE_FRACTION_BITS,
+    STEP_FRACTION_BITS,
+    DeviceImage,
+    offset,
+)
+from spec.numerics import (
+    DOMAIN_READ,
+    DOMAIN_STATIC,
+    DOMAIN_STUCK,
+    DOMAIN_WRITE,
+    GAUSS,
+    GAUSS_FRACTION_BITS,
+    GAUSS_INDEX_BITS,
+    MASK32,
+    cell_index,
+    draw,
+    event_key,
+    isqrt,
+    saturate,
+)
+from spec.params import HwParams
+
+_UP_TABLE, _DOWN_TABLE = offset("up_table"), offset("down_table")
+_SCALE_UP, _SCALE_DOWN = offset("scale_up"), offset("scale_down")
+_SPAN, _INVERSE, _LOW = offset("span"), offset("inverse"), offset("low")
+_NOISE_ADD, _NOISE_REL = offset("noise_add"), offset("noise_rel")
+_STUCK_THRESHOLD, _STUCK_LOW = offset("stuck_threshold"), offset("stuck_low")
+_STUCK_HIGH, _READ_NOISE, _SEED = offset("stuck_high"), offset("read_noise"), offset("seed")
+
+_GAUSS = np.array(GAUSS, np.int64)
+_GAUSS_MASK = (1 << GAUSS_INDEX_BITS) - 1
+_REL_MAX = (1 << REL_BITS) - 1
+_NODE_MASK = (1 << NODE_SHIFT) - 1
+_ROUND_DRAW_SHIFT = 32 - STEP_FRACTION_BITS  # stochastic rounding uses the top bits of the write draw
+
+
+class MacroState(NamedTuple):
+    """All of a macro but its event counts.  Last axis of the cell arrays: 0 is G+, 1 is G-."""
+
+    g: np.ndarray
+    """State of each cell, uint16 (rows, columns, 2)."""
+    diff: np.ndarray
+    """What a read sees: (g+ >> r) - (g- >> r), int16 (rows, columns); kept up by whatever moves a cell."""
+    quantiles: np.ndarray
+    """Static draw of each cell, uint32 (rows, columns, 2); its bytes are q_up, q_down, q_span, q_low."""
+    stuck: np.ndarray
+    """1 where the cell never moves, uint8 (rows, columns, 2)."""
+    words: np.ndarray
+    """The device image, int64 (IMAGE_WORDS)."""
+    state_bits: int
+    read_shift: int
+    """r = state_bits - read_bits."""
+
+
+@kernel
+def draw_static(state):
+    """Fill `quantiles` and `stuck` from the generator."""
+    rows, columns, _ = state.g.shape
+    static_key = event_key(state.words[_SEED], DOMAIN_STATIC, 0)
+    stuck_key = event_key(state.words[_SEED], DOMAIN_STUCK, 0)
+    for row in range(rows):
+        for column in range(columns):
+            for minus in range(2):
+                index = cell_index(row, column, minus, columns)
+                state.quantiles[row, column, minus] = draw(static_key, index)
+                low_bits = draw(stuck_key, index) & 0xFFFF
+                state.stuck[row, column, minus] = 1 if low_bits < state.words[_STUCK_THRESHOLD] else 0
+
+
+@kernel
+def cell_range(state, row, column, minus):
+    """Lowest state, range and highest state of one cell: (lo, s, hi)."""
+    a = np.int64(state.quantiles[row, column, minus])
+    lo = state.words[_LOW + ((a >> 24) & 255)]
+    s = state.words[_SPAN + ((a >> 16) & 255)]
+    return lo, s, min(lo + s, (1 << state.state_bits) - 1)
+
+
+@kernel
+def erased_state(state, row, column, minus):
+    """The state after an erase: the lowest, or where a stuck cell is held."""
+    lo, s, hi = cell_range(state, row, column, minus)
+    if state.stuck[row, column, minus] == 0:
+        return lo
+    index = cell_index(row, column, minus, state.g.shape[1])
+    b = draw(event_key(state.words[_SEED], DOMAIN_STUCK, 0), index)
+    r = (b >> 16) & 255
+    if r < state.words[_STUCK_LOW]:
+        return lo
+    if r < state.words[_STUCK_LOW] + state.words[_STUCK_HIGH]:
+        return hi
+    return min(lo + ((s * (b >> 24)) >> 8), hi)
+
+
+@kernel
+def update_difference(state, row, column):
+    """Bring `diff` of one pair up to date after `g` changed."""
+    plus = np.int64(state.g[row, column, 0]) >> state.read_shift
+    state.diff[row, column] = plus - (np.int64(state.g[row, column, 1]) >> state.read_shift)
+
+
+@kernel
+def erase(state):
+    """Every cell to its erased state."""
+    rows, columns, _ = state.g.shape
+    for row in range(rows):
+        for column in range(columns):
+            state.g[row, column, 0] = erased_state(state, row, column, 0)
+            state.g[row, column, 1] = erased_state(state, row, column, 1)
+            update_difference(state, row, column)
+
+
+@kernel
+def load(state, states):
+    """Put `states`, int64 (rows, columns, 2), into the cells, clipped to their range; a stuck cell keeps its own."""
+    rows, columns, _ = state.g.shape
+    for row in range(rows):
+        for column in range(columns):
+            for minus in range(2):
+                if state.stuck[row, column, minus] == 0:
+                    lo, _, hi = cell_range(state, row, column, minus)
+                    state.g[row, column, minus] = saturate(np.int64(states[row, column, minus]), lo, hi)
+            update_difference(state, row, column)
+
+
+@kernel
+def _pulse(state, row, column, minus, polarity, key):
+    """One pulse on one cell; `key` is the strobe's event key."""
+    words = state.words
+    a = np.int64(state.quantiles[row, column, minus])
+    lo, s, hi = cell_range(state, row, column, minus)
+    g = np.int64(state.g[row, column, minus])
+    rel = min(((g - lo) * words[_INVERSE + ((a >> 16) & 255)]) >> state.state_bits, _REL_MAX)
+    if polarity == 0:
+        node, scale = _UP_TABLE + (rel >> NODE_SHIFT), words[_SCALE_UP + (a & 255)]
+    else:
+        node, scale = _DOWN_TABLE + (rel >> NODE_SHIFT), words[_SCALE_DOWN + ((a >> 8) & 255)]
+    mean = words[node] + (((words[node + 1] - words[node]) * (rel & _NODE_MASK)) >> NODE_SHIFT)
+    step = (mean * scale) >> SCALE_FRACTION_BITS
+    h = draw(key, cell_index(row, column, minus, state.g.shape[1]))
+    sigma = words[_NOISE_ADD] + ((mean * words[_NOISE_REL]) >> SCALE_FRACTION_BITS)
+    noise = (_GAUSS[h & _GAUSS_MASK] * sigma) >> GAUSS_FRACTION_BITS
+    d = (((step if polarity == 0 else -step) + noise) * s) >> REL_BITS
+    state.g[row, column, minus] = saturate(g + ((d + (h >> _ROUND_DRAW_SHIFT)) >> STEP_FRACTION_BITS), lo, hi)
+
+
+@kernel
+def strobe(state, row, up, down, polarity, event):
+    """One pulse on the selected cells of a row.
+
+    `up`, `down`: uint8 (columns), nonzero selects G+ / G- of the pair.
+    `polarity`: 0 potentiates, 1 depresses.  `event`: the strobe's number, 0..2**32-1.
+    """
+    key = event_key(state.words[_SEED], DOMAIN_WRITE, event)
+    for column in range(up.shape[0]):
+        if up[column] | down[column]:
+            if up[column] and state.stuck[row, column, 0] == 0:
+                _pulse(state, row, column, 0, polarity, key)
+            if down[column] and state.stuck[row, column, 1] == 0:
+                _pulse(state, row, column, 1, polarity, key)
+            update_difference(state, row, column)
+
+
+@kernel
+def integrate(state, codes, event, sums):
+    """Column sums of one read into `sums`, int32 (columns).
+
+    `codes`: unsigned integers (rows).  `event`: the integrate's number, 0..2**32-1.  No sum leaves 32 bits
+    (1024 rows x 255 x 4095, and the read noise of a 19-bit constant).
+    """
+    rows, columns = state.diff.shape
+    sums[:] = 0
+    power = 0
+    for row in range(rows):
+        code = np.int64(codes[row])
+        if code != 0:
+            power += code * code
+            for column in range(columns):
+                sums[column] += code * state.diff[row, column]
+    scale = isqrt(power) * state.words[_READ_NOISE]
+    if scale != 0:
+        key = event_key(state.words[_SEED], DOMAIN_READ, event)
+        for column in range(columns):
+            sums[column] += (_GAUSS[draw(key, column) & _GAUSS_MASK] * scale) >> READ_NOISE_SHIFT
+
+
+def empty_state(params: HwParams, image: DeviceImage) -> MacroState:
+    """A macro's arrays, static draws done, cells erased.  Raises `ValueError` if the state widths differ."""
+    if image.state_bits != params.state_bits:
+        raise ValueError(f"the image has {image.state_bits}-bit states, the hardware {params.state_bits}")
+    shape = (params.rows, params.columns, 2)
+    state = MacroState(
+        g=np.zeros(shape, np.uint16),
+        diff=np.zeros(shape[:2], np.int16),
+        quantiles=np.zeros(shape, np.uint32),
+        stuck=np.zeros(shape, np.uint8),
+        words=np.array(image.words, np.int64),
+        state_bits=params.state_bits,
+        read_shift=params.state_bits - params.read_bits,
+    )
+    draw_static(state)
+    erase(state)
+    return state
+
+
+class Events(NamedTuple):
+    """The macro's own counts, each modulo 2**32."""
+
+    integrates: int
+    strobes: int
+
+
+_NO_EVENTS = Events(0, 0)
+
+
+class GoldenMacro:
+    """The golden answer to the macro port.  A shape, row or polarity that does not exist raises `ValueError`.
+
+    Compiled code works on `state` directly and then hands its event counts back with `reset(events)`.
+    """
+
+    def __init__(self, params: HwParams, image: DeviceImage):
+        self.params = params
+        self.image = image
+        self.state = empty_state(params, image)
+        self.events = _NO_EVENTS
+
+    def reset(self, events: Events = _NO_EVENTS) -> None:
+        """Set the event counts; the cells keep their states (the array is non-volatile)."""
+        self.events = Events(events[0] & MASK32, events[1] & MASK32)
+
+    def erase(self) -> None:
+        """Every cell to its lowest state (stuck cells hold theirs); the event counts go on."""
+        erase(self.state)
+
+    def load(self, states: np.ndarray) -> None:
+        """Put a snapshot of `conductances()`, or states that a float model made of one, into the cells."""
+        if states.shape != self.state.g.shape:
+            raise ValueError(f"states of shape {states.shape}, {self.state.g.shape} needed")
+        load(self.state, np.asarray(states, np.int64))
+
+    def integrate(self, codes: np.ndarray) -> np.ndarray:
+        """Column sums, int32 (columns), of one read of `codes`, 0..full scale (rows)."""
+        codes = np.asarray(codes)
+        if codes.shape != (self.params.rows,):
+            raise ValueError(f"codes of shape {codes.shape}, ({self.params.rows},) needed")
+        if codes.min() < 0 or codes.max() > self.params.dac_full_scale:
+            raise ValueError(f"codes {codes.min()}..{codes.max()} leave 0..{self.params.dac_full_scale}")
+        sums = np.empty(self.params.columns, np.int32)
+        integrate(self.state, codes, self.events.integrates, sums)
+        self.reset(self.events._replace(integrates=self.events.integrates + 1))
+        return sums
+
+    def strobe(self, row: int, up: np.ndarray, down: np.ndarray, polarity: int) -> None:
+        """One pulse on G+ where `up` is set, on G- where `down` is; polarity 0 potentiates, 1 depresses."""
+        up, down = (np.asarray(mask).astype(bool).view(np.uint8) for mask in (up, down))
+        if up.shape != (self.params.columns,) or down.shape != up.shape:
+            raise ValueError(f"masks of shape {up.shape} and {down.shape}, ({self.params.columns},) needed")
+        if not 0 <= row < self.params.rows or polarity not in (0, 1):
+            raise ValueError(f"no row {row} of {self.params.rows}, or polarity {polarity} is not 0 or 1")
+        strobe(self.state, row, up, down, polarity, self.events.strobes)
+        self.reset(self.events._replace(strobes=self.events.strobes + 1))
+
+    def conductances(self) -> np.ndarray:
+        """A copy of the states, uint16 (rows, columns, 2); the last axis is G+, G-."""
+        return self.state.g.copy()

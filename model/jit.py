@@ -1,0 +1,73 @@
+"""numba for the golden model: the shared integer rules, compiled from their one text, and `kernel`.
+
+Importing this module lets every kernel call the functions of `spec.numerics` by name.  The compiled functions
+exported here are for direct calls.  All their arithmetic is int64: a kernel converts what it loads from an
+unsigned array with `np.int64(...)` first, because numba mixes uint64 with int64 into float64.
+"""
+
+import hashlib
+from math import sqrt
+from pathlib import Path
+
+import numba
+import numpy as np
+from numba.extending import overload, register_jitable
+
+from spec import numerics
+
+_ROOT = Path(__file__).parent.parent
+_INLINED = ("spec/numerics.py", "spec/device_image.py", "model/jit.py", "model/device/macro.py")
+_INLINED += ("model/controller/*.py",)
+
+
+def _sources_digest() -> str:
+    """A digest of the sources that kernels inline from other files."""
+    paths = sorted(path for pattern in _INLINED for path in _ROOT.glob(pattern))
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in paths)).hexdigest()[:12]
+
+
+# numba's cache notices a change of a function's own file only: a kernel would keep the old text of a rule
+# that it inlines from another file.  So the cache's directory carries the digest of those files.
+_CACHE = Path(numba.config.CACHE_DIR or Path(__file__).parent / "__pycache__")
+numba.config.CACHE_DIR = str(_CACHE / _sources_digest())
+
+
+def kernel(function):
+    """Compile an integer kernel: cached on disk, no Python objects, no global interpreter lock."""
+    return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+
+
+def _isqrt(value):
+    root = np.int64(sqrt(value))  # exact below 2**52, one off at most beyond
+    while root * root > value:
+        root -= 1
+    while (root + 1) * (root + 1) <= value:
+        root += 1
+    return root
+
+
+@overload(numerics.isqrt)
+def _overload_isqrt(value):
+    return _isqrt
+
+
+for _rule in (
+    numerics.round_shift,
+    numerics.saturate,
+    numerics.signed_limit,
+    numerics.mix32,
+    numerics.event_key,
+    numerics.draw,
+    numerics.cell_index,
+):
+    register_jitable(_rule)
+
+round_shift = kernel(numerics.round_shift)
+saturate = kernel(numerics.saturate)
+signed_limit = kernel(numerics.signed_limit)
+mix32 = kernel(numerics.mix32)
+event_key = kernel(numerics.event_key)
+draw = kernel(numerics.draw)
+cell_index = kernel(numerics.cell_index)
+isqrt = kernel(_isqrt)
+"""Compiled twins of `spec.numerics`, the same names; arguments are integers in the int64 range."""
