@@ -129,7 +129,7 @@ def erase(state):
 
 @kernel
 def load(state, states):
-    """Put `states`, int64 (rows, columns, 2), into the cells, clipped to their range; a stuck cell keeps its own."""
+    """Put int64 `states` (rows, columns, 2) into the cells, clipped to their ranges; stuck cells keep theirs."""
     rows, columns, _ = state.g.shape
     for row in range(rows):
         for column in range(columns):

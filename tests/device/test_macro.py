@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference_macro import ReferenceMacro, images, simple_image
 
 from model.device.macro import Events, GoldenMacro, integrate
 from spec.device_image import QUANTILES
 from spec.numerics import GAUSS
 from spec.params import INSTANCES, HwParams
+from tests.device.reference_macro import ReferenceMacro, images, simple_image
 
 ROWS, COLUMNS = 3, 5
 
@@ -34,7 +34,7 @@ operations = st.lists(
 events = st.one_of(st.just(0), st.integers(0, 2**32 - 1), st.just(2**32 - 1))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60)  # each example runs up to a dozen operations
 @given(images(), st.integers(6, 12), events, operations)
 def test_equals_reference(image, read_bits, event, steps):
     golden, reference = small(image, read_bits)
