@@ -77,7 +77,9 @@ class Logits(data.StructLayout):
     """Output codes of one sample and, per column, whether its hidden code is neither 0 nor Q."""
 
     def __init__(self, p: HwParams):
-        super().__init__({"logits": data.ArrayLayout(signed(p.logit_bits), p.classes), "active": unsigned(p.columns)})
+        super().__init__(
+            {"logits": data.ArrayLayout(signed(p.logit_bits), p.classes), "active": unsigned(p.columns)}
+        )
 
 
 class Verdict(data.StructLayout):
@@ -130,7 +132,12 @@ class Operation(data.StructLayout):
 
     def __init__(self, p: HwParams):
         super().__init__(
-            {"row": unsigned(p.row_bits), "up": unsigned(p.columns), "down": unsigned(p.columns), "depress": 1}
+            {
+                "row": unsigned(p.row_bits),
+                "up": unsigned(p.columns),
+                "down": unsigned(p.columns),
+                "depress": 1,
+            }
         )
 
 

@@ -37,7 +37,9 @@ class HwParams:
     dac_load_lanes: int = _param(8, 1, 64, "input codes loaded per cycle", "code/cycle")
     adc_bits: int = _param(8, 3, 10, "bits of a signed column code", "bit")
     adc_channels: int = _param(8, 1, 1024, "converters; columns share them by multiplexing")
-    sar_settle_cycles: int = _param(1, 1, 255, "settling of a SAR trial before the comparator is used", "cycle")
+    sar_settle_cycles: int = _param(
+        1, 1, 255, "settling of a SAR trial before the comparator is used", "cycle"
+    )
     cmp_latency_cycles: int = _param(0, 0, 15, "registers between comparator and SAR logic", "cycle")
 
     macs: int = _param(16, 1, 64, "multipliers of the digital upper layer")
@@ -49,17 +51,25 @@ class HwParams:
     update_columns: int = _param(8, 1, 64, "columns of the update memory handled per cycle", "column/cycle")
     accumulator_bits: int = _param(22, 8, 32, "bits of the signed gradient accumulator per weight", "bit")
     counter_bits: int = _param(7, 2, 16, "bits of the signed sign counter per weight", "bit")
-    commit_depth: int = _param(4, 1, 32, "D: pulses of sample n are applied between reads n+D-1 and n+D", "sample")
+    commit_depth: int = _param(
+        4, 1, 32, "D: pulses of sample n are applied between reads n+D-1 and n+D", "sample"
+    )
     queue_depth: int = _param(16, 2, 1024, "entries (rows with pulses) of the commit queue")
     count_bits: int = _param(12, 2, 16, "bits of a signed pulse count streamed in transfer", "bit")
 
     pulse_max_cycles: int = _param(255, 1, 65535, "hard limit of a strobe's width", "cycle")
-    guard_min_cycles: int = _param(1, 1, 255, "least distance of a strobe from line changes and other strobes", "cycle")
-    watchdog_cycles: int = _param(65535, 256, (1 << 24) - 1, "an array operation that takes longer is a fault", "cycle")
+    guard_min_cycles: int = _param(
+        1, 1, 255, "least distance of a strobe from line changes and other strobes", "cycle"
+    )
+    watchdog_cycles: int = _param(
+        65535, 256, (1 << 24) - 1, "an array operation that takes longer is a fault", "cycle"
+    )
 
     state_bits: int = _param(16, 8, 16, "bits of a cell's state in the emulated array", "bit")
     read_bits: int = _param(12, 6, 12, "top bits of the state that a read uses", "bit")
-    macro_lanes: int = _param(32, 1, 1024, "columns that the emulated array handles per cycle", "column/cycle")
+    macro_lanes: int = _param(
+        32, 1, 1024, "columns that the emulated array handles per cycle", "column/cycle"
+    )
 
     def __post_init__(self):
         for f in fields(self):
@@ -78,7 +88,9 @@ class HwParams:
             ("pulse_max_cycles", "watchdog_cycles"),
         ):
             if getattr(self, lanes) > getattr(self, total):
-                raise InputError(f"{getattr(self, lanes)} is more than {total} ({getattr(self, total)})", key=lanes)
+                raise InputError(
+                    f"{getattr(self, lanes)} is more than {total} ({getattr(self, total)})", key=lanes
+                )
 
     @staticmethod
     def _check_range(name: str, value: object, low: int, high: int) -> None:
@@ -213,7 +225,9 @@ def from_dict(values: dict, *, source: str = "") -> HwParams:
     values = dict(values)
     base = values.pop("base", None)
     if base is not None and base not in INSTANCES:
-        raise InputError(f"unknown instance {base!r}; there are {', '.join(INSTANCES)}", source=source, key="base")
+        raise InputError(
+            f"unknown instance {base!r}; there are {', '.join(INSTANCES)}", source=source, key="base"
+        )
     start = INSTANCES[base] if base else HwParams()
     known = [f.name for f in fields(HwParams)]
     for key in values:
@@ -236,7 +250,9 @@ def load(name_or_path: str) -> HwParams:
         return INSTANCES[name_or_path]
     path = Path(name_or_path)
     if path.suffix != ".toml":
-        raise InputError(f"unknown instance {name_or_path!r}; there are {', '.join(INSTANCES)}, or give a .toml file")
+        raise InputError(
+            f"unknown instance {name_or_path!r}; there are {', '.join(INSTANCES)}, or give a .toml file"
+        )
     return from_dict(read_toml(path), source=str(path))
 
 

@@ -20,7 +20,9 @@ STAGES = (
     Stage("logits", "upper_layer", "signed output codes, one per class"),
     Stage("verdict", "margin_error", "update, target, rival, prediction"),
     Stage("delta", "backprop_delta", "backpropagated error per column; only where the verdict is an update"),
-    Stage("entry", "update_rule", "rows with pulses: row, columns up, columns down; only where there are any"),
+    Stage(
+        "entry", "update_rule", "rows with pulses: row, columns up, columns down; only where there are any"
+    ),
     Stage("strobe", "pulse_scheduler", "operations on the write lines: row, up, down, depress, in order"),
 )
 

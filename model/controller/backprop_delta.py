@@ -1,12 +1,11 @@
 """The error carried back through the upper layer's weights."""
 
 import numpy as np
-from numba import njit
 
-from model.jit import saturate
+from model.jit import kernel, saturate
 
 
-@njit(cache=True)
+@kernel
 def backprop_delta(weights, hidden, target, rival, adc_bits, delta_bits):
     """delta_j = saturate(w_j,target - w_j,rival) where 0 < hidden_j < Q, else 0.
 

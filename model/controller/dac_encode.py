@@ -1,14 +1,13 @@
 """Raw inputs to row codes."""
 
 import numpy as np
-from numba import njit
 
-from model.jit import round_shift
+from model.jit import kernel, round_shift
 
 PIXEL_BITS = 8
 
 
-@njit(cache=True)
+@kernel
 def dac_encode(pixels, dac_bits):
     """Row codes of one sample.
 

@@ -1,9 +1,9 @@
 """The margin rule: which samples update, and towards what."""
 
-from numba import njit
+from model.jit import kernel
 
 
-@njit(cache=True)
+@kernel
 def margin_error(logits, label, margin, train):
     """(update, target, rival, prediction) of one sample.
 

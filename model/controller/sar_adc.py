@@ -1,10 +1,11 @@
 """Column sums to signed codes: the closed form of the successive approximation."""
 
 import numpy as np
-from numba import njit
+
+from model.jit import kernel
 
 
-@njit(cache=True)
+@kernel
 def sar_adc(sums, lsb, adc_bits):
     """Codes of held column sums: k iff (k - 1/2) lsb <= sum < (k + 1/2) lsb, clipped to -Q..Q.
 

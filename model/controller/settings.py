@@ -27,7 +27,15 @@ class Settings(NamedTuple):
     delta_threshold: int
 
 
-_WIDTHS = ("dac_bits", "adc_bits", "logit_bits", "delta_bits", "accumulator_bits", "counter_bits", "commit_depth")
+_WIDTHS = (
+    "dac_bits",
+    "adc_bits",
+    "logit_bits",
+    "delta_bits",
+    "accumulator_bits",
+    "counter_bits",
+    "commit_depth",
+)
 
 
 def settings(params: HwParams, registers: dict[str, int] | None = None) -> Settings:

@@ -1,20 +1,18 @@
 """The update rules: what a sample adds to the update memory, and which cells then get a pulse."""
 
-from numba import njit
-
-from model.jit import saturate
+from model.jit import kernel, saturate
 from spec.params import RULES
 
 ACCUMULATE = RULES.index("accumulate")
 
 
-@njit(cache=True)
+@kernel
 def effective_threshold(threshold, sample, double_first, double_second):
     """The threshold doubles at two samples of the run: the step size halves twice."""
     return threshold << ((1 if sample >= double_first else 0) + (1 if sample >= double_second else 0))
 
 
-@njit(cache=True)
+@kernel
 def increment(rule, code, delta, x_threshold, delta_threshold):
     """What one weight's memory gains: code * delta (accumulate), or the sign of delta where both are large (counter)."""
     if rule == ACCUMULATE:
@@ -27,7 +25,7 @@ def increment(rule, code, delta, x_threshold, delta_threshold):
     return 0
 
 
-@njit(cache=True)
+@kernel
 def update_rule(memory, code, delta, threshold, s, up, down):
     """Update one row; the memory, `up` and `down` are written in place.  Returns the number of pulses.
 

@@ -1,12 +1,11 @@
 """The digital upper layer: hidden codes to output codes."""
 
 import numpy as np
-from numba import njit
 
-from model.jit import round_shift, saturate
+from model.jit import kernel, round_shift, saturate
 
 
-@njit(cache=True)
+@kernel
 def upper_layer(hidden, weights, adc_bits, logit_shift, logit_bits):
     """Output codes: saturate(round_shift(sum_j h_j w_jc + Q w_bias,c, shift), +-Q_logit).
 

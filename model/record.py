@@ -1,0 +1,51 @@
+"""What a run leaves behind, the same from the golden model and from the RTL: compared field by field."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass
+class Strobes:
+    """Operations on the write lines in order: row int32[n]; up, down uint8[n, columns]; depress uint8[n]."""
+
+    row: np.ndarray
+    up: np.ndarray
+    down: np.ndarray
+    depress: np.ndarray
+
+    @classmethod
+    def empty(cls, columns: int) -> "Strobes":
+        none = np.zeros((0, columns), np.uint8)
+        return cls(np.zeros(0, np.int32), none, none, np.zeros(0, np.uint8))
+
+    @classmethod
+    def join(cls, parts: list["Strobes"]) -> "Strobes":
+        return cls(
+            *(np.concatenate([getattr(p, f) for p in parts]) for f in ("row", "up", "down", "depress"))
+        )
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    @property
+    def pulses_up(self) -> int:
+        return int(self.up.sum())
+
+    @property
+    def pulses_down(self) -> int:
+        return int(self.down.sum())
+
+
+@dataclass
+class RunRecord:
+    """One run.  `trace[stage]` is a list with one array per sample (or per entry, per strobe), see spec/stages.py."""
+
+    predictions: np.ndarray
+    updates: np.ndarray
+    strobes: Strobes
+    trace: dict[str, list[np.ndarray]] = field(default_factory=dict)
+
+    def accuracy(self, labels: np.ndarray) -> float:
+        """Share of right predictions; `labels` int[n]."""
+        return float((self.predictions == labels).mean())

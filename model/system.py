@@ -1,0 +1,333 @@
+"""The golden system: the controller's functions and the golden macro composed into one committed sample.
+
+`run_samples` is the only composition: `GoldenController` runs it with and without traces, and the experiments
+run it for whole epochs.  A sample's step is: commit the pulses of sample n-D, read, decide, update.
+`GoldenController` has the coroutines of the host driver (`sim/host.py`), so one job drives model and hardware.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from model.controller.activation import activation
+from model.controller.backprop_delta import backprop_delta
+from model.controller.dac_encode import dac_encode
+from model.controller.margin_error import margin_error
+from model.controller.pulse_scheduler import pulse_scheduler
+from model.controller.sar_adc import sar_adc
+from model.controller.settings import Settings, settings
+from model.controller.update_rule import effective_threshold, update_rule
+from model.controller.upper_layer import upper_layer
+from model.device.macro import Events, GoldenMacro, integrate, strobe
+from model.jit import kernel
+from model.record import RunRecord, Strobes
+from spec.device_image import DeviceImage
+from spec.params import HwParams
+from spec.registers import BY_NAME, Mode, reset_value
+from spec.stages import STAGE_NAMES
+
+CHUNK = 64
+"""Samples per call of the kernel: bounds the logs, and is the grain of progress."""
+
+
+class ControllerState(NamedTuple):
+    """Memories of the controller.  Queue slot n % D holds the rows with pulses of sample n until its commit."""
+
+    weights: np.ndarray  # int32[columns + 1, classes]
+    memory: np.ndarray  # int32[rows, columns]
+    queue_count: np.ndarray  # int32[D]
+    queue_row: np.ndarray  # int32[D, rows]
+    queue_up: np.ndarray  # uint8[D, rows, columns]
+    queue_down: np.ndarray  # uint8[D, rows, columns]
+
+
+class Trace(NamedTuple):
+    """Stages of a chunk of samples, one row per sample; `entries` counts the rows with pulses."""
+
+    codes: np.ndarray  # int32[n, rows]
+    adc: np.ndarray  # int32[n, columns]
+    hidden: np.ndarray  # int32[n, columns]
+    logits: np.ndarray  # int32[n, classes]
+    verdict: np.ndarray  # int32[n, 4]: update, target, rival, prediction
+    delta: np.ndarray  # int32[n, columns]
+    entries: np.ndarray  # int32[n]
+    sums: np.ndarray  # int32[columns], scratch
+
+
+class Log(NamedTuple):
+    """Rows with pulses in order: of the update rule (entries) or on the write lines (strobes)."""
+
+    row: np.ndarray  # int32[capacity]
+    up: np.ndarray  # uint8[capacity, columns]
+    down: np.ndarray  # uint8[capacity, columns]
+
+
+def _log(capacity: int, columns: int) -> Log:
+    return Log(
+        np.empty(capacity, np.int32),
+        np.empty((capacity, columns), np.uint8),
+        np.empty((capacity, columns), np.uint8),
+    )
+
+
+@kernel
+def commit(state, macro, slot, strobe_event, strobes, logged):
+    """Apply the queued pulses of one slot in row order; returns the strobe count and the log's length."""
+    for k in range(state.queue_count[slot]):
+        row, up, down = state.queue_row[slot, k], state.queue_up[slot, k], state.queue_down[slot, k]
+        strobe(macro, row, up, down, 0, strobe_event)
+        strobe_event = (strobe_event + 1) & 0xFFFFFFFF
+        strobes.row[logged] = row
+        strobes.up[logged] = up
+        strobes.down[logged] = down
+        logged += 1
+    state.queue_count[slot] = 0
+    return strobe_event, logged
+
+
+@kernel
+def update(s, state, codes, delta, threshold, slot, entries, logged):
+    """One sample's update of the memory, rows in order; queues and logs the rows with pulses."""
+    count = 0
+    for i in range(codes.shape[0]):
+        if codes[i] != 0:
+            up, down = state.queue_up[slot, count], state.queue_down[slot, count]
+            if update_rule(state.memory[i], codes[i], delta, threshold, s, up, down) > 0:
+                state.queue_row[slot, count] = i
+                entries.row[logged] = i
+                entries.up[logged] = up
+                entries.down[logged] = down
+                count += 1
+                logged += 1
+    state.queue_count[slot] = count
+    return logged
+
+
+@kernel
+def run_samples(s, state, macro, pixels, labels, train, first, events, t, entries, strobes):
+    """Samples `first`.. of a run, one row of `pixels` each; stages go to `t`, pulses to the logs.
+
+    Returns the macro's event counts and the lengths of both logs.
+    """
+    integrate_event, strobe_event = events
+    logged, entered = 0, 0
+    for k in range(pixels.shape[0]):
+        slot = (first + k) % s.commit_depth
+        strobe_event, logged = commit(state, macro, slot, strobe_event, strobes, logged)
+        codes = dac_encode(pixels[k], s.dac_bits)
+        integrate(macro, codes, integrate_event, t.sums)
+        integrate_event = (integrate_event + 1) & 0xFFFFFFFF
+        adc = sar_adc(t.sums, s.lsb, s.adc_bits)
+        hidden = activation(adc)
+        logits = upper_layer(hidden, state.weights, s.adc_bits, s.logit_shift, s.logit_bits)
+        verdict = margin_error(logits, labels[k], s.margin, train)
+        t.codes[k], t.adc[k], t.hidden[k], t.logits[k] = codes, adc, hidden, logits
+        t.verdict[k, 0], t.verdict[k, 1], t.verdict[k, 2], t.verdict[k, 3] = verdict
+        before = entered
+        if verdict[0]:
+            delta = backprop_delta(state.weights, hidden, verdict[1], verdict[2], s.adc_bits, s.delta_bits)
+            t.delta[k] = delta
+            threshold = effective_threshold(s.threshold, first + k, s.double_first, s.double_second)
+            entered = update(s, state, codes, delta, threshold, slot, entries, entered)
+        t.entries[k] = entered - before
+    return integrate_event, strobe_event, entered, logged
+
+
+class GoldenController:
+    """The controller and its array, with the coroutines of the host driver.
+
+    image: the compiled device.  Register values are given by name (`configure`); counters read like the hardware's.
+    """
+
+    def __init__(self, params: HwParams, image: DeviceImage):
+        self.params = params
+        self.macro = GoldenMacro(params, image)
+        p = params
+        self.state = ControllerState(
+            weights=np.zeros((p.upper_rows, p.classes), np.int32),
+            memory=np.zeros((p.rows, p.columns), np.int32),
+            queue_count=np.zeros(p.commit_depth, np.int32),
+            queue_row=np.zeros((p.commit_depth, p.rows), np.int32),
+            queue_up=np.zeros((p.commit_depth, p.rows, p.columns), np.uint8),
+            queue_down=np.zeros((p.commit_depth, p.rows, p.columns), np.uint8),
+        )
+        self.registers: dict[str, int] = {}
+        self._counters = dict.fromkeys(COUNTERS, 0)
+
+    @property
+    def settings(self) -> Settings:
+        return settings(self.params, self.registers)
+
+    async def configure(self, **registers: int) -> None:
+        """Set registers by name; KeyError for an unknown one."""
+        for name, value in registers.items():
+            BY_NAME[name]
+            self.registers[name] = int(value)
+
+    async def load_weights(self, weights: np.ndarray) -> None:
+        """Upper-layer weights, int[columns + 1, classes], the bias unit last."""
+        self.state.weights[:] = weights
+
+    async def erase(self) -> None:
+        self.macro.erase()
+
+    async def clear_memory(self) -> None:
+        self.state.memory[:] = 0
+
+    async def counters(self) -> dict[str, int]:
+        return dict(self._counters)
+
+    async def clear_counters(self) -> None:
+        self._counters = dict.fromkeys(COUNTERS, 0)
+
+    async def conductances(self) -> np.ndarray:
+        """States of all pairs, uint16[rows, columns, 2]."""
+        return self.macro.conductances()
+
+    async def transfer(
+        self, counts: np.ndarray, *, progress: Callable[[int], None] | None = None
+    ) -> RunRecord:
+        """Open-loop pulses, int[rows, columns]: positive on G+, negative on G-; polarity from register WRITE."""
+        depress = self.registers.get("WRITE", reset_value("WRITE")) & 1
+        operations = []
+        for row in range(self.params.rows):
+            for operation in pulse_scheduler(row, np.asarray(counts[row])):
+                self.macro.strobe(*operation, depress)
+                operations.append(operation)
+            if progress:
+                progress(1)
+        strobes = _strobes(operations, self.params.columns, depress)
+        self._count(strobes, VERIFY_READS=0)
+        return RunRecord(
+            np.zeros(0, np.int32), np.zeros(0, np.uint8), strobes, {"strobe": _strobe_rows(strobes)}
+        )
+
+    async def run(
+        self,
+        mode: Mode,
+        pixels: np.ndarray,
+        labels: np.ndarray,
+        *,
+        trace: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> RunRecord:
+        """Infer or train on samples in order: pixels uint8[n, inputs], labels int[n].
+
+        The returned record has predictions, updates and strobes, and every stage if `trace`.
+        """
+        s, p = self.settings, self.params
+        train = 1 if mode is Mode.TRAIN else 0
+        labels = np.asarray(labels, np.int64)
+        predictions, updates, strobes = [], [], [Strobes.empty(p.columns)]
+        traces: dict[str, list[np.ndarray]] = {name: [] for name in STAGE_NAMES} if trace else {}
+        entries, log = _log(CHUNK * p.rows, p.columns), _log((CHUNK + p.commit_depth) * p.rows, p.columns)
+        for first in range(0, len(pixels), CHUNK):
+            part = np.ascontiguousarray(pixels[first : first + CHUNK], np.uint8)
+            t = _trace(p, len(part))
+            *events, entered, logged = run_samples(
+                s,
+                self.state,
+                self.macro.state,
+                part,
+                labels[first:],
+                train,
+                first,
+                self.macro.events,
+                t,
+                entries,
+                log,
+            )
+            self.macro.reset(Events(*events))
+            strobes.append(_copy(log, logged))
+            predictions.append(t.verdict[:, 3])
+            updates.append(t.verdict[:, 0])
+            self._counters["CLIPPED"] += int((t.adc == p.adc_limit).sum())
+            if trace:
+                _collect(traces, t, _copy(entries, entered))
+            if progress:
+                progress(len(part))
+        strobes.append(self._flush(len(pixels), log))
+        record = RunRecord(
+            np.concatenate(predictions), np.concatenate(updates), Strobes.join(strobes), traces
+        )
+        if trace:
+            traces["strobe"] = _strobe_rows(record.strobes)
+        n = len(pixels)
+        correct = int((record.predictions == labels[:n]).sum())
+        self._count(
+            record.strobes, SAMPLES_DONE=n, INTEGRATES=n, CORRECT=correct, UPDATES=int(record.updates.sum())
+        )
+        return record
+
+    def _flush(self, samples: int, log: Log) -> Strobes:
+        """Commit what the last D samples left, in order."""
+        event, logged = self.macro.events.strobes, 0
+        for n in range(samples, samples + self.params.commit_depth):
+            slot = n % self.params.commit_depth
+            event, logged = commit(self.state, self.macro.state, slot, event, log, logged)
+        self.macro.reset(Events(self.macro.events.integrates, event))
+        return _copy(log, logged)
+
+    def _count(self, strobes: Strobes, **more: int) -> None:
+        more |= {"STROBES": len(strobes), "PULSES_UP": strobes.pulses_up, "PULSES_DOWN": strobes.pulses_down}
+        for name, value in more.items():
+            self._counters[name] += value
+
+
+COUNTERS = (
+    "SAMPLES_DONE", "CORRECT", "UPDATES", "CLIPPED", "INTEGRATES", "STROBES", "PULSES_UP", "PULSES_DOWN", "VERIFY_READS",
+)  # fmt: skip
+"""Counters whose value does not depend on time: equal in the golden model and in the RTL."""
+
+
+def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine of golden calls to its end: nothing in it ever waits."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value
+    raise RuntimeError("the golden model waited for something")
+
+
+def _trace(p: HwParams, n: int) -> Trace:
+    def zeros(width: int) -> np.ndarray:
+        return np.zeros((n, width), np.int32)
+
+    return Trace(
+        zeros(p.rows), zeros(p.columns), zeros(p.columns), zeros(p.classes), zeros(4), zeros(p.columns),
+        np.zeros(n, np.int32), np.zeros(p.columns, np.int32),
+    )  # fmt: skip
+
+
+def _copy(log: Log, length: int) -> Strobes:
+    return Strobes(*(array[:length].copy() for array in log), np.zeros(length, np.uint8))
+
+
+def _strobes(operations: list, columns: int, depress: int) -> Strobes:
+    if not operations:
+        return Strobes.empty(columns)
+    rows, up, down = zip(*operations, strict=True)
+    return Strobes(
+        np.array(rows, np.int32), np.array(up), np.array(down), np.full(len(rows), depress, np.uint8)
+    )
+
+
+def _entry_rows(log: Strobes) -> list[np.ndarray]:
+    """Rows with pulses as flat vectors: row, up..., down..."""
+    return [
+        np.concatenate([[r], u, d]).astype(np.int32)
+        for r, u, d in zip(log.row, log.up, log.down, strict=True)
+    ]
+
+
+def _strobe_rows(strobes: Strobes) -> list[np.ndarray]:
+    """Strobes as flat vectors: row, up..., down..., depress."""
+    return [np.append(e, d) for e, d in zip(_entry_rows(strobes), strobes.depress, strict=True)]
+
+
+def _collect(traces: dict[str, list[np.ndarray]], t: Trace, entries: Strobes) -> None:
+    for name in ("codes", "adc", "hidden", "logits", "verdict"):
+        traces[name] += list(getattr(t, name))
+    traces["delta"] += list(t.delta[t.verdict[:, 0] == 1])
+    traces["entry"] += _entry_rows(entries)
