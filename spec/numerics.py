@@ -76,7 +76,10 @@ def isqrt(value: int) -> int:
 def _gauss_table() -> tuple[int, ...]:
     """Signed standard normal quantiles at (i + 1/2) / 2**GAUSS_INDEX_BITS, as integers * 2**GAUSS_FRACTION_BITS."""
     size = 1 << GAUSS_INDEX_BITS
-    upper = [round(NormalDist().inv_cdf((i + 0.5) / size) * (1 << GAUSS_FRACTION_BITS)) for i in range(size // 2, size)]
+    upper = [
+        round(NormalDist().inv_cdf((i + 0.5) / size) * (1 << GAUSS_FRACTION_BITS))
+        for i in range(size // 2, size)
+    ]
     return tuple([-z for z in reversed(upper)] + upper)
 
 
@@ -91,4 +94,6 @@ def table_digest(table) -> str:
 
 
 if table_digest(GAUSS) != GAUSS_DIGEST:
-    raise RuntimeError(f"the Gaussian table differs on this platform: {table_digest(GAUSS)}, expected {GAUSS_DIGEST}")
+    raise RuntimeError(
+        f"the Gaussian table differs on this platform: {table_digest(GAUSS)}, expected {GAUSS_DIGEST}"
+    )
