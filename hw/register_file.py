@@ -1,0 +1,163 @@
+"""The register file: the map of spec/registers.py on a bus, its fields as ports."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.interfaces import image_stream
+from spec.device_image import IMAGE_WORDS
+from spec.params import HwParams
+from spec.registers import (
+    ADDRESS,
+    EMULATOR_BASE,
+    MAGIC,
+    REGISTERS,
+    VERSION,
+    Access,
+    Register,
+    fields_of,
+    reset_value,
+)
+
+ADDRESS_BITS = 16
+DATA_BITS = 32
+
+AT_LEAST_ONE = ("LSB", "PULSE", "INTEGRATE")
+"""Registers whose output is max(1, value); the host reads back what it wrote."""
+ALWAYS = ("abort", "clear_fault")
+"""Fields of CONTROL that act while busy or in a fault."""
+
+
+class BusRequest(data.StructLayout):
+    """One access of the host: an address counts words."""
+
+    def __init__(self):
+        super().__init__({"address": unsigned(ADDRESS_BITS), "write": 1, "data": unsigned(DATA_BITS)})
+
+
+class BusResponse(data.StructLayout):
+    """The answer to one access: the word read, 0 for a write."""
+
+    def __init__(self):
+        super().__init__({"data": unsigned(DATA_BITS)})
+
+
+def identity(params: HwParams) -> dict[str, int]:
+    """The read-only registers that are constants of the hardware."""
+    return {"MAGIC": MAGIC, "VERSION": VERSION, "PARAMS_HASH": params.hash32}
+
+
+def _ports(register: Register) -> wiring.Member:
+    """A register's fields as ports: inputs where hardware writes, else outputs, with `valid` for an event."""
+    fields = {f.name: Out(f.bits) for f in register.fields}
+    if register.access is Access.PORT:
+        fields = {"valid": Out(1), **fields}
+    signature = wiring.Signature(fields)
+    return In(signature) if register.access is Access.RO else Out(signature)
+
+
+class RegisterFile(wiring.Component):
+    """Decodes the host's accesses, one at a time; a request is answered once, a write too.
+
+    Members: `request`, `response`: the bus.  `<register>.<field>` in lower case (`field` finds them by name): a
+    level for RW; an input for RO; high for one cycle for TRIGGER; for PORT the written data while `valid` is high,
+    for one cycle, with no way to refuse.  `image`: words for the emulated array, address from 0; without one, hold
+    its `ready` at 1.
+
+    While `status.busy`, MODE keeps its value and image words are dropped; while `status.busy` or `status.fault`,
+    of CONTROL only abort and clear_fault act.  So no access waits for a run, and abort always gets through.
+    Unknown addresses read 0.  WEIGHT_ADDRESS is the address of a WEIGHT_DATA event, and advances after it.
+
+    Latency: the effect and the answer of a request come 1 and 2 cycles after it.  Throughput: one access in 3 cycles.
+    """
+
+    def __init__(self, params: HwParams):
+        self.params = params
+        super().__init__(
+            {
+                "request": In(stream.Signature(BusRequest())),
+                "response": Out(stream.Signature(BusResponse())),
+                "image": Out(image_stream()),
+                **{r.name.lower(): _ports(r) for r in REGISTERS if r.name not in identity(params)},
+            }
+        )
+
+    def field(self, register: str, field: str = "value") -> Signal:
+        """The port of a field by the names of the map, or `valid` of a PORT register."""
+        return getattr(getattr(self, register.lower()), field)
+
+    def elaborate(self, platform):
+        m = Module()
+        request, act = self._bus(m)
+        read = {name: Value.cast(word) for name, word in identity(self.params).items()}
+        for register in REGISTERS:
+            written = act & request.write & (request.address == ADDRESS[register.name])
+            if register.access is Access.RW:
+                read[register.name] = self._store(m, register, written, request.data)
+            elif register.access is Access.RO and register.name not in read:
+                read[register.name] = Cat(self.field(register.name, f.name) for f in register.fields)
+            elif register.access is Access.TRIGGER:
+                self._trigger(m, register, written, request.data)
+            elif register.access is Access.PORT:
+                self._event(m, register, written, request.data)
+        with m.If(act):
+            m.d.sync += self.response.payload.data.eq(0)
+            with m.If(~request.write), m.Switch(request.address):
+                for name, word in read.items():
+                    with m.Case(ADDRESS[name]):
+                        m.d.sync += self.response.payload.data.eq(word)
+        return m
+
+    def _bus(self, m: Module) -> tuple[Signal, Signal]:
+        """The access in hand, and the cycle in which it acts."""
+        request, act = Signal(BusRequest()), Signal()
+        window = (request.address >= EMULATOR_BASE) & (request.address < EMULATOR_BASE + IMAGE_WORDS)
+        image = request.write & window & ~self.status.busy
+        with m.FSM():
+            with m.State("REQUEST"):
+                m.d.comb += self.request.ready.eq(1)
+                with m.If(self.request.valid):
+                    m.d.sync += request.eq(self.request.payload)
+                    m.next = "ACT"
+            with m.State("ACT"):
+                m.d.comb += [self.image.valid.eq(image), act.eq(self.image.ready | ~image)]
+                with m.If(act):
+                    m.next = "RESPOND"
+            with m.State("RESPOND"):
+                m.d.comb += self.response.valid.eq(1)
+                with m.If(self.response.ready):
+                    m.next = "REQUEST"
+        m.d.comb += [
+            self.image.payload.address.eq(request.address - EMULATOR_BASE),
+            self.image.payload.value.eq(request.data),
+        ]
+        return request, act
+
+    def _store(self, m: Module, register: Register, written: Value, word: Value) -> Value:
+        """The register's own bits; drives its ports."""
+        fields = fields_of(register.name)
+        stored = Signal(
+            sum(f.bits for f, _ in fields), init=reset_value(register.name), name=register.name.lower()
+        )
+        writable = ~self.status.busy if register.name == "MODE" else 1
+        with m.If(written & writable):
+            m.d.sync += stored.eq(word)
+        if register.name == "WEIGHT_ADDRESS":
+            with m.If(self.weight_data.valid):
+                m.d.sync += stored.eq(stored + 1)
+        for f, low in fields:
+            bits = stored[low : low + f.bits]
+            level = Mux(bits == 0, 1, bits) if register.name in AT_LEAST_ONE else bits
+            m.d.comb += self.field(register.name, f.name).eq(level)
+        return stored
+
+    def _trigger(self, m: Module, register: Register, written: Value, word: Value) -> None:
+        allowed = ~(self.status.busy | self.status.fault)
+        for f, low in fields_of(register.name):
+            act = written if f.name in ALWAYS else written & allowed
+            m.d.comb += self.field(register.name, f.name).eq(act & word[low])
+
+    def _event(self, m: Module, register: Register, written: Value, word: Value) -> None:
+        m.d.comb += self.field(register.name, "valid").eq(written)
+        for f, low in fields_of(register.name):
+            m.d.comb += self.field(register.name, f.name).eq(word[low : low + f.bits])
