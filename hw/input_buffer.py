@@ -1,0 +1,150 @@
+"""The ring of samples: codes wait here for their read, and after it for their update."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from hw.interfaces import Codes, Label, Row, Update
+from spec.params import HwParams
+
+
+class InputBuffer(wiring.Component):
+    """A ring of `input_slots` samples of `row_words` words.
+
+    i: encoded words.  load: each sample's words in order, once, for the DAC.  label: one per sample, in order.
+    verdict: one per sample, in order; it frees the sample's slot, after its rows went out if it updates.
+    rows: the non-zero rows of updating samples in row order; the bias row, which is never zero, is the last.
+    Store and forward: a sample is loaded after its last word came in.  rows takes one cycle per non-zero code and
+    one per word without any; a sample that does not update is freed in one cycle.
+    Golden: model/controller/input_buffer.py.
+    """
+
+    def __init__(self, params: HwParams):
+        self.params = params
+        super().__init__(
+            {
+                "i": In(stream.Signature(Codes(params))),
+                "load": Out(stream.Signature(data.ArrayLayout(params.dac_bits, params.dac_load_lanes))),
+                "label": Out(stream.Signature(Label(params))),
+                "verdict": In(stream.Signature(Update(params))),
+                "rows": Out(stream.Signature(Row(params))),
+            }
+        )
+
+    def elaborate(self, platform):
+        p, m = self.params, Module()
+        depth = p.input_slots * p.row_words
+        m.submodules.memory = memory = Memory(
+            shape=data.ArrayLayout(p.dac_bits, p.dac_load_lanes), depth=depth, init=[]
+        )
+        released = self._rows(m, memory.read_port())
+        stored = self._store(m, memory.write_port(), released)
+        self._load(m, memory.read_port(), stored)
+        return m
+
+    def _address(self, m, name, advance):
+        """A ring address that steps on `advance`: (address, word is the sample's last)."""
+        p = self.params
+        depth = p.input_slots * p.row_words
+        address = Signal(range(max(2, depth)), name=f"{name}_address")
+        word = Signal(range(max(2, p.row_words)), name=f"{name}_word")
+        last = word == p.row_words - 1
+        with m.If(advance):
+            m.d.sync += [
+                address.eq(Mux(address == depth - 1, 0, address + 1)),
+                word.eq(Mux(last, 0, word + 1)),
+            ]
+        return address, word, last
+
+    def _store(self, m, port, released):
+        """Write incoming words while there is a free slot; returns the pulse that ends a sample."""
+        p = self.params
+        m.submodules.labels = labels = SyncFIFOBuffered(width=p.class_bits, depth=p.input_slots)
+        accept = self.i.valid & self.i.ready
+        address, word, last = self._address(m, "store", accept)
+        occupied = Signal(range(p.input_slots + 1))
+        m.d.sync += occupied.eq(occupied + (accept & (word == 0)) - released)
+        m.d.comb += [
+            self.i.ready.eq((word != 0) | (occupied != p.input_slots)),
+            port.addr.eq(address),
+            port.data.eq(self.i.payload.codes),
+            port.en.eq(accept),
+            labels.w_data.eq(self.i.payload.label),
+            labels.w_en.eq(accept & last),  # never full: there are as many places as slots
+            self.label.valid.eq(labels.r_rdy),
+            self.label.payload.label.eq(labels.r_data),
+            labels.r_en.eq(self.label.ready),
+        ]
+        return accept & last
+
+    def _load(self, m, port, stored):
+        """Send every stored sample to the DAC once."""
+        waiting = Signal(range(self.params.input_slots + 1))
+        valid = Signal()
+        issue = Signal()
+        address, _, last = self._address(m, "load", issue)
+        m.d.sync += waiting.eq(waiting + stored - (issue & last))
+        m.d.comb += [
+            issue.eq((waiting != 0) & (~valid | self.load.ready)),
+            port.addr.eq(address),
+            port.en.eq(issue),
+            self.load.valid.eq(valid),
+            self.load.payload.eq(port.data),
+        ]
+        with m.If(issue | self.load.ready):
+            m.d.sync += valid.eq(issue)
+
+    def _rows(self, m, port):
+        """Scan an updating sample's words for non-zero codes; returns the pulse that frees a slot."""
+        p = self.params
+        lanes = p.dac_load_lanes
+        slot = Signal(range(p.input_slots))
+        word = Signal(range(max(2, p.row_words)))  # the next word to read
+        base = Signal(range(max(2, p.row_words * lanes)))  # row of the present word's first lane
+        sent = Signal(lanes)
+        pending = Signal(lanes)
+        lane_bit = Signal(lanes)
+        final = Signal()  # the present word is the sample's last
+        issue = Signal()
+        released = Signal()
+        m.d.comb += [
+            port.addr.eq(slot * p.row_words + word),
+            port.en.eq(issue),
+            pending.eq(Cat(port.data[lane].any() for lane in range(lanes)) & ~sent),
+            lane_bit.eq(pending & (~pending + 1)),
+        ]
+        for lane in range(lanes):
+            with m.If(lane_bit[lane]):
+                m.d.comb += [
+                    self.rows.payload.row.eq(base + lane),
+                    self.rows.payload.code.eq(port.data[lane]),
+                    self.rows.payload.last.eq(base + lane == p.rows - 1),
+                ]
+        with m.If(issue):
+            m.d.sync += [sent.eq(0), final.eq(word == p.row_words - 1), word.eq(word + 1)]
+        with m.If(released):
+            m.d.sync += [slot.eq(Mux(slot == p.input_slots - 1, 0, slot + 1)), word.eq(0)]
+
+        with m.FSM():
+            with m.State("VERDICT"):
+                m.d.comb += self.verdict.ready.eq(1)
+                with m.If(self.verdict.valid & self.verdict.payload.update):
+                    m.d.comb += issue.eq(1)
+                    m.d.sync += base.eq(0)
+                    m.next = "SCAN"
+                with m.Elif(self.verdict.valid):
+                    m.d.comb += released.eq(1)
+            with m.State("SCAN"):
+                m.d.comb += self.rows.valid.eq(pending != 0)
+                with m.If(self.rows.ready):
+                    m.d.sync += sent.eq(sent | lane_bit)
+                with m.If((pending == 0) | (self.rows.ready & (pending == lane_bit))):
+                    with m.If(final):
+                        m.d.comb += released.eq(1)
+                        m.next = "VERDICT"
+                    with m.Else():
+                        m.d.comb += issue.eq(1)
+                        m.d.sync += base.eq(base + lanes)
+        return released
