@@ -66,7 +66,7 @@ class RegisterFile(wiring.Component):
 
     While `status.busy`, MODE keeps its value and image words are dropped; while `status.busy` or `status.fault`,
     of CONTROL only abort and clear_fault act.  So no access waits for a run, and abort always gets through.
-    Unknown addresses read 0.  WEIGHT_ADDRESS is the address of a WEIGHT_DATA event, and advances after it.
+    Unknown addresses read 0.
 
     Latency: the effect and the answer of a request come 1 and 2 cycles after it.  Throughput: one access in 3 cycles.
     """
@@ -142,9 +142,6 @@ class RegisterFile(wiring.Component):
         writable = ~self.status.busy if register.name == "MODE" else 1
         with m.If(written & writable):
             m.d.sync += stored.eq(word)
-        if register.name == "WEIGHT_ADDRESS":
-            with m.If(self.weight_data.valid):
-                m.d.sync += stored.eq(stored + 1)
         for f, low in fields:
             bits = stored[low : low + f.bits]
             level = Mux(bits == 0, 1, bits) if register.name in AT_LEAST_ONE else bits

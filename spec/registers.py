@@ -87,6 +87,7 @@ REGISTERS: tuple[Register, ...] = (
         Field("erase", 1, "bring every cell of the array to its erased state"),
         Field("clear_memory", 1, "clear the update memory"),
         Field("clear_counters", 1, "clear the counters"),
+        Field("rewind_weights", 1, "the next WEIGHT_DATA is hidden unit 0, class 0"),
         Field("abort", 1, "end the run and any strobe at once; latches the fault ABORT"),
         Field("clear_fault", 1, "clear the latched faults; ignored while a run is active"),
     )),
@@ -115,8 +116,7 @@ REGISTERS: tuple[Register, ...] = (
     )),
     _value("STROBE_CAP", _RW, 32, "strobes allowed in a run; reaching it is a fault", NEVER),
     _value("COUNT_CAP", _RW, 16, "strobes allowed on one row in a transfer run", 2048),
-    _value("WEIGHT_ADDRESS", _RW, 16, "upper-layer weight that the next WEIGHT_DATA writes: unit * classes + class"),
-    _value("WEIGHT_DATA", _PORT, 8, "signed weight; each write advances WEIGHT_ADDRESS by one"),
+    _value("WEIGHT_DATA", _PORT, 8, "next signed upper-layer weight: class by class, unit by unit, the bias unit last"),
     Register("DEBUG_ADDRESS", _PORT, "reads one pair of cells out, in mode DEBUG only", (
         Field("row", 16, "row of the pair"),
         Field("column", 16, "column of the pair"),
