@@ -180,7 +180,7 @@ class MacroPort(wiring.Signature):
       until the next `integrate`.
     - converters: with `group` and the signed `trial` codes, `compare[k]` = (2 * sum >= (2 * trial[k] - 1) * lsb)
       for column group * adc_channels + k, valid sar_settle_cycles + cmp_latency_cycles after a change.
-    - `readout` (program-verify and debug only): the states of the pair (`write.row`, `readout_column`).
+    - `readout` (program-verify and debug only): the states of the pair (`readout_row`, `readout_column`).
     """
 
     def __init__(self, p: HwParams):
@@ -199,6 +199,7 @@ class MacroPort(wiring.Signature):
                 "write": Out(WriteLines(p)),
                 "erase": Out(1),
                 "readout": Out(1),
+                "readout_row": Out(p.row_bits),
                 "readout_column": Out(p.column_bits),
                 "readout_plus": In(p.state_bits),
                 "readout_minus": In(p.state_bits),
