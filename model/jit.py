@@ -16,8 +16,13 @@ from numba.extending import overload, register_jitable
 from spec import numerics
 
 _ROOT = Path(__file__).parent.parent
-_INLINED = ("spec/numerics.py", "spec/device_image.py", "model/jit.py", "model/device/macro.py")
-_INLINED += ("model/controller/*.py",)
+_INLINED = (
+    "spec/numerics.py",
+    "spec/device_image.py",
+    "model/jit.py",
+    "model/device/macro.py",
+    "model/controller/*.py",
+)
 
 
 def _sources_digest() -> str:
@@ -28,8 +33,9 @@ def _sources_digest() -> str:
 
 # numba's cache notices a change of a function's own file only: a kernel would keep the old text of a rule
 # that it inlines from another file.  So the cache's directory carries the digest of those files.
-_CACHE = Path(numba.config.CACHE_DIR or Path(__file__).parent / "__pycache__")
-numba.config.CACHE_DIR = str(_CACHE / _sources_digest())
+# (mypy: numba.config fills itself at run time.)
+_CACHE = Path(numba.config.CACHE_DIR or Path(__file__).parent / "__pycache__")  # type: ignore[attr-defined]
+numba.config.CACHE_DIR = str(_CACHE / _sources_digest())  # type: ignore[attr-defined]
 
 
 def kernel(function):

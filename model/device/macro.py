@@ -129,7 +129,7 @@ def erase(state):
 
 @kernel
 def load(state, states):
-    """Put int64 `states` (rows, columns, 2) into the cells, clipped to their ranges; stuck cells keep theirs."""
+    """Put int64 `states` (rows, columns, 2) into the cells, clipped to their ranges; stuck cells hold."""
     rows, columns, _ = state.g.shape
     for row in range(rows):
         for column in range(columns):
@@ -191,7 +191,7 @@ def integrate(state, codes, event, sums):
     for row in range(rows):
         code = np.int64(codes[row])
         if code != 0:
-            power += code * code
+            power += int(code * code)
             for column in range(columns):
                 sums[column] += code * state.diff[row, column]
     scale = isqrt(power) * state.words[_READ_NOISE]
