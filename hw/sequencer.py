@@ -1,0 +1,163 @@
+"""The sequencer: which array operation comes when."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from spec.params import HwParams
+from spec.registers import Mode
+
+SAMPLE_BITS = 32
+
+
+class Sequencer(wiring.Component):
+    """Runs reads and commits in the order of model/controller/commit_queue.py, and the single commands.
+
+    A read of sample n starts when its codes are loaded, the converters are free, and (training) the pulses of
+    sample n-D are on the array.  The commit of sample m starts as soon as read m+D-1 has begun, so that one
+    without pulses costs no time; `allow_pulses` holds its strobes back until that read is converted.
+    After a fault the data path is flushed and the run ends.
+
+    Commands: start, erase, clear_memory, readout_start (one cycle, taken when idle).  mode, samples: of the run.
+    Status in: loaded (row codes), adc_busy, array_ready, commit_busy, pulses_busy (an operation is under way),
+    memory_busy (the update memory is being cleared), scheduled (a transfer's last operation went out), result
+    (one sample's result went out), fault.
+    """
+
+    def __init__(self, params: HwParams):
+        self.params = params
+        commands = ("start", "erase", "clear_memory", "readout_start")
+        status = ("loaded", "adc_busy", "array_ready", "commit_busy", "pulses_busy", "memory_busy", "scheduled")
+        outputs = (
+            "busy", "run_active", "training", "transferring", "streaming", "run_start", "flush", "integrate",
+            "adc_start", "commit_start", "allow_pulses", "array_erase", "memory_clear", "readout", "readout_done",
+        )  # fmt: skip
+        super().__init__(
+            {
+                **{name: In(1) for name in (*commands, *status, "result", "fault")},
+                **{name: Out(1) for name in outputs},
+                "mode": In(Mode),
+                "samples": In(SAMPLE_BITS),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        sampling = Signal()  # a run that reads samples
+        reads, results = Signal(SAMPLE_BITS), Signal(SAMPLE_BITS)
+        with m.If(self.result):
+            m.d.sync += results.eq(results + 1)
+        committed = self._commits(m, sampling, reads)
+        m.d.comb += [
+            self.training.eq(sampling & (self.mode == Mode.TRAIN)),
+            self.streaming.eq(sampling),
+            self.run_active.eq(sampling | self.transferring),
+        ]
+        with m.FSM() as fsm:
+            m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
+            self._commands(m)
+            self._run(m, sampling, reads, results, committed)
+            self._single_operations(m)
+        return m
+
+    def _commits(self, m, sampling, reads):
+        """Start commits as the rule allows; returns the number of samples whose pulses are on the array."""
+        depth = self.params.commit_depth
+        started = Signal(SAMPLE_BITS)
+        active = Signal()
+        idle = ~self.commit_busy & ~self.pulses_busy
+        due = (reads >= started + depth) | (reads == self.samples)
+        with m.If(self.run_start):
+            m.d.sync += [started.eq(0), active.eq(0)]
+        with m.Elif(active):
+            m.d.sync += active.eq(~idle)
+        with m.Elif(self.training & idle & due & (started != self.samples)):
+            m.d.comb += self.commit_start.eq(1)
+            m.d.sync += [started.eq(started + 1), active.eq(1)]
+        return started - active
+
+    def _commands(self, m):
+        with m.State("IDLE"):
+            with m.If(self.start & (self.mode != Mode.DEBUG)):
+                m.next = "START"
+            with m.Elif(self.erase):
+                m.next = "ERASE"
+            with m.Elif(self.clear_memory):
+                m.d.comb += self.memory_clear.eq(1)
+                m.next = "CLEAR_MEMORY"
+            with m.Elif(self.readout_start & (self.mode == Mode.DEBUG)):
+                m.next = "READOUT"
+
+    def _run(self, m, sampling, reads, results, committed):
+        ends = Mux(self.training, committed == self.samples, 1) & (results == self.samples)
+        with m.State("START"):
+            m.d.comb += [self.run_start.eq(1), self.flush.eq(1)]
+            m.d.sync += [reads.eq(0), results.eq(0)]
+            with m.If(self.mode == Mode.TRANSFER):
+                m.d.sync += self.transferring.eq(1)
+                m.next = "TRANSFER"
+            with m.Else():
+                m.d.sync += sampling.eq(1)
+                m.next = "READ"
+        with m.State("READ"):
+            due = ~self.training | (committed + self.params.commit_depth > reads)
+            m.d.comb += self.allow_pulses.eq(~self.adc_busy)
+            with m.If(self.fault):
+                m.next = "FLUSH"
+            with m.Elif(reads == self.samples):
+                m.next = "DRAIN"
+            with m.Elif(self.loaded & ~self.adc_busy & self.array_ready & ~self.pulses_busy & due):
+                m.d.comb += self.integrate.eq(1)
+                m.d.sync += reads.eq(reads + 1)
+                m.next = "INTEGRATE"
+        with m.State("INTEGRATE"):
+            with m.If(self.fault):
+                m.next = "FLUSH"
+            with m.Elif(self.array_ready):
+                m.d.comb += self.adc_start.eq(1)
+                m.next = "READ"
+        with m.State("DRAIN"):
+            m.d.comb += self.allow_pulses.eq(~self.adc_busy)
+            with m.If(self.fault):
+                m.next = "FLUSH"
+            with m.Elif(ends & ~self.adc_busy & ~self.pulses_busy & ~self.commit_busy):
+                m.d.sync += sampling.eq(0)
+                m.next = "IDLE"
+        with m.State("TRANSFER"):
+            scheduled = Signal()
+            m.d.comb += self.allow_pulses.eq(1)
+            m.d.sync += scheduled.eq(scheduled | self.scheduled)
+            with m.If(self.fault):
+                m.next = "FLUSH"
+            with m.Elif((scheduled | self.scheduled) & ~self.pulses_busy):
+                m.d.sync += [self.transferring.eq(0), scheduled.eq(0)]
+                m.next = "IDLE"
+        with m.State("FLUSH"):
+            m.d.comb += self.flush.eq(1)
+            m.d.sync += [sampling.eq(0), self.transferring.eq(0)]
+            m.next = "IDLE"
+
+    def _single_operations(self, m):
+        with m.State("ERASE"):
+            with m.If(self.fault):
+                m.next = "IDLE"
+            with m.Elif(self.array_ready):
+                m.d.comb += self.array_erase.eq(1)
+                m.next = "ARRAY"
+        with m.State("READOUT"):
+            with m.If(self.fault):
+                m.next = "IDLE"
+            with m.Elif(self.array_ready):
+                m.d.comb += self.readout.eq(1)
+                m.next = "ARRAY_READ"
+        with m.State("ARRAY"):
+            with m.If(self.array_ready | self.fault):
+                m.next = "IDLE"
+        with m.State("ARRAY_READ"):
+            with m.If(self.array_ready):
+                m.d.comb += self.readout_done.eq(1)
+            with m.If(self.array_ready | self.fault):
+                m.next = "IDLE"
+        with m.State("CLEAR_MEMORY"):
+            with m.If(~self.memory_busy):
+                m.next = "IDLE"
