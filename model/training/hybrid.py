@@ -1,0 +1,174 @@
+"""The hybrid method as one job: what is decided in software beforehand, and the coroutine that trains an array.
+
+`prepare` works in floats and knows the nominal device.  `hybrid` talks to a controller only: the golden one and
+the host driver of the RTL have the same coroutines, so the same job runs on both and is compared field by field.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from model.controller.settings import RULE_CODE
+from model.record import RunRecord
+from model.training.range_search import search_lsb
+from model.training.transfer import Upper, quantise_upper
+from spec.device_image import DeviceImage
+from spec.errors import InputError
+from spec.params import HwParams
+from spec.registers import Mode
+
+Progress = Callable[[str, int, int], None]
+"""Called with a phase's name, what is done of it and its total."""
+
+PHASES = ("transfer", "open loop", "online", "hybrid")
+"""Phases of a job that leave a record, in order."""
+
+
+@dataclass(frozen=True, eq=False)
+class HybridJob:
+    """Everything that `hybrid` needs; arrays are not written to."""
+
+    params: HwParams
+    image: DeviceImage
+    counts: np.ndarray
+    """Open-loop pulses, int32[rows, columns]."""
+    upper_weights: np.ndarray
+    """Float weights above the array, float[columns + 1, classes], bias last."""
+    sum_value: float
+    """Hidden value that one unit of a column sum stands for, on the nominal device."""
+    calibration: np.ndarray
+    """Unlabelled samples for the ranges, uint8[n, inputs]."""
+    calibration_hidden: np.ndarray
+    """Their hidden values in software before the activation, float[n, columns]."""
+    train_pixels: np.ndarray
+    """The online epoch in its order, uint8[n, inputs]."""
+    train_labels: np.ndarray
+    test_pixels: np.ndarray
+    test_labels: np.ndarray
+    rule: str = "accumulate"
+    threshold: int = 1 << 18
+    margin_127: float = 12
+    """Margin of the update in 1/127 of the output range."""
+    x_threshold: int = 128
+    delta_threshold: int = 16
+    registers: Mapping[str, int] = field(default_factory=dict)
+    """Further registers, such as the pulse timing."""
+
+    def __post_init__(self):
+        if self.rule not in self.params.rules:
+            raise InputError(f"{self.rule!r} is not built in: {', '.join(self.params.rules)}", key="rule")
+        bits = {"accumulate": self.params.accumulator_bits, "counter": self.params.counter_bits}[self.rule]
+        most = 1 << (bits - 1 - 2)  # the threshold doubles twice
+        if not 1 <= self.threshold <= most:
+            raise InputError(
+                f"{self.threshold} is outside 1..{most}, what {bits} bits hold once it doubled twice",
+                key="threshold",
+            )
+
+    def upper(self, lsb: int) -> Upper:
+        """The upper layer's integers for converters of this `lsb`."""
+        full_scale = self.params.adc_limit * lsb * self.sum_value
+        return quantise_upper(self.upper_weights, full_scale, self.calibration_hidden, self.params)
+
+    def settings(self, lsb: int, upper: Upper) -> dict[str, int]:
+        """All registers of the inference and the online epoch."""
+        n = len(self.train_pixels)
+        return {
+            "RULE": RULE_CODE[self.rule],
+            "LSB": lsb,
+            "LOGIT_SHIFT": upper.logit_shift,
+            "MARGIN": upper.margin(self.margin_127),
+            "THRESHOLD": self.threshold,
+            "DOUBLE_FIRST": n // 2,
+            "DOUBLE_SECOND": n - n // 4,
+            "X_THRESHOLD": self.x_threshold,
+            "DELTA_THRESHOLD": self.delta_threshold,
+            "WRITE": 0,
+        } | dict(self.registers)
+
+
+@dataclass(eq=False)
+class HybridResult:
+    """What a job leaves, the same from model and RTL but for counters of time."""
+
+    lsb: int
+    registers: dict[str, int]
+    upper_weights: np.ndarray
+    """int32[columns + 1, classes]."""
+    records: dict[str, RunRecord]
+    """One per name in `PHASES`."""
+    counters: dict[str, dict[str, int]]
+    """One per name in `PHASES`, of that phase alone."""
+    open_loop_accuracy: float
+    hybrid_accuracy: float
+    train_correct: np.ndarray
+    """bool[n]: the prediction of each online sample, made before its update, was right."""
+    conductances: np.ndarray | None
+    """States at the end, uint16[rows, columns, 2]; None if they were not read out."""
+
+    @property
+    def online_pulses(self) -> tuple[int, int]:
+        """Pulses of the online epoch on G+ and on G-."""
+        counters = self.counters["online"]
+        return counters["PULSES_UP"], counters["PULSES_DOWN"]
+
+    def learning_curve(self, window: int = 1000) -> np.ndarray:
+        """Moving average of the online predictions over `window` samples, float[n]; fewer at the start."""
+        total = np.concatenate([[0], np.cumsum(self.train_correct)])
+        end = np.arange(1, len(total))
+        start = np.maximum(end - window, 0)
+        return (total[end] - total[start]) / (end - start)
+
+
+async def hybrid(
+    ctl, job: HybridJob, *, trace: bool = False, read_out: bool = True, progress: Progress | None = None
+) -> HybridResult:
+    """Erase, transfer, find the ranges, test, train one online epoch of batch 1, test again.
+
+    ctl: `GoldenController` or the host driver.  trace: keep every stage of the three runs.  read_out: read the
+    states at the end (in mode DEBUG, after all counters).  Same job, same image: same result to the bit.
+    """
+    records: dict[str, RunRecord] = {}
+    counters: dict[str, dict[str, int]] = {}
+
+    async def phase(name: str, total: int, start: Callable) -> None:
+        done = 0
+
+        def step(count: int) -> None:
+            nonlocal done
+            done += count
+            if progress:
+                progress(name, done, total)
+
+        await ctl.clear_counters()
+        records[name] = await start(step)
+        counters[name] = await ctl.counters()
+
+    def samples(mode: Mode, pixels: np.ndarray, labels: np.ndarray) -> Callable:
+        return lambda step: ctl.run(mode, pixels, labels, trace=trace, progress=step)
+
+    await ctl.configure(WRITE=0)
+    await ctl.erase()
+    await phase("transfer", job.params.rows, lambda step: ctl.transfer(job.counts, progress=step))
+    lsb = await search_lsb(ctl, job.params, job.calibration)
+    upper = job.upper(lsb)
+    registers = job.settings(lsb, upper)
+    await ctl.load_weights(upper.weights)
+    await ctl.configure(**registers)
+    test = samples(Mode.INFER, job.test_pixels, job.test_labels)
+    await phase("open loop", len(job.test_pixels), test)
+    await ctl.clear_memory()
+    await phase("online", len(job.train_pixels), samples(Mode.TRAIN, job.train_pixels, job.train_labels))
+    await phase("hybrid", len(job.test_pixels), test)
+    return HybridResult(
+        lsb=lsb,
+        registers=registers,
+        upper_weights=upper.weights,
+        records=records,
+        counters=counters,
+        open_loop_accuracy=records["open loop"].accuracy(job.test_labels),
+        hybrid_accuracy=records["hybrid"].accuracy(job.test_labels),
+        train_correct=records["online"].predictions == job.train_labels,
+        conductances=await ctl.conductances() if read_out else None,
+    )

@@ -1,0 +1,146 @@
+"""The offline part: a float network of one hidden layer, trained in software.
+
+The network is the hardware's: inputs 0..1 and a bias row at full scale, ReLU, a bias unit in the upper layer.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from model.data import Dataset, Split
+from spec.errors import InputError
+
+KINDS = ("plain", "noise-aware")
+
+
+@dataclass(frozen=True)
+class OfflineSettings:
+    """How the software network is trained."""
+
+    kind: str = "noise-aware"
+    """`plain`, or `noise-aware`: Gaussian weight noise in the forward pass and clipped weights."""
+    epochs: int = 12
+    batch: int = 100
+    learning_rate: float = 1e-3
+    noise: float = 0.3
+    """noise-aware: standard deviation of the noise over that of the weights."""
+    clip: float = 2.5
+    """noise-aware: weights are clipped to this many standard deviations."""
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.kind not in KINDS:
+            raise InputError(f"{self.kind!r} is not one of {', '.join(KINDS)}", key="kind")
+
+
+class OfflineNet(NamedTuple):
+    """Float weights, bias last, and the accuracies in software."""
+
+    hidden: np.ndarray
+    """float32[inputs + 1, columns]."""
+    upper: np.ndarray
+    """float32[columns + 1, classes]."""
+    train_accuracy: float
+    validation_accuracy: float
+    test_accuracy: float
+
+
+_BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8  # Adam: Kingma and Ba, ICLR 2015
+_DENORMAL_GUARD = 1e-12  # gradients that are exactly 0 would decay the moments into denormals, 7 times slower
+_RATE_STEPS = ((0.6, 1.0), (0.85, 0.3), (1.0, 0.1))  # share of the epochs up to which the rate is times this
+
+
+def train_offline(
+    data: Dataset, columns: int, settings: OfflineSettings, progress: Callable[[int, int], None] | None = None
+) -> OfflineNet:
+    """Train on the training split only; the same settings give the same weights on one machine.
+
+    progress: called with (epochs done, epochs).  One thread: the matrices are small, and sums do not then depend
+    on the number of cores.
+    """
+    with threadpool_limits(limits=1):
+        layers = _Trainer(data.train, columns, data.classes, settings).run(progress)
+        accuracies = [accuracy(*layers, split) for split in (data.train, data.validation, data.test)]
+    return OfflineNet(*layers, *accuracies)
+
+
+def accuracy(hidden: np.ndarray, upper: np.ndarray, split: Split) -> float:
+    """Share of right predictions of the float network."""
+    activations = np.maximum(_with_bias(_inputs(split.pixels)) @ hidden, 0)
+    return float(((_with_bias(activations) @ upper).argmax(axis=1) == split.labels).mean())
+
+
+def _inputs(pixels: np.ndarray) -> np.ndarray:
+    return pixels.astype(np.float32) / np.float32(255)
+
+
+def _with_bias(values: np.ndarray) -> np.ndarray:
+    return np.concatenate([values, np.ones((len(values), 1), values.dtype)], axis=1)
+
+
+class _Trainer:
+    """Adam on softmax cross-entropy, float32."""
+
+    def __init__(self, split: Split, columns: int, classes: int, settings: OfflineSettings):
+        self.settings = settings
+        self.rng = np.random.default_rng(settings.seed)
+        self.x = _with_bias(_inputs(split.pixels))
+        self.y = np.eye(classes, dtype=np.float32)[split.labels]
+        self.weights = [
+            self._initial(self.x.shape[1], columns, gain=2.0),
+            self._initial(columns + 1, classes, gain=1.0),
+        ]
+        self.first = [np.zeros_like(w) for w in self.weights]
+        self.second = [np.zeros_like(w) for w in self.weights]
+        self.steps = 0
+
+    def _initial(self, rows: int, columns: int, gain: float) -> np.ndarray:
+        weights = self.rng.standard_normal((rows, columns), np.float32) * np.float32(np.sqrt(gain / rows))
+        weights[-1] = 0
+        return weights
+
+    def run(self, progress: Callable[[int, int], None] | None) -> list[np.ndarray]:
+        s = self.settings
+        for epoch in range(s.epochs):
+            factor = next(f for share, f in _RATE_STEPS if epoch < share * s.epochs)
+            order = self.rng.permutation(len(self.x))
+            for start in range(0, len(order), s.batch):
+                self._step(order[start : start + s.batch], s.learning_rate * factor)
+            if progress:
+                progress(epoch + 1, s.epochs)
+        return self.weights
+
+    def _step(self, indices: np.ndarray, rate: float) -> None:
+        self.steps += 1
+        correction = np.sqrt(1 - _BETA2**self.steps) / (1 - _BETA1**self.steps)
+        for k, gradient in enumerate(self._gradients(indices)):
+            w, m, v = self.weights[k], self.first[k], self.second[k]
+            gradient += np.float32(_DENORMAL_GUARD)
+            m += np.float32(1 - _BETA1) * (gradient - m)
+            v += np.float32(1 - _BETA2) * (gradient * gradient - v)
+            w -= np.float32(rate * correction) * m / (np.sqrt(v) + np.float32(_EPSILON))
+            if self.settings.kind == "noise-aware":
+                limit = np.float32(self.settings.clip) * w.std()
+                np.clip(w, -limit, limit, out=w)
+
+    def _gradients(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of the batch's mean loss, at the noisy weights."""
+        hidden, upper = (self._noisy(w) for w in self.weights)
+        x = self.x[indices]
+        z = x @ hidden
+        activations = _with_bias(np.maximum(z, 0))
+        logits = activations @ upper
+        logits -= logits.max(axis=1, keepdims=True)
+        p = np.exp(logits)
+        p /= p.sum(axis=1, keepdims=True)
+        error = (p - self.y[indices]) / np.float32(len(indices))
+        return x.T @ ((error @ upper[:-1].T) * (z > 0)), activations.T @ error
+
+    def _noisy(self, weights: np.ndarray) -> np.ndarray:
+        if self.settings.kind == "plain" or self.settings.noise == 0:
+            return weights
+        sigma = np.float32(self.settings.noise) * weights.std()
+        return weights + sigma * self.rng.standard_normal(weights.shape, np.float32)

@@ -1,0 +1,97 @@
+"""From float weights to what the hardware is given: pulse counts for the array, integers for the upper layer.
+
+Everything here knows the *nominal* device only: its mean curve and range, never a cell of the array.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from spec.errors import InputError
+from spec.numerics import round_shift
+from spec.params import HwParams
+
+MARGIN_SCALE = 127
+"""Margins are stated as a share of the outputs' range, in 1/127: the codes of an 8-bit output."""
+
+_LOGIT_HEADROOM = 1.25
+"""Output range over the largest output of the calibration samples."""
+
+
+def weight_limit(weights: np.ndarray, sigmas: float) -> float:
+    """w_max, the weight at a pair's full range: `sigmas` standard deviations, at most the largest weight.
+
+    weights: float[rows, columns], the bias row last (not counted in the deviation).
+    """
+    return float(min(sigmas * weights[:-1].std(), np.abs(weights).max()))
+
+
+def open_loop_counts(weights: np.ndarray, limit: float, pulses_to_reach: Callable) -> np.ndarray:
+    """Pulses per pair from the erased state, int32[rows, columns]: positive on G+, negative on G-.
+
+    limit: w_max, larger weights are clipped to it; pulses_to_reach: share of the range, float 0..1 -> pulses on
+    the nominal curve.
+    """
+    share = np.clip(np.abs(weights) / limit, 0, 1)
+    return (np.sign(weights) * pulses_to_reach(share)).astype(np.int32)
+
+
+def check_counts(counts: np.ndarray, params: HwParams) -> None:
+    """Raise `InputError` when a count does not fit the transfer stream."""
+    largest, allowed = int(np.abs(counts).max(initial=0)), (1 << (params.count_bits - 1)) - 1
+    if largest > allowed:
+        raise InputError(
+            f"a transfer of {largest} pulses on one device does not fit {params.count_bits} bits (at most {allowed})",
+            key="count_bits",
+        )
+
+
+def input_codes(pixels: np.ndarray, dac_bits: int) -> np.ndarray:
+    """Row codes, int64[n, inputs + 1], bias last: `dac_encode` over many samples."""
+    full_scale = (1 << dac_bits) - 1
+    codes = np.minimum(round_shift(pixels.astype(np.int64), 8 - dac_bits), full_scale)
+    return np.concatenate([codes, np.full((len(codes), 1), full_scale)], axis=1)
+
+
+def preactivations(pixels: np.ndarray, weights: np.ndarray, limit: float, params: HwParams) -> np.ndarray:
+    """What the hidden units of the clipped float weights see, float64[n, columns]; inputs in 0..1."""
+    inputs = input_codes(pixels, params.dac_bits) / params.dac_full_scale
+    return inputs @ np.clip(weights, -limit, limit).astype(np.float64)
+
+
+class Upper(NamedTuple):
+    """The digital upper layer, and how its outputs are read."""
+
+    weights: np.ndarray
+    """int32[columns + 1, classes], the bias unit last."""
+    logit_shift: int
+    logit_range: float
+    """Output code that stands for the full range of the outputs."""
+
+    def margin(self, margin_127: float) -> int:
+        """The register value of a margin in 1/127 of the output range."""
+        return max(1, round(margin_127 / MARGIN_SCALE * self.logit_range))
+
+
+def quantise_upper(
+    weights: np.ndarray, full_scale: float, preactivation: np.ndarray, params: HwParams
+) -> Upper:
+    """Integer weights and output shift of the upper layer, for converters whose code Q stands for `full_scale`.
+
+    weights: float[columns + 1, classes], bias last.  The hidden codes are hidden values times Q / full_scale, and
+    the bias unit is driven at code Q, so the bias is divided by full_scale.  Scale: the largest hidden weight is
+    the largest code.  preactivation: float[n, columns] of unlabelled samples, for the range of the outputs.
+    """
+    q = params.adc_limit
+    scaled = np.concatenate([weights[:-1], weights[-1:] / full_scale]).astype(np.float64)
+    limit = (1 << (params.weight_bits - 1)) - 1
+    step = np.abs(scaled[:-1]).max() / limit
+    integers = np.clip(np.floor(scaled / step + 0.5), -limit, limit).astype(np.int32)
+    hidden = np.clip(np.floor(preactivation / full_scale * q + 0.5), 0, q).astype(np.int64)
+    sums = hidden @ integers[:-1].astype(np.int64) + q * integers[-1].astype(np.int64)
+    largest = _LOGIT_HEADROOM * float(np.abs(sums).max())
+    shift = 0
+    while largest / (1 << shift) > params.logit_limit:
+        shift += 1
+    return Upper(integers, shift, largest / (1 << shift))
