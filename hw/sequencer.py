@@ -4,6 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.interfaces import WIDTH_BITS
 from spec.params import HwParams
 from spec.registers import Mode
 
@@ -21,16 +22,25 @@ class Sequencer(wiring.Component):
     Commands: start, erase, clear_memory, readout_start (one cycle, taken when idle).  mode, samples: of the run.
     Status in: loaded (row codes), adc_busy, array_ready, commit_busy, pulses_busy (an operation is under way),
     memory_busy (the update memory is being cleared), scheduled (a transfer's last operation went out), result
-    (one sample's result went out), fault.
+    (one sample's result went out), fault.  stretched: the array integrates for longer than `integrate_cycles`.
     """
 
     def __init__(self, params: HwParams):
         self.params = params
         commands = ("start", "erase", "clear_memory", "readout_start")
-        status = ("loaded", "adc_busy", "array_ready", "commit_busy", "pulses_busy", "memory_busy", "scheduled")
+        status = (
+            "loaded",
+            "adc_busy",
+            "array_ready",
+            "commit_busy",
+            "pulses_busy",
+            "memory_busy",
+            "scheduled",
+        )
         outputs = (
             "busy", "run_active", "training", "transferring", "streaming", "run_start", "flush", "integrate",
             "adc_start", "commit_start", "allow_pulses", "array_erase", "memory_clear", "readout", "readout_done",
+            "stretched",
         )  # fmt: skip
         super().__init__(
             {
@@ -38,6 +48,7 @@ class Sequencer(wiring.Component):
                 **{name: Out(1) for name in outputs},
                 "mode": In(Mode),
                 "samples": In(SAMPLE_BITS),
+                "integrate_cycles": In(WIDTH_BITS),
             }
         )
 
@@ -89,6 +100,7 @@ class Sequencer(wiring.Component):
                 m.next = "READOUT"
 
     def _run(self, m, sampling, reads, results, committed):
+        integrating = Signal(WIDTH_BITS)  # cycles of the present integration
         ends = Mux(self.training, committed == self.samples, 1) & (results == self.samples)
         with m.State("START"):
             m.d.comb += [self.run_start.eq(1), self.flush.eq(1)]
@@ -108,9 +120,12 @@ class Sequencer(wiring.Component):
                 m.next = "DRAIN"
             with m.Elif(self.loaded & ~self.adc_busy & self.array_ready & ~self.pulses_busy & due):
                 m.d.comb += self.integrate.eq(1)
-                m.d.sync += reads.eq(reads + 1)
+                m.d.sync += [reads.eq(reads + 1), integrating.eq(1)]
                 m.next = "INTEGRATE"
         with m.State("INTEGRATE"):
+            overdue = integrating >= self.integrate_cycles
+            m.d.comb += self.stretched.eq(overdue & ~self.array_ready)
+            m.d.sync += integrating.eq(Mux(overdue, integrating, integrating + 1))
             with m.If(self.fault):
                 m.next = "FLUSH"
             with m.Elif(self.array_ready):

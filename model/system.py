@@ -12,6 +12,7 @@ import numpy as np
 
 from model.controller.activation import activation
 from model.controller.backprop_delta import backprop_delta
+from model.controller.counters import COUNTERS, counters
 from model.controller.dac_encode import dac_encode
 from model.controller.margin_error import margin_error
 from model.controller.pulse_scheduler import pulse_scheduler
@@ -29,6 +30,9 @@ from spec.stages import STAGE_NAMES
 
 CHUNK = 64
 """Samples per call of the kernel: bounds the logs, and is the grain of progress."""
+
+
+NONE = np.zeros(0, np.int32)
 
 
 class ControllerState(NamedTuple):
@@ -219,7 +223,8 @@ class GoldenController:
         s, p = self.settings, self.params
         train = 1 if mode is Mode.TRAIN else 0
         labels = np.asarray(labels, np.int64)
-        predictions, updates, strobes = [], [], [Strobes.empty(p.columns)]
+        predictions, updates, clipped = [NONE], [NONE], 0
+        strobes = [Strobes.empty(p.columns)]
         traces: dict[str, list[np.ndarray]] = {name: [] for name in STAGE_NAMES} if trace else {}
         entries, log = _log(CHUNK * p.rows, p.columns), _log((CHUNK + p.commit_depth) * p.rows, p.columns)
         for first in range(0, len(pixels), CHUNK):
@@ -242,7 +247,7 @@ class GoldenController:
             strobes.append(_copy(log, logged))
             predictions.append(t.verdict[:, 3])
             updates.append(t.verdict[:, 0])
-            self._counters["CLIPPED"] += int((t.adc == p.adc_limit).sum())
+            clipped += int((t.adc == p.adc_limit).sum())
             if trace:
                 _collect(traces, t, _copy(entries, entered))
             if progress:
@@ -253,11 +258,7 @@ class GoldenController:
         )
         if trace:
             traces["strobe"] = _strobe_rows(record.strobes)
-        n = len(pixels)
-        correct = int((record.predictions == labels[:n]).sum())
-        self._count(
-            record.strobes, SAMPLES_DONE=n, INTEGRATES=n, CORRECT=correct, UPDATES=int(record.updates.sum())
-        )
+        self._count(record, labels[: len(pixels)], clipped)
         return record
 
     def _flush(self, samples: int, log: Log) -> Strobes:
@@ -269,16 +270,11 @@ class GoldenController:
         self.macro.reset(Events(self.macro.events.integrates, event))
         return _copy(log, logged)
 
-    def _count(self, strobes: Strobes, **more: int) -> None:
-        more |= {"STROBES": len(strobes), "PULSES_UP": strobes.pulses_up, "PULSES_DOWN": strobes.pulses_down}
-        for name, value in more.items():
-            self._counters[name] += value
-
-
-COUNTERS = (
-    "SAMPLES_DONE", "CORRECT", "UPDATES", "CLIPPED", "INTEGRATES", "STROBES", "PULSES_UP", "PULSES_DOWN", "VERIFY_READS",
-)  # fmt: skip
-"""Counters whose value does not depend on time: equal in the golden model and in the RTL."""
+    def _count(self, record: RunRecord, labels: np.ndarray, clipped: int) -> None:
+        for name, amount in counters(
+            record.predictions, labels, record.updates, clipped, record.strobes
+        ).items():
+            self._counters[name] += amount
 
 
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:

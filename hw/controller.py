@@ -1,0 +1,324 @@
+"""The controller: nothing but the data flow and the registers, read from top to bottom."""
+
+from amaranth.hdl import Cat, Module, ResetInserter, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from hw.activation import Activation
+from hw.backprop_delta import BackpropDelta
+from hw.commit_queue import CommitQueue
+from hw.counters import Counters
+from hw.dac_encode import DacEncode
+from hw.dac_load import DacLoad
+from hw.input_buffer import InputBuffer
+from hw.interfaces import Count, Deltas, HiddenCodes, MacroPort, Pixels, Result, Update, image_stream
+from hw.margin_error import MarginError
+from hw.numerics import link
+from hw.pulse_driver import PulseDriver
+from hw.pulse_gate import PulseGate
+from hw.pulse_scheduler import PulseScheduler
+from hw.register_file import BusRequest, BusResponse, RegisterFile
+from hw.sar_adc import SarAdc
+from hw.sequencer import Sequencer
+from hw.taps import Taps, tap_layouts
+from hw.update_rule import UpdateRule
+from hw.upper_layer import UpperLayer
+from hw.weight_load import WeightLoad
+from spec.params import HwParams
+from spec.stages import STAGE_NAMES
+
+
+class Controller(wiring.Component):
+    """The digital controller of one crossbar array.
+
+    request, response: register bus.  samples: raw inputs.  counts: pulse counts of a transfer.  results: one per
+    sample; the host must take them.  macro: the analog array.  image: device image words for an emulated array.
+    taps: every stage's transfers.
+    """
+
+    def __init__(self, params: HwParams):
+        self.params = params
+        super().__init__(
+            {
+                "request": In(stream.Signature(BusRequest())),
+                "response": Out(stream.Signature(BusResponse())),
+                "samples": In(stream.Signature(Pixels(params))),
+                "counts": In(stream.Signature(Count(params))),
+                "results": Out(stream.Signature(Result(params))),
+                "macro": Out(MacroPort(params)),
+                "image": Out(image_stream()),
+                "taps": Out(Taps(params)),
+            }
+        )
+
+    def elaborate(self, platform):
+        p, m = self.params, Module()
+        self.registers = m.submodules.registers = RegisterFile(p)
+        self.sequencer = m.submodules.sequencer = Sequencer(p)
+        self.counters = m.submodules.counters = Counters(p)
+        self.driver = m.submodules.pulse_driver = PulseDriver(p)
+        self.gate = m.submodules.pulse_gate = PulseGate(p)
+        flush = ResetInserter(self.sequencer.flush)
+        for name, block in (
+            ("dac_encode", DacEncode), ("input_buffer", InputBuffer), ("dac_load", DacLoad), ("sar_adc", SarAdc),
+            ("activation", Activation), ("upper_layer", UpperLayer), ("margin_error", MarginError),
+            ("backprop_delta", BackpropDelta), ("update_rule", UpdateRule), ("commit_queue", CommitQueue),
+            ("pulse_scheduler", PulseScheduler),
+        ):  # fmt: skip
+            setattr(self, name, block(p))
+            m.submodules[name] = flush(getattr(self, name))
+        self._flush = flush
+        self._read_path(m)
+        self._verdicts(m)
+        self._write_path(m)
+        self._weights(m)
+        self._registers(m)
+        self._sequence(m)
+        self._counts(m)
+        self._taps(m)
+        return m
+
+    def _fifo(self, m, name, layout, depth):
+        """A FIFO of payloads that a fault flushes: (input stream, output stream)."""
+        fifo = SyncFIFOBuffered(width=layout.size, depth=depth)
+        m.submodules[name] = self._flush(fifo)
+        inlet, outlet = (stream.Signature(layout).create(path=(f"{name}_{end}",)) for end in ("in", "out"))
+        m.d.comb += [
+            fifo.w_data.eq(inlet.payload),
+            fifo.w_en.eq(inlet.valid),
+            inlet.ready.eq(fifo.w_rdy),
+            outlet.payload.eq(fifo.r_data),
+            outlet.valid.eq(fifo.r_rdy),
+            fifo.r_en.eq(outlet.ready),
+        ]
+        return inlet, outlet
+
+    def _read_path(self, m):
+        """Samples to the array's rows; column sums to the verdict."""
+        p, macro = self.params, self.macro
+        streaming = self.sequencer.streaming
+        m.d.comb += [
+            self.dac_encode.i.payload.eq(self.samples.payload),
+            self.dac_encode.i.valid.eq(self.samples.valid & streaming),
+            self.samples.ready.eq(self.dac_encode.i.ready & streaming),
+        ]
+        link(m, self.dac_encode.o, self.input_buffer.i)
+        link(m, self.input_buffer.load, self.dac_load.i)
+        m.d.comb += [
+            macro.dac_valid.eq(self.dac_load.dac_valid),
+            macro.dac_word.eq(self.dac_load.dac_word),
+            macro.dac_codes.eq(self.dac_load.dac_codes),
+            self.dac_load.dac_ready.eq(macro.dac_ready),
+            self.dac_load.swap.eq(macro.integrate),
+            macro.integrate_cycles.eq(self.registers.field("INTEGRATE")),
+            macro.lsb.eq(self.registers.field("LSB")),
+            macro.group.eq(self.sar_adc.group),
+            macro.trial.eq(self.sar_adc.trial),
+            self.sar_adc.compare.eq(macro.compare),
+        ]
+        link(m, self.sar_adc.o, self.activation.i)
+        inlet, outlet = self._fifo(m, "hidden_fifo", HiddenCodes(p), p.adc_groups + 1)
+        link(m, self.activation.o, inlet)
+        link(m, outlet, self.upper_layer.i)
+        link(m, self.upper_layer.o, self.margin_error.i)
+        link(m, self.input_buffer.label, self.margin_error.label)
+
+    def _verdicts(self, m):
+        """A verdict goes to the host, to the sample's slot, to the update rule and, if it updates, to the backward pass.
+
+        Its consumers take it in the same cycle.  The queues hold a verdict for each slot, so that reads never wait
+        for updates.
+        """
+        p, verdict, training = self.params, self.margin_error.o, self.sequencer.training
+        update = Update(p)
+        release_in, release = self._fifo(m, "release_fifo", update, p.input_slots)
+        rule_in, rule = self._fifo(m, "update_fifo", update, p.input_slots)
+        link(m, release, self.input_buffer.verdict)
+        link(m, rule, self.update_rule.i)
+        sinks = (
+            (self.results, 1),
+            (release_in, 1),
+            (rule_in, training),
+            (self.backprop_delta.i, verdict.payload.update),
+        )
+        accepts = [Signal(name=f"accept_{k}") for k in range(len(sinks))]
+        for k, (sink, wanted) in enumerate(sinks):
+            others = Cat(a for j, a in enumerate(accepts) if j != k).all()
+            m.d.comb += [accepts[k].eq(sink.ready | ~wanted), sink.valid.eq(verdict.valid & wanted & others)]
+        m.d.comb += [
+            verdict.ready.eq(Cat(accepts).all()),
+            self.results.payload.prediction.eq(verdict.payload.prediction),
+            self.results.payload.label.eq(verdict.payload.target),
+            self.results.payload.update.eq(verdict.payload.update),
+            release_in.payload.update.eq(verdict.payload.update),
+            rule_in.payload.update.eq(verdict.payload.update),
+            self.backprop_delta.i.payload.eq(verdict.payload),
+        ]
+
+    def _write_path(self, m):
+        """Updates to pulses on the write lines."""
+        p, sequencer = self.params, self.sequencer
+        inlet, outlet = self._fifo(m, "delta_fifo", Deltas(p), p.input_slots * p.update_words)
+        link(m, self.backprop_delta.o, inlet)
+        link(m, outlet, self.update_rule.deltas)
+        link(m, self.input_buffer.rows, self.update_rule.rows)
+        link(m, self.update_rule.o, self.commit_queue.i)
+        link(m, self.commit_queue.o, self.pulse_scheduler.online)
+        operation = self.pulse_scheduler.o
+        m.d.comb += [
+            self.pulse_scheduler.counts.payload.eq(self.counts.payload),
+            self.pulse_scheduler.counts.valid.eq(self.counts.valid & sequencer.transferring),
+            self.counts.ready.eq(self.pulse_scheduler.counts.ready & sequencer.transferring),
+            self.driver.i.payload.eq(operation.payload),
+            self.driver.i.valid.eq(operation.valid & sequencer.allow_pulses),
+            operation.ready.eq(self.driver.i.ready & sequencer.allow_pulses),
+        ]
+        connect(m, self.driver.request, self.gate.request)
+        connect(m, self.gate.write, flipped(self.macro.write))
+
+    def _weights(self, m):
+        """The upper layer's weights, into both of its memories."""
+        m.submodules.weight_load = load = WeightLoad(self.params)
+        m.d.comb += [
+            load.valid.eq(self.registers.field("WEIGHT_DATA", "valid")),
+            load.value.eq(self.registers.field("WEIGHT_DATA")),
+            load.rewind.eq(self.registers.field("CONTROL", "rewind_weights")),
+            load.o.ready.eq(1),
+        ]
+        for block in (self.upper_layer, self.backprop_delta):
+            m.d.comb += [block.weights.payload.eq(load.o.payload), block.weights.valid.eq(load.o.valid)]
+
+    def _registers(self, m):
+        """Configuration out of the registers, status into them."""
+        field = self.registers.field
+        connect(m, flipped(self.request), self.registers.request)
+        connect(m, self.registers.response, flipped(self.response))
+        connect(m, self.registers.image, flipped(self.image))
+        for signal, register in (
+            (self.upper_layer.shift, "LOGIT_SHIFT"),
+            (self.margin_error.margin, "MARGIN"),
+            (self.update_rule.rule, "RULE"),
+            (self.update_rule.threshold, "THRESHOLD"),
+            (self.update_rule.double_first, "DOUBLE_FIRST"),
+            (self.update_rule.double_second, "DOUBLE_SECOND"),
+            (self.update_rule.x_threshold, "X_THRESHOLD"),
+            (self.update_rule.delta_threshold, "DELTA_THRESHOLD"),
+            (self.driver.width, "PULSE"),
+            (self.driver.guard, "GUARD"),
+            (self.gate.width_limit, "PULSE"),
+            (self.gate.guard, "GUARD"),
+            (self.gate.strobe_cap, "STROBE_CAP"),
+            (self.gate.count_cap, "COUNT_CAP"),
+            (self.sequencer.samples, "SAMPLES"),
+            (self.sequencer.mode, "MODE"),
+            (self.sequencer.integrate_cycles, "INTEGRATE"),
+        ):
+            m.d.comb += signal.eq(field(register))
+        m.d.comb += [
+            self.driver.amplitude.eq(field("WRITE", "amplitude")),
+            self.pulse_scheduler.depress.eq(field("WRITE", "depress")),
+            field("STATUS", "busy").eq(self.sequencer.busy),
+            field("STATUS", "fault").eq(self.gate.fault.any()),
+            field("FAULT").eq(self.gate.fault),
+        ]
+        with m.If(self.sequencer.readout_done):
+            m.d.sync += [
+                field("DEBUG_PLUS").eq(self.macro.readout_plus),
+                field("DEBUG_MINUS").eq(self.macro.readout_minus),
+            ]
+        with m.If(field("DEBUG_ADDRESS", "valid")):
+            m.d.sync += [
+                self.macro.readout_row.eq(field("DEBUG_ADDRESS", "row")),
+                self.macro.readout_column.eq(field("DEBUG_ADDRESS", "column")),
+            ]
+
+    def _sequence(self, m):
+        """The sequencer's commands and what it looks at."""
+        field, s, macro = self.registers.field, self.sequencer, self.macro
+        m.d.comb += [
+            s.start.eq(field("CONTROL", "start")),
+            s.erase.eq(field("CONTROL", "erase")),
+            s.clear_memory.eq(field("CONTROL", "clear_memory")),
+            s.readout_start.eq(field("DEBUG_ADDRESS", "valid")),
+            s.loaded.eq(self.dac_load.loaded),
+            s.adc_busy.eq(self.sar_adc.busy),
+            s.array_ready.eq(macro.ready),
+            s.commit_busy.eq(self.commit_queue.busy),
+            s.pulses_busy.eq(self.pulse_scheduler.o.valid | self.driver.busy),
+            s.memory_busy.eq(self.update_rule.busy),
+            s.scheduled.eq(self.pulse_scheduler.done),
+            s.result.eq(self.results.valid & self.results.ready),
+            s.fault.eq(self.gate.fault.any()),
+            self.sar_adc.start.eq(s.adc_start),
+            self.commit_queue.start.eq(s.commit_start),
+            self.margin_error.train.eq(s.training),
+            self.pulse_scheduler.transfer.eq(s.transferring),
+            self.pulse_scheduler.restart.eq(s.run_start),
+            self.update_rule.restart.eq(s.run_start),
+            self.update_rule.clear.eq(s.memory_clear),
+            self.driver.array_ready.eq(macro.ready),
+            self.driver.abort.eq(s.flush | self.gate.fault.any()),
+            self.gate.array_ready.eq(macro.ready),
+            self.gate.integrate_request.eq(s.integrate),
+            self.gate.erase_request.eq(s.array_erase),
+            self.gate.converting.eq(self.sar_adc.busy),
+            self.gate.training.eq(s.training),
+            self.gate.transferring.eq(s.transferring),
+            self.gate.run_active.eq(s.run_active),
+            self.gate.run_start.eq(s.run_start),
+            self.gate.window_open.eq(s.commit_start),
+            self.gate.abort.eq(field("CONTROL", "abort")),
+            self.gate.clear_fault.eq(field("CONTROL", "clear_fault")),
+            macro.integrate.eq(self.gate.integrate),
+            macro.erase.eq(self.gate.erase),
+            macro.readout.eq(s.readout),
+        ]
+
+    def _counts(self, m):
+        """The counters' events."""
+        c, field, result = self.counters, self.registers.field, self.results
+        read_ahead = self.sar_adc.o.valid & self.sar_adc.o.ready
+        m.d.comb += [
+            c.clear.eq(field("CONTROL", "clear_counters")),
+            c.run_start.eq(self.sequencer.run_start),
+            c.result.eq(result.valid & result.ready),
+            c.correct.eq(result.payload.prediction == result.payload.label),
+            c.update.eq(result.payload.update),
+            c.integrate.eq(self.gate.integrate),
+            c.strobe.eq(self.gate.write.strobe),
+            c.up.eq(sum(self.gate.write.up)),
+            c.down.eq(sum(self.gate.write.down)),
+            c.readout.eq(self.sequencer.readout),
+            c.active.eq(self.sequencer.run_active),
+            c.converting.eq(self.sar_adc.busy),
+            c.stretched.eq(self.driver.waiting | self.sequencer.stretched),
+            c.clipped.eq(self.activation.clipped & read_ahead.replicate(len(c.clipped))),
+        ]
+        registers = ("SAMPLES_DONE", "CORRECT", "UPDATES", "CLIPPED", "INTEGRATES", "STROBES", "PULSES_UP",
+                     "PULSES_DOWN", "VERIFY_READS", "CYCLES", "ELAPSED", "STRETCH")  # fmt: skip
+        for name, register in zip(c.names, registers, strict=True):
+            m.d.comb += field(register).eq(getattr(c, name))
+
+    def _taps(self, m):
+        """Each stage's transfers."""
+        write, was_strobe = self.gate.write, Signal()
+        m.d.sync += was_strobe.eq(write.strobe)
+        transfers = {
+            "adc": self.sar_adc.o,
+            "hidden": self.activation.o,
+            "logits": self.upper_layer.o,
+            "verdict": self.margin_error.o,
+            "delta": self.backprop_delta.o,
+            "entry": self.update_rule.o,
+        }
+        valid = {name: s.valid & s.ready for name, s in transfers.items()}
+        valid["codes"] = self.macro.dac_valid & self.macro.dac_ready
+        valid["strobe"] = write.strobe & ~was_strobe
+        m.d.comb += self.taps.valid.eq(Cat(valid[name] for name in STAGE_NAMES))
+        m.d.comb += [getattr(self.taps, name).eq(s.payload) for name, s in transfers.items()]
+        m.d.comb += self.taps.codes.codes.eq(self.macro.dac_codes)
+        m.d.comb += [
+            getattr(self.taps.strobe, name).eq(getattr(write, name))
+            for name in tap_layouts(self.params)["strobe"].members
+        ]

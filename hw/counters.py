@@ -1,0 +1,71 @@
+"""The run's counters, behind the read-only registers of the same names."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from spec.params import HwParams
+
+COUNTER_BITS = 32
+
+
+class Counters(wiring.Component):
+    """Counts events; `clear` sets all to 0, and a run adds to them.
+
+    Events (a cycle each): result with correct and update; integrate; strobe (its level) with up, down (pulse
+    numbers of the strobe); readout; clipped (codes at full scale in a cycle); active (a run), converting,
+    integrating and stretched (the array takes longer than programmed) are levels.
+    ELAPSED runs from a run's first integrate to its last conversion's or strobe's end.
+    Golden: model/controller/counters.py.
+    """
+
+    def __init__(self, params: HwParams):
+        self.params = params
+        pulses = range(params.columns + 1)
+        events = ("clear", "run_start", "result", "correct", "update", "integrate", "strobe", "readout", "active",
+                  "converting", "stretched")  # fmt: skip
+        self.names = ("samples_done", "correct_done", "updates", "clipped_codes", "integrates", "strobes", "pulses_up",
+                      "pulses_down", "verify_reads", "cycles", "elapsed", "stretch")  # fmt: skip
+        super().__init__(
+            {
+                **{name: In(1) for name in events},
+                "clipped": In(range(params.adc_channels + 1)),
+                "up": In(pulses),
+                "down": In(pulses),
+                **{name: Out(COUNTER_BITS) for name in self.names},
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        was_strobe = Signal()
+        m.d.sync += was_strobe.eq(self.strobe)
+        strobed = self.strobe & ~was_strobe
+        for counter, amount in (
+            (self.samples_done, self.result),
+            (self.correct_done, self.result & self.correct),
+            (self.updates, self.result & self.update),
+            (self.clipped_codes, self.clipped),
+            (self.integrates, self.integrate),
+            (self.strobes, strobed),
+            (self.pulses_up, strobed * self.up),
+            (self.pulses_down, strobed * self.down),
+            (self.verify_reads, self.readout),
+            (self.cycles, self.active),
+            (self.stretch, self.stretched),
+        ):
+            m.d.sync += counter.eq(counter + amount)
+        self._elapsed(m)
+        with m.If(self.clear):
+            m.d.sync += [getattr(self, name).eq(0) for name in self.names]
+        return m
+
+    def _elapsed(self, m):
+        """Time since the run's first integrate; it becomes part of ELAPSED when the array was last in use."""
+        since, running = Signal(COUNTER_BITS), Signal()
+        with m.If(self.run_start):
+            m.d.sync += [since.eq(0), running.eq(0)]
+        with m.Elif(self.integrate | running):
+            m.d.sync += [since.eq(since + 1), running.eq(1)]
+        with m.If((self.integrate | running) & (self.converting | self.strobe)):
+            m.d.sync += [self.elapsed.eq(self.elapsed + since + 1), since.eq(0)]

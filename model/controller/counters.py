@@ -1,0 +1,28 @@
+"""The counters whose value does not depend on time."""
+
+import numpy as np
+
+from model.record import Strobes
+
+COUNTERS = (
+    "SAMPLES_DONE", "CORRECT", "UPDATES", "CLIPPED", "INTEGRATES", "STROBES", "PULSES_UP", "PULSES_DOWN", "VERIFY_READS",
+)  # fmt: skip
+"""Equal in the golden model and in the RTL; CYCLES, ELAPSED and STRETCH are the RTL's own."""
+
+
+def counters(
+    predictions: np.ndarray, labels: np.ndarray, updates: np.ndarray, clipped: int, strobes: Strobes
+) -> dict[str, int]:
+    """What one run adds.  predictions, labels, updates: int[samples]; clipped: column codes at Q."""
+    samples = len(predictions)
+    return {
+        "SAMPLES_DONE": samples,
+        "CORRECT": int((predictions == labels).sum()),
+        "UPDATES": int(updates.sum()),
+        "CLIPPED": clipped,
+        "INTEGRATES": samples,
+        "STROBES": len(strobes),
+        "PULSES_UP": strobes.pulses_up,
+        "PULSES_DOWN": strobes.pulses_down,
+        "VERIFY_READS": 0,
+    }
