@@ -202,10 +202,9 @@ class GoldenController:
             if progress:
                 progress(1)
         strobes = _strobes(operations, self.params.columns, depress)
-        self._count(strobes, VERIFY_READS=0)
-        return RunRecord(
-            np.zeros(0, np.int32), np.zeros(0, np.uint8), strobes, {"strobe": _strobe_rows(strobes)}
-        )
+        record = RunRecord(NONE, NONE, strobes, {"strobe": _strobe_rows(strobes)})
+        self._count(record, NONE, 0)
+        return record
 
     async def run(
         self,
@@ -230,19 +229,8 @@ class GoldenController:
         for first in range(0, len(pixels), CHUNK):
             part = np.ascontiguousarray(pixels[first : first + CHUNK], np.uint8)
             t = _trace(p, len(part))
-            *events, entered, logged = run_samples(
-                s,
-                self.state,
-                self.macro.state,
-                part,
-                labels[first:],
-                train,
-                first,
-                self.macro.events,
-                t,
-                entries,
-                log,
-            )
+            run_of = (s, self.state, self.macro.state, part, labels[first:], train, first, self.macro.events)
+            *events, entered, logged = run_samples(*run_of, t, entries, log)
             self.macro.reset(Events(*events))
             strobes.append(_copy(log, logged))
             predictions.append(t.verdict[:, 3])
