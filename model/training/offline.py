@@ -4,36 +4,13 @@ The network is the hardware's: inputs 0..1 and a bias row at full scale, ReLU, a
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from model.data import Dataset, Split
-from spec.errors import InputError
-
-KINDS = ("plain", "noise-aware")
-
-
-@dataclass(frozen=True)
-class OfflineSettings:
-    """How the software network is trained."""
-
-    kind: str = "noise-aware"
-    """`plain`, or `noise-aware`: Gaussian weight noise in the forward pass and clipped weights."""
-    epochs: int = 12
-    batch: int = 100
-    learning_rate: float = 1e-3
-    noise: float = 0.3
-    """noise-aware: standard deviation of the noise over that of the weights."""
-    clip: float = 2.5
-    """noise-aware: weights are clipped to this many standard deviations."""
-    seed: int = 0
-
-    def __post_init__(self):
-        if self.kind not in KINDS:
-            raise InputError(f"{self.kind!r} is not one of {', '.join(KINDS)}", key="kind")
+from spec.run_file import OfflineSettings
 
 
 class OfflineNet(NamedTuple):
@@ -54,15 +31,19 @@ _RATE_STEPS = ((0.6, 1.0), (0.85, 0.3), (1.0, 0.1))  # share of the epochs up to
 
 
 def train_offline(
-    data: Dataset, columns: int, settings: OfflineSettings, progress: Callable[[int, int], None] | None = None
+    data: Dataset,
+    columns: int,
+    settings: OfflineSettings,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
 ) -> OfflineNet:
-    """Train on the training split only; the same settings give the same weights on one machine.
+    """Train on the training split only; the same settings and seed give the same weights on one machine.
 
     progress: called with (epochs done, epochs).  One thread: the matrices are small, and sums do not then depend
     on the number of cores.
     """
     with threadpool_limits(limits=1):
-        layers = _Trainer(data.train, columns, data.classes, settings).run(progress)
+        layers = _Trainer(data.train, columns, data.classes, settings, seed).run(progress)
         accuracies = [accuracy(*layers, split) for split in (data.train, data.validation, data.test)]
     return OfflineNet(*layers, *accuracies)
 
@@ -84,9 +65,9 @@ def _with_bias(values: np.ndarray) -> np.ndarray:
 class _Trainer:
     """Adam on softmax cross-entropy, float32."""
 
-    def __init__(self, split: Split, columns: int, classes: int, settings: OfflineSettings):
+    def __init__(self, split: Split, columns: int, classes: int, settings: OfflineSettings, seed: int):
         self.settings = settings
-        self.rng = np.random.default_rng(settings.seed)
+        self.rng = np.random.default_rng(seed)
         self.x = _with_bias(_inputs(split.pixels))
         self.y = np.eye(classes, dtype=np.float32)[split.labels]
         self.weights = [

@@ -1,0 +1,80 @@
+"""From a run's description to the job of one seed: the float part, which knows the nominal device only."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from model.data import Dataset, Split
+from model.device.compile import compile_device, nominal_codes, read_power
+from model.device.laws import pulses_to_reach
+from model.training.hybrid import HybridJob
+from model.training.offline import OfflineNet
+from model.training.range_search import SAMPLES
+from model.training.transfer import check_counts, open_loop_counts, preactivations, weight_limit
+from spec.errors import InputError
+from spec.params import HwParams
+from spec.run_file import AUTO, RunSpec
+
+
+def check_fit(data: Dataset, params: HwParams) -> None:
+    """Raise `InputError` when the data do not fit the hardware."""
+    if data.inputs != params.inputs:
+        raise InputError(
+            f"{params.rows} rows take {params.inputs} inputs, {data.name} has {data.inputs}", key="rows"
+        )
+    if data.classes > params.classes:
+        raise InputError(
+            f"{params.classes} classes are fewer than the {data.classes} of {data.name}", key="classes"
+        )
+
+
+def prepare(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> HybridJob:
+    """The job of one seed of a run: the seed draws the device and the order of the online samples.
+
+    A threshold or margin that is still "auto" gets the job's default: choose it first (`choose_thresholds`).
+    Raises `InputError`.
+    """
+    params = run.params
+    check_fit(data, params)
+    limit = weight_limit(net.hidden, run.clip_sigmas)
+    counts = open_loop_counts(net.hidden, limit, partial(pulses_to_reach, run.device))
+    check_counts(counts, params)
+    gmin, gmax = nominal_codes(run.device, run.nonideal, params.state_bits)
+    full_sum = ((gmax - gmin) >> (params.state_bits - params.read_bits)) * params.dac_full_scale
+    power = read_power(run.device, net.hidden, limit)
+    image = compile_device(run.device, run.nonideal, params.state_bits, seed, power, params.read_bits)
+    order = np.random.default_rng(seed).permutation(len(data.train))
+    online, test = data.train.take(order[: run.train_samples or None]), _first(data.test, run.test_samples)
+    calibration = np.ascontiguousarray(data.train.pixels[:SAMPLES])
+    job = HybridJob(
+        params=params,
+        image=image,
+        counts=counts,
+        upper_weights=net.upper,
+        sum_value=limit / full_sum,
+        calibration=calibration,
+        calibration_hidden=preactivations(calibration, net.hidden, limit, params),
+        train_pixels=online.pixels,
+        train_labels=online.labels,
+        test_pixels=test.pixels,
+        test_labels=test.labels,
+        rule=run.rule,
+        x_threshold=run.x_threshold,
+        delta_threshold=run.delta_threshold,
+        **{
+            field: value
+            for field, value in (("threshold", run.threshold), ("margin_127", run.margin))
+            if value != AUTO
+        },
+    )
+    return job
+
+
+def on_split(job: HybridJob, split: Split) -> HybridJob:
+    """The same job, tested on another split."""
+    return replace(job, test_pixels=split.pixels, test_labels=split.labels)
+
+
+def _first(split: Split, samples: int) -> Split:
+    return split.take(np.arange(min(samples or len(split), len(split))))

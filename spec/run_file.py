@@ -1,0 +1,207 @@
+"""A run: data, hardware, device, method and seeds in one TOML file, from which the run can be repeated.
+
+    data = "digits"                 a set that ships or is fetched, or an .npz file
+    params = "DIGITS"               an instance, a file, or a table [params] (spec/params.py)
+    device = "AlOx/HfO2"            a preset, a file, or a table [device] (spec/device_file.py)
+    rule = "accumulate"
+    threshold = "auto"              or a number; "auto" chooses on the validation split
+    margin = "auto"                 or a number, in 1/127 of the output range
+    seeds = [0]                     each draws its own device, network and sample order
+    [nonideal]                      what differs from the device's own
+    stuck = 0.05
+    [offline]                       the software network
+    kind = "noise-aware"
+
+Every key but `data` has a default, which depends on the data set (`default_run`).
+"""
+
+import tomllib
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from spec.device_file import (
+    DeviceSpec,
+    NonIdealities,
+    device_from_dict,
+    dump_device,
+    load_device,
+    nonideal_from_dict,
+)
+from spec.device_law import choice, number, only
+from spec.errors import InputError
+from spec.numerics import MASK32
+from spec.params import INSTANCES, HwParams, from_dict, load, read_toml
+
+AUTO = "auto"
+OFFLINE_KINDS = ("plain", "noise-aware")
+MOST_SEEDS = 1000
+
+
+def _number(default: Any, low: float, high: float, doc: str):
+    return field(default=default, metadata={"low": low, "high": high, "doc": doc})
+
+
+def _integer(value: object, low: int, high: int, key: str) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise InputError(f"{value!r} is not an integer in {low}..{high}", key=key)
+
+
+def _check_numbers(settings: object, table: str) -> None:
+    for f in fields(settings):  # type: ignore[arg-type]
+        if "low" in f.metadata:
+            key = f"{table}.{f.name}" if table else f.name
+            check = _integer if f.type is int else number
+            check(getattr(settings, f.name), f.metadata["low"], f.metadata["high"], key)
+
+
+@dataclass(frozen=True)
+class OfflineSettings:
+    """How the software network is trained: Adam on softmax cross-entropy.  Raises `InputError`."""
+
+    kind: str = field(
+        default="noise-aware",
+        metadata={"doc": "plain, or noise-aware: Gaussian weight noise in the forward pass, clipped weights"},
+    )
+    epochs: int = _number(12, 1, 10_000, "epochs")
+    batch: int = _number(100, 1, 100_000, "samples of a step")
+    learning_rate: float = _number(1e-3, 1e-6, 1.0, "of Adam; times 0.3 and 0.1 at 60 and 85 % of the epochs")
+    noise: float = _number(0.3, 0.0, 5.0, "noise-aware: sigma of the noise over that of a layer's weights")
+    clip: float = _number(2.5, 0.5, 100.0, "noise-aware: weights are clipped to this many sigmas")
+
+    def __post_init__(self):
+        choice(self.kind, OFFLINE_KINDS, "offline.kind")
+        _check_numbers(self, "offline")
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run, everything resolved.  Build one with `load_run` or `default_run`.  Raises `InputError`."""
+
+    data: str
+    params: HwParams
+    device: DeviceSpec
+    nonideal: NonIdealities
+    """What applies: the device's own with the run's changes."""
+    offline: OfflineSettings = OfflineSettings()
+    rule: str = "accumulate"
+    threshold: int | str = field(
+        default=AUTO, metadata={"doc": "update-memory value that gives a pulse, or auto"}
+    )
+    margin: float | str = field(
+        default=AUTO, metadata={"doc": "margin in 1/127 of the output range, or auto"}
+    )
+    x_threshold: int = _number(128, 0, 255, "rule counter: least input code that counts")
+    delta_threshold: int = _number(16, 1, 511, "rule counter: least |delta| that counts")
+    clip_sigmas: float = _number(2.5, 0.5, 100.0, "weight at a pair's full range, in sigmas of the weights")
+    train_samples: int = _number(0, 0, 10**9, "samples of the online epoch; 0: all")
+    test_samples: int = _number(0, 0, 10**9, "test samples; 0: all")
+    seeds: tuple[int, ...] = field(
+        default=(0,), metadata={"doc": "each draws its own device, network, order"}
+    )
+
+    def __post_init__(self):
+        choice(self.rule, self.params.rules, "rule")
+        _check_numbers(self, "")
+        for name in ("threshold", "margin"):
+            value = getattr(self, name)
+            if isinstance(value, str) and value != AUTO:
+                raise InputError(f'{value!r} is neither a number nor "{AUTO}"', key=name)
+        if self.threshold != AUTO:
+            _integer(self.threshold, 1, (1 << 31) - 1, "threshold")
+        if self.margin != AUTO:
+            number(self.margin, 0.0, 1000.0, "margin")
+        if not isinstance(self.seeds, tuple) or not 1 <= len(self.seeds) <= MOST_SEEDS:
+            raise InputError(f"{self.seeds!r} is not a list of 1..{MOST_SEEDS} integers", key="seeds")
+        for seed in self.seeds:
+            _integer(seed, 0, MASK32, "seeds")
+
+
+_SCALARS = ("rule", "threshold", "margin", "x_threshold", "delta_threshold", "clip_sigmas", "train_samples",
+            "test_samples")  # fmt: skip
+_KEYS = ("data", "params", "device", "nonideal", "offline", *_SCALARS, "seeds")
+
+
+def default_run(data: str) -> RunSpec:
+    """The run that `data` is given when nothing else is said; another set gets that of `mnist` with its size."""
+    hardware, device, offline, more = _DEFAULTS.get(data, _DEFAULTS["mnist"])
+    spec = load_device(device)
+    return RunSpec(data, INSTANCES[hardware], spec, spec.nonideal, offline, **more)
+
+
+_DEFAULTS: dict[str, tuple[str, str, OfflineSettings, dict]] = {
+    "digits": ("DIGITS", "AlOx/HfO2", OfflineSettings(epochs=100, batch=20), {}),
+    "mnist": ("MNIST", "AlOx/HfO2", OfflineSettings(epochs=12, batch=100), {}),
+}
+
+
+def run_from_dict(values: dict, *, source: str = "") -> RunSpec:
+    """A run from the tables of its file.  Raises `InputError`, one line, with `source` and the key."""
+    try:
+        return _run(values, source)
+    except InputError as error:
+        where = "" if str(error).startswith(source) else source
+        raise InputError(str(error), source=where) from None
+
+
+def _run(values: dict, source: str) -> RunSpec:
+    only(values, _KEYS, "")
+    if not isinstance(values.get("data"), str):
+        raise InputError(f"{values.get('data')!r} is not a text, the data set's name", key="data")
+    default = default_run(values["data"])
+    changes: dict[str, Any] = {key: values[key] for key in _SCALARS if key in values}
+    if "seeds" in values:
+        changes["seeds"] = tuple(values["seeds"]) if isinstance(values["seeds"], list) else values["seeds"]
+    if "params" in values:
+        changes["params"] = _named(values["params"], "params", load, from_dict)
+    if "device" in values:
+        changes["device"] = _named(values["device"], "device", load_device, device_from_dict)
+        changes["nonideal"] = changes["device"].nonideal
+    if "nonideal" in values:
+        table = _table(values, "nonideal")
+        own = changes.get("nonideal", default.nonideal)
+        nonideal_from_dict(table)  # names an unknown key
+        changes["nonideal"] = nonideal_from_dict({f.name: getattr(own, f.name) for f in fields(own)} | table)
+    if "offline" in values:
+        table = _table(values, "offline")
+        only(table, tuple(f.name for f in fields(OfflineSettings)), "offline")
+        changes["offline"] = replace(default.offline, **table)
+    return replace(default, **changes)
+
+
+def _table(values: dict, key: str) -> dict:
+    if not isinstance(values[key], dict):
+        raise InputError("is not a table", key=key)
+    return values[key]
+
+
+def _named(value: object, key: str, by_name, by_table):
+    """A name or path, or an inline table."""
+    if isinstance(value, dict):
+        return by_table(value, source=key)
+    if isinstance(value, str):
+        try:
+            return by_name(value)
+        except InputError as error:
+            raise InputError(str(error), key=key) from None
+    raise InputError("is neither a text nor a table", key=key)
+
+
+def load_run(path: str | Path) -> RunSpec:
+    """A run file.  Raises `InputError`."""
+    return run_from_dict(read_toml(Path(path)), source=str(path))
+
+
+def dump_run(run: RunSpec) -> str:
+    """The run as TOML text that `load_run` reads back to an equal one; hardware and device in full."""
+    params = {f.name: getattr(run.params, f.name) for f in fields(run.params)}
+    params["rules"] = list(params["rules"])
+    values: dict[str, Any] = {"data": run.data, "seeds": list(run.seeds)}
+    values |= {key: getattr(run, key) for key in _SCALARS}
+    values["offline"] = {f.name: getattr(run.offline, f.name) for f in fields(run.offline)}
+    values["nonideal"] = {f.name: getattr(run.nonideal, f.name) for f in fields(run.nonideal)}
+    values["params"] = params
+    values["device"] = tomllib.loads(dump_device(run.device))
+    return tomli_w.dumps(values)
