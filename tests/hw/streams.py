@@ -21,12 +21,14 @@ class Run:
         self.given = {}
 
 
-def simulate(dut, inputs, expected, *, config=None, seed=0, pauses=0.0, benches=(), deadline=200_000) -> Run:
+def simulate(
+    dut, inputs, expected, *, config=None, seed=0, pauses=0.0, benches=(), watchers=(), deadline=200_000
+) -> Run:
     """Feed each stream `inputs[name]` (payload values), take `expected[name]` payloads, and see that no more come.
 
     With `pauses` a valid or a ready is withheld in that share of the cycles.  After a transfer the payload is
     overwritten with junk.  Outputs must keep valid and payload until ready.  `benches` are more testbenches,
-    called as bench(ctx).  Raises AssertionError when the payloads do not come within `deadline` cycles.
+    called as bench(ctx), `watchers` those that need not end.  Raises AssertionError when the payloads do not come within `deadline` cycles.
     """
     run = Run(expected)
     simulator = Simulator(dut)
@@ -58,6 +60,8 @@ def simulate(dut, inputs, expected, *, config=None, seed=0, pauses=0.0, benches=
         )
     for bench in benches:
         simulator.add_testbench(bench)
+    for watcher in watchers:
+        simulator.add_testbench(watcher, background=True)
     simulator.add_testbench(count, background=True)  # last: the others see the cycle before it is counted
     simulator.run()
     for name, payloads in inputs.items():

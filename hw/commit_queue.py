@@ -1,0 +1,64 @@
+"""The queue between the update rule, which runs ahead, and the array, which applies a sample at its time."""
+
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+from hw.interfaces import Entry, Operation
+from spec.params import HwParams
+
+
+class CommitQueue(wiring.Component):
+    """A FIFO of `queue_depth` entries that lets one sample out per `start`.
+
+    - `i`: entries, an `end` after each sample's rows.
+    - `start`: commit the next sample, one pulse while not `busy` (the order of reads and commits is
+      model/controller/commit_queue.py).
+    - `o`: its rows as operations that potentiate.
+    - `busy`: from the cycle after `start` until the sample's last operation has been taken and its end consumed.
+
+    Latency: 2 cycles from `i` to `o` in an empty queue; `o` is valid in the cycle after `start` when the entry has
+    waited.  Throughput: one operation per cycle; a sample takes its operations and one cycle for its end.
+    """
+
+    LATENCY = 2
+
+    def __init__(self, params: HwParams):
+        self.params = params
+        super().__init__(
+            {
+                "i": In(stream.Signature(Entry(params))),
+                "o": Out(stream.Signature(Operation(params))),
+                "start": In(1),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        layout = Entry(self.params)
+        m.submodules.fifo = fifo = SyncFIFOBuffered(width=layout.size, depth=self.params.queue_depth)
+        entry = Signal(layout)
+        m.d.comb += [
+            fifo.w_data.eq(Value.cast(self.i.payload)),
+            fifo.w_en.eq(self.i.valid),
+            self.i.ready.eq(fifo.w_rdy),
+            Value.cast(entry).eq(fifo.r_data),
+            self.o.payload.row.eq(entry.row),
+            self.o.payload.up.eq(entry.up),
+            self.o.payload.down.eq(entry.down),
+        ]
+        with m.FSM():
+            with m.State("HOLD"):
+                with m.If(self.start):
+                    m.next = "COMMIT"
+            with m.State("COMMIT"):
+                m.d.comb += [
+                    self.busy.eq(1),
+                    self.o.valid.eq(fifo.r_rdy & ~entry.end),
+                    fifo.r_en.eq(entry.end | self.o.ready),
+                ]
+                with m.If(fifo.r_rdy & entry.end):
+                    m.next = "HOLD"
+        return m
