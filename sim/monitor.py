@@ -1,0 +1,90 @@
+"""Collects the taps of a controller into the stages of spec/stages.py, sample by sample."""
+
+from typing import Any
+
+import numpy as np
+
+from hw.taps import tap_layouts
+from model.record import Strobes
+from sim.payloads import unpack
+from spec.params import HwParams
+from spec.stages import STAGE_NAMES
+
+
+class TapMonitor:
+    """Reads `taps` once per clock cycle (`step`), in the middle of it, and builds traces like the golden model's."""
+
+    def __init__(self, dut: Any, params: HwParams):
+        self.params = params
+        self._valid = dut.taps__valid
+        self._payloads = [getattr(dut, f"taps__{name}") for name in STAGE_NAMES]
+        self._layouts = [tap_layouts(params)[name] for name in STAGE_NAMES]
+        self._collect = [getattr(self, f"_{name}") for name in STAGE_NAMES]
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was collected."""
+        self.trace: dict[str, list[np.ndarray]] = {name: [] for name in STAGE_NAMES}
+        self._words: dict[str, list[int]] = {name: [] for name in STAGE_NAMES}
+
+    def step(self) -> None:
+        valid = int(self._valid.value)
+        stage = 0
+        while valid:
+            if valid & 1:
+                self._collect[stage](unpack(self._layouts[stage], int(self._payloads[stage].value)))
+            valid >>= 1
+            stage += 1
+
+    def strobes(self) -> Strobes:
+        """The strobes seen so far, in order."""
+        columns, seen = self.params.columns, self.trace["strobe"]
+        if not seen:
+            return Strobes.empty(columns)
+        rows = np.array(seen)
+        up, down = rows[:, 1 : 1 + columns], rows[:, 1 + columns : 1 + 2 * columns]
+        return Strobes(rows[:, 0], up.astype(np.uint8), down.astype(np.uint8), rows[:, -1].astype(np.uint8))
+
+    def _gather(self, stage: str, values: list[int], last: bool, length: int) -> None:
+        """Words of one sample until its last; padding beyond `length` is dropped."""
+        words = self._words[stage]
+        words += values
+        if last:
+            self.trace[stage].append(np.array(words[:length], np.int32))
+            self._words[stage] = []
+
+    def _codes(self, word: dict) -> None:
+        p = self.params
+        complete = len(self._words["codes"]) + p.dac_load_lanes == p.row_words * p.dac_load_lanes
+        self._gather("codes", word["codes"], complete, p.rows)
+
+    def _adc(self, group: dict) -> None:
+        self._gather("adc", group["codes"], group["last"], self.params.columns)
+
+    def _hidden(self, group: dict) -> None:
+        self._gather("hidden", group["codes"], group["last"], self.params.columns)
+
+    def _logits(self, payload: dict) -> None:
+        self.trace["logits"].append(np.array(payload["logits"], np.int32))
+
+    def _verdict(self, payload: dict) -> None:
+        values = [payload[name] for name in ("update", "target", "rival", "prediction")]
+        self.trace["verdict"].append(np.array(values, np.int32))
+
+    def _delta(self, word: dict) -> None:
+        self._gather("delta", word["deltas"], word["last"], self.params.columns)
+
+    def _entry(self, entry: dict) -> None:
+        if not entry["end"]:
+            self.trace["entry"].append(np.array(self._row(entry), np.int32))
+
+    def _strobe(self, operation: dict) -> None:
+        self.trace["strobe"].append(np.array([*self._row(operation), operation["depress"]], np.int32))
+
+    def _row(self, payload: dict) -> list[int]:
+        columns = range(self.params.columns)
+        return [
+            payload["row"],
+            *(payload["up"] >> c & 1 for c in columns),
+            *(payload["down"] >> c & 1 for c in columns),
+        ]
