@@ -1,6 +1,7 @@
 """Running one block in Amaranth's simulator: streams fed, streams collected, both with random pauses."""
 
 import random
+from functools import partial
 
 from amaranth.sim import Simulator
 
@@ -22,12 +23,22 @@ class Run:
 
 
 def simulate(
-    dut, inputs, expected, *, config=None, seed=0, pauses=0.0, benches=(), watchers=(), deadline=200_000
+    dut,
+    inputs,
+    expected,
+    *,
+    config=None,
+    seed=0,
+    pauses=0.0,
+    after=None,
+    benches=(),
+    watchers=(),
+    deadline=200_000,
 ) -> Run:
     """Feed each stream `inputs[name]` (payload values), take `expected[name]` payloads, and see that no more come.
 
     With `pauses` a valid or a ready is withheld in that share of the cycles.  After a transfer the payload is
-    overwritten with junk.  Outputs must keep valid and payload until ready.  `benches` are more testbenches,
+    overwritten with junk.  Input stream `name` waits for the end of stream `after[name]`.  Outputs must keep valid and payload until ready.  `benches` are more testbenches,
     called as bench(ctx), `watchers` those that need not end.  Raises AssertionError when the payloads do not come within `deadline` cycles.
     """
     run = Run(expected)
@@ -49,7 +60,9 @@ def simulate(
     for name, payloads in inputs.items():
         run.given[name] = []
         rng = random.Random(f"{seed} {name}")
-        feeder = _feeder(getattr(dut, name), payloads, rng, pauses, cycle, run.given[name])
+        first = (after or {}).get(name)
+        waits = partial(_unfinished, run.given, inputs, first)
+        feeder = _feeder(getattr(dut, name), payloads, rng, pauses, cycle, run.given[name], waits)
         simulator.add_testbench(feeder, background=True)
     for name, number in expected.items():
         rng = random.Random(f"{seed} {name}")
@@ -69,9 +82,15 @@ def simulate(
     return run
 
 
-def _feeder(stream, payloads, rng, pauses, cycle, given):
+def _unfinished(given, inputs, name) -> bool:
+    return name is not None and len(given.get(name, ())) < len(inputs[name])
+
+
+def _feeder(stream, payloads, rng, pauses, cycle, given, waits):
     async def feed(ctx):
         bits = len(stream.payload.as_value())
+        while waits():
+            await ctx.tick()
         for payload in payloads:
             ctx.set(stream.payload.as_value(), rng.getrandbits(bits))
             while rng.random() < pauses:
