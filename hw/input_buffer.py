@@ -122,8 +122,6 @@ class InputBuffer(wiring.Component):
                     self.rows.payload.code.eq(port.data[lane]),
                     self.rows.payload.last.eq(base + lane == p.rows - 1),
                 ]
-        with m.If(issue):
-            m.d.sync += [sent.eq(0), final.eq(word == p.row_words - 1), word.eq(word + 1)]
         with m.If(released):
             m.d.sync += [slot.eq(Mux(slot == p.input_slots - 1, 0, slot + 1)), word.eq(0)]
 
@@ -147,4 +145,6 @@ class InputBuffer(wiring.Component):
                     with m.Else():
                         m.d.comb += issue.eq(1)
                         m.d.sync += base.eq(base + lanes)
+        with m.If(issue):  # after the FSM: a new word clears `sent` of the old one's last lane
+            m.d.sync += [sent.eq(0), final.eq(word == p.row_words - 1), word.eq(word + 1)]
         return released
