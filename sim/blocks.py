@@ -1,0 +1,72 @@
+"""The table of blocks: every block of the controller beside its golden function.
+
+`hw/<name>.py` has the class, `model/controller/<name>.py` the function.  tests/sim/test_blocks.py holds one against
+the other for every entry, and fails for a block that is not here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from types import ModuleType
+
+from amaranth.lib import wiring
+
+from sim import harness
+from sim.cases import Outputs, Pick, host, read_path
+from sim.simulation import Case, Event
+from spec.params import INSTANCES, HwParams
+
+ODD = HwParams(
+    name="ODD", rows=7, columns=5, classes=5, dac_bits=5, dac_load_lanes=3, adc_bits=5, adc_channels=3, macs=2,
+    sar_settle_cycles=2, cmp_latency_cycles=1, update_columns=2, commit_depth=1, queue_depth=3, macro_lanes=2,
+    weight_bits=5, delta_bits=5, rules=("counter",), counter_bits=5, count_bits=4,
+)  # fmt: skip
+"""Nothing divides anything."""
+ONE = HwParams(
+    name="ONE", rows=1, columns=1, classes=2, dac_load_lanes=1, adc_channels=1, macs=1, update_columns=1,
+    commit_depth=1, queue_depth=2, macro_lanes=1, rules=("accumulate",),
+)  # fmt: skip
+"""The least of everything."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block of the table.
+
+    cases: the module with its `draw_<name>` and `golden_<name>`.  events: outputs without ready.
+    harness: gives a block that is not all streams stream ports.  unstalled: output streams that cannot be refused.
+    """
+
+    name: str
+    cases: ModuleType
+    events: dict[str, Event] = field(default_factory=dict)
+    harness: Callable[[HwParams], wiring.Component] | None = None
+    unstalled: tuple[str, ...] = ()
+    params: tuple[HwParams, ...] = (INSTANCES["TINY"], ODD, ONE)
+
+    @property
+    def component(self) -> Callable[[HwParams], wiring.Component]:
+        """The RTL class."""
+        return getattr(
+            import_module(f"hw.{self.name}"), "".join(part.capitalize() for part in self.name.split("_"))
+        )
+
+    def build(self, params: HwParams) -> wiring.Component:
+        return (self.harness or self.component)(params)
+
+    def draw(self, params: HwParams, pick: Pick) -> Case:
+        return getattr(self.cases, f"draw_{self.name}")(params, pick)
+
+    def golden(self, params: HwParams, case: Case) -> tuple[Outputs, dict[str, int]]:
+        return getattr(self.cases, f"golden_{self.name}")(params, case)
+
+
+BLOCKS = (
+    Block("dac_encode", read_path),
+    Block("input_buffer", read_path),
+    Block("dac_load", read_path, harness=harness.DacLoadHarness),
+    Block("sar_adc", read_path, harness=harness.SarAdcHarness),
+    Block("activation", read_path, events={"clipped": Event(("i__valid", "i__ready"), ("clipped",))}),
+    Block("weight_load", host, harness=harness.WeightLoadHarness, unstalled=("o",)),
+    Block("register_file", host, events=host.REGISTER_EVENTS),
+)

@@ -1,0 +1,51 @@
+"""Cases for the blocks: how to draw an input, and what the golden function says comes out, shaped as payloads.
+
+A `draw_<block>` makes a case from parameters and a `Pick`; a `golden_<block>` gives its outputs, and the levels
+of pins at the end.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+Pick = Callable[[int, int], int]
+"""Chooses an integer of low..high: a random one, or an extreme."""
+
+Outputs = dict[str, list]
+"""Payload values per output stream, lists of values per event."""
+
+
+def extremes() -> Iterator[Pick]:
+    """Picks at the ends of every range: all low, all high, in turn, one inside."""
+    yield lambda low, high: low
+    yield lambda low, high: high
+    for turn in ((0, 1), (1, 0, 0), (1, 1, 0)):
+        state = iter(turn * 100_000)
+        yield lambda low, high, state=state: high if next(state) else low
+    yield lambda low, high: max(low, high - 1)
+
+
+def pick_list(pick: Pick, low: int, high: int, length: int) -> list[int]:
+    return [pick(low, high) for _ in range(length)]
+
+
+def words(values: Sequence[int], lanes: int) -> list[list[int]]:
+    """Values in groups of `lanes`, the last one filled with 0."""
+    padded = [int(v) for v in values] + [0] * (-len(values) % lanes)
+    return [padded[k : k + lanes] for k in range(0, len(padded), lanes)]
+
+
+def flagged(groups: list[list[int]], name: str) -> list[dict]:
+    """Payloads of one sample: the groups under `name`, `last` on the final one."""
+    return [{name: group, "last": int(k == len(groups) - 1)} for k, group in enumerate(groups)]
+
+
+def joined(payloads: list[dict], name: str, length: int) -> list[np.ndarray]:
+    """The inverse of `flagged` over many samples: int32[length] for each."""
+    out, values = [], []
+    for payload in payloads:
+        values += payload[name]
+        if payload["last"]:
+            out.append(np.array(values[:length], np.int32))
+            values = []
+    return out

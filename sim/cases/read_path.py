@@ -1,0 +1,122 @@
+"""Cases for the blocks from the samples to the hidden codes."""
+
+import numpy as np
+
+from model.controller.activation import activation
+from model.controller.dac_encode import dac_encode
+from model.controller.dac_load import dac_load
+from model.controller.input_buffer import input_buffer
+from model.controller.sar_adc import sar_adc
+from sim.cases import Outputs, Pick, flagged, joined, pick_list, words
+from sim.simulation import Case
+from spec.numerics import signed_limit
+from spec.params import HwParams
+
+# -- dac_encode ------------------------------------------------------------------------------------
+
+
+def draw_dac_encode(p: HwParams, pick: Pick) -> Case:
+    samples = pick(1, 3)
+    items = []
+    for label in pick_list(pick, 0, p.classes - 1, samples):
+        for _ in range(p.row_words):
+            items.append({"pixels": pick_list(pick, 0, 255, p.dac_load_lanes), "label": label})
+    return Case({"i": items})
+
+
+def golden_dac_encode(p: HwParams, case: Case) -> tuple[Outputs, dict]:
+    items, out = case.inputs["i"], []
+    for k in range(0, len(items), p.row_words):
+        pixels = np.array([item["pixels"] for item in items[k : k + p.row_words]], np.uint8).reshape(-1)[
+            : p.inputs
+        ]
+        codes = words(dac_encode(pixels, p.dac_bits), p.dac_load_lanes)
+        out += [{"codes": group, "label": items[k]["label"]} for group in codes]
+    return {"o": out}, {}
+
+
+# -- input_buffer ----------------------------------------------------------------------------------
+
+
+def draw_input_buffer(p: HwParams, pick: Pick) -> Case:
+    samples = pick(1, 2 * p.input_slots)
+    items = []
+    for label in pick_list(pick, 0, p.classes - 1, samples):
+        codes = [pick(0, p.dac_full_scale) * pick(0, 1) for _ in range(p.inputs)] + [p.dac_full_scale]
+        items += [{"codes": group, "label": label} for group in words(codes, p.dac_load_lanes)]
+    verdicts = [{"update": update} for update in pick_list(pick, 0, 1, samples)]
+    return Case({"i": items, "verdict": verdicts}, after={"verdict": {"load": p.row_words, "label": 1}})
+
+
+def golden_input_buffer(p: HwParams, case: Case) -> tuple[Outputs, dict]:
+    items, out = case.inputs["i"], {"load": [], "label": [], "rows": []}
+    for k, verdict in enumerate(case.inputs["verdict"]):
+        sample = items[k * p.row_words : (k + 1) * p.row_words]
+        codes = np.array([item["codes"] for item in sample], np.int32).reshape(-1)[: p.rows]
+        out["load"] += [item["codes"] for item in sample]
+        out["label"].append({"label": sample[0]["label"]})
+        rows = input_buffer(codes, bool(verdict["update"]))
+        out["rows"] += [{"row": row, "code": code, "last": int(last)} for row, code, last in rows]
+    return out, {}
+
+
+# -- dac_load --------------------------------------------------------------------------------------
+
+
+def draw_dac_load(p: HwParams, pick: Pick) -> Case:
+    codes = [pick_list(pick, 0, p.dac_full_scale, p.rows) for _ in range(pick(1, 3))]
+    return Case({"i": [group for sample in codes for group in words(sample, p.dac_load_lanes)]})
+
+
+def golden_dac_load(p: HwParams, case: Case) -> tuple[Outputs, dict]:
+    items, out = case.inputs["i"], []
+    for k in range(0, len(items), p.row_words):
+        codes = np.array(items[k : k + p.row_words], np.int32).reshape(-1)[: p.rows]
+        out += [{"word": w, "codes": group.tolist()} for w, group in dac_load(codes, p.dac_load_lanes)]
+    return {"dac": out}, {}
+
+
+# -- sar_adc ---------------------------------------------------------------------------------------
+
+
+def draw_sar_adc(p: HwParams, pick: Pick) -> Case:
+    limit = signed_limit(p.sum_bits)
+    lsb = max(1, pick(1, (1 << 24) - 1) >> pick(0, 23))
+    sums = []
+    for _ in range(pick(1, 3)):
+        # Most sums are near the edge of a code, where an error shows.
+        edges = [
+            pick(-p.adc_limit - 2, p.adc_limit + 2) * lsb + (lsb >> 1) + pick(-2, 2) for _ in range(p.columns)
+        ]
+        anywhere = pick_list(pick, -limit, limit, p.columns)
+        sums.append(
+            [
+                a if pick(0, 3) == 3 else max(-limit, min(limit, e))
+                for e, a in zip(edges, anywhere, strict=True)
+            ]
+        )
+    return Case({"sums": sums}, {"lsb": lsb})
+
+
+def golden_sar_adc(p: HwParams, case: Case) -> tuple[Outputs, dict]:
+    out = []
+    for sums in case.inputs["sums"]:
+        codes = sar_adc(np.array(sums, np.int64), case.config["lsb"], p.adc_bits)
+        out += flagged(words(codes, p.adc_channels), "codes")
+    return {"o": out}, {}
+
+
+# -- activation ------------------------------------------------------------------------------------
+
+
+def draw_activation(p: HwParams, pick: Pick) -> Case:
+    samples = [pick_list(pick, -p.adc_limit, p.adc_limit, p.columns) for _ in range(pick(1, 3))]
+    return Case({"i": [item for codes in samples for item in flagged(words(codes, p.adc_channels), "codes")]})
+
+
+def golden_activation(p: HwParams, case: Case) -> tuple[Outputs, dict]:
+    out = []
+    for codes in joined(case.inputs["i"], "codes", p.columns):
+        out += flagged(words(activation(codes), p.adc_channels), "codes")
+    clipped = [[sum(code == p.adc_limit for code in item["codes"])] for item in case.inputs["i"]]
+    return {"o": out, "clipped": clipped}, {}

@@ -1,0 +1,101 @@
+"""Stream ports around blocks that have others, so that the bench of all blocks can play them."""
+
+from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.dac_load import DacLoad
+from hw.interfaces import LSB_BITS, ColumnCodes
+from hw.sar_adc import SarAdc
+from hw.weight_load import WeightLoad
+from spec.params import HwParams
+
+
+class DacLoadHarness(wiring.Component):
+    """`dac`: the words that reach the row port.  Each sample is swapped into the array as soon as it is loaded."""
+
+    def __init__(self, params: HwParams):
+        self.params = params
+        self.block = DacLoad(params)
+        codes = data.ArrayLayout(params.dac_bits, params.dac_load_lanes)
+        word = data.StructLayout({"word": self.block.dac_word.shape(), "codes": codes})
+        super().__init__({"i": In(stream.Signature(codes)), "dac": Out(stream.Signature(word))})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.block = block = self.block
+        wiring.connect(m, wiring.flipped(self.i), block.i)
+        m.d.comb += [
+            self.dac.valid.eq(block.dac_valid),
+            self.dac.payload.word.eq(block.dac_word),
+            self.dac.payload.codes.eq(block.dac_codes),
+            block.dac_ready.eq(self.dac.ready),
+            block.swap.eq(block.loaded),
+        ]
+        return m
+
+
+class SarAdcHarness(wiring.Component):
+    """`sums`: column sums to hold and convert, one word per read.  The comparators are as late as they may be."""
+
+    def __init__(self, params: HwParams):
+        self.params = params
+        self.block = SarAdc(params)
+        sums = data.ArrayLayout(signed(params.sum_bits), params.columns)
+        super().__init__(
+            {
+                "sums": In(stream.Signature(sums)),
+                "lsb": In(LSB_BITS),
+                "o": Out(stream.Signature(ColumnCodes(params))),
+            }
+        )
+
+    def elaborate(self, platform):
+        p, m = self.params, Module()
+        m.submodules.block = block = self.block
+        wiring.connect(m, block.o, wiring.flipped(self.o))
+        held = Signal(self.sums.payload.shape())
+        start = self.sums.valid & self.sums.ready
+        m.d.comb += [self.sums.ready.eq(~block.busy), block.start.eq(start)]
+        with m.If(start):
+            m.d.sync += held.eq(self.sums.payload)
+        sums = [held[k] if k < p.columns else 0 for k in range(p.adc_groups * p.adc_channels)]
+        compare = []
+        for k, trial in enumerate(block.trial):
+            total = data.ArrayLayout(signed(p.sum_bits), p.adc_groups)
+            column = Signal(total)
+            m.d.comb += [column[g].eq(sums[g * p.adc_channels + k]) for g in range(p.adc_groups)]
+            compare.append((column[block.group] << 1) >= ((trial << 1) - 1) * self.lsb)
+        late = Cat(compare)
+        for stage in range(p.sar_settle_cycles + p.cmp_latency_cycles - 1):
+            before, late = late, Signal(p.adc_channels, name=f"late_{stage}")
+            m.d.sync += late.eq(before)
+        m.d.comb += block.compare.eq(late)
+        return m
+
+
+class WeightLoadHarness(wiring.Component):
+    """`i`: weights as the register file gives them, one a cycle."""
+
+    def __init__(self, params: HwParams):
+        self.params = params
+        self.block = WeightLoad(params)
+        super().__init__(
+            {
+                "i": In(stream.Signature(signed(params.weight_bits))),
+                "rewind": In(1),
+                "o": Out(self.block.o.signature),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.block = block = self.block
+        wiring.connect(m, block.o, wiring.flipped(self.o))
+        m.d.comb += [
+            self.i.ready.eq(1),
+            block.valid.eq(self.i.valid),
+            block.value.eq(self.i.payload),
+            block.rewind.eq(self.rewind),
+        ]
+        return m

@@ -1,0 +1,87 @@
+"""Every block of the RTL equals its golden function, transfer by transfer, on both simulators."""
+
+import inspect
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from amaranth.lib import wiring
+from hypothesis import given
+from hypothesis import strategies as st
+
+import hw
+from sim.blocks import BLOCKS, Block
+from sim.cases import Pick, extremes
+from sim.payloads import difference
+from sim.simulation import Case, Simulation
+from spec.params import HwParams
+
+WAITS = st.lists(st.integers(0, 3), min_size=1, max_size=4)
+EXTREME_WAITS = ([0], [1], [0, 0, 3])
+
+OTHERS = {
+    "controller": "connects the blocks: co-simulated",
+    "counters": "counts what the whole controller does: co-simulated",
+    "sequencer": "its order of reads and commits needs the whole controller: co-simulated",
+    "taps": "ports only",
+    "top": "connects the controller and an array: co-simulated",
+}
+"""Files of hw with a component that has no entry in the table, and why."""
+
+
+def check(block: Block, params: HwParams, simulation: Simulation, case: Case) -> None:
+    """Play one case; the first difference is the assertion's message."""
+    outputs, levels = block.golden(params, case)
+    outcome = simulation.play(case, {name: len(outputs[name]) for name in simulation.sinks}, tuple(levels))
+    for name, expected in outputs.items():
+        got = outcome.outputs[name]
+        for k, (value, other) in enumerate(zip(expected, got, strict=False)):
+            found = difference(value, other)
+            assert not found, f"{block.name} ({params.name}): {name}, transfer {k}: {found}"
+        assert len(got) == len(expected), (
+            f"{block.name} ({params.name}): {name}: expected {len(expected)} transfers, got {len(got)}"
+        )
+    assert outcome.levels == levels
+    assert not outcome.error, f"{block.name} ({params.name}): {outcome.error}"
+
+
+def with_waits(block: Block, simulation: Simulation, case: Case, wait) -> Case:
+    """The case with idle cycles on inputs and stalls on outputs; `wait` gives the pattern of one stream."""
+    case.gaps = {name: wait() for name in simulation.sources}
+    case.stalls = {name: wait() for name in simulation.sinks if name not in block.unstalled}
+    return case
+
+
+@pytest.mark.parametrize("params", ["TINY", "ODD", "ONE"])
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.name)
+def test_block_equals_its_golden_function(block, params, simulator):
+    params = next(p for p in block.params if p.name == params)
+    with Simulation(block.build(params), block.name, simulator, block.events) as simulation:
+        for pick in extremes():
+            for waits in EXTREME_WAITS:
+                case = with_waits(block, simulation, block.draw(params, pick), lambda waits=waits: waits)
+                check(block, params, simulation, case)
+
+        @given(st.data())
+        def drawn(data):
+            pick: Pick = lambda low, high: data.draw(st.integers(low, high))  # noqa: E731
+            case = block.draw(params, pick)
+            check(block, params, simulation, with_waits(block, simulation, case, lambda: data.draw(WAITS)))
+
+        drawn()
+
+
+def test_every_block_is_in_the_table():
+    """Every class in hw that is a component is in the table, or named here with a reason."""
+    names = set()
+    for path in Path(hw.__file__).parent.glob("*.py"):
+        module = import_module(f"hw.{path.stem}")
+        own = [v for v in vars(module).values() if inspect.isclass(v) and v.__module__ == module.__name__]
+        if any(issubclass(v, wiring.Component) for v in own):
+            names.add(path.stem)
+    assert {block.name for block in BLOCKS} | set(OTHERS) >= names
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.name)
+def test_every_block_has_its_golden_function(block):
+    assert callable(getattr(import_module(f"model.controller.{block.name}"), block.name))
