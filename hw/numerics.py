@@ -23,8 +23,6 @@ def gauss(index) -> Value:
 
 def link(m, source: stream.Interface, sink: stream.Interface) -> None:
     """Connect two streams whose payload shapes must be *equal* (`connect` alone compares widths only)."""
-    if source.signature.payload_shape != sink.signature.payload_shape:
-        raise TypeError(
-            f"payloads differ: {source.signature.payload_shape!r} and {sink.signature.payload_shape!r}"
-        )
+    if source.payload.shape() != sink.payload.shape():
+        raise TypeError(f"payloads differ: {source.payload.shape()!r} and {sink.payload.shape()!r}")
     connect(m, source, sink)
