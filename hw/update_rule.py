@@ -32,7 +32,7 @@ class UpdateRule(wiring.Component):
     Latency: a row's entry comes `update_words + LATENCY` cycles after the row.  Throughput: see `cycles`.
     """
 
-    LATENCY = UpdateLane.LATENCY + 3  # registers: the row's, the memory's, the masks', the entry's; less one
+    LATENCY = UpdateLane.LATENCY + 3  # the memory's output, the bits of a row, its entry
 
     def __init__(self, params: HwParams):
         self.params = params
@@ -53,6 +53,11 @@ class UpdateRule(wiring.Component):
                 "busy": Out(1),
             }
         )
+
+    @classmethod
+    def cycles(cls, params: HwParams, rows: int) -> int:
+        """Cycles from one sample taken to the next, nothing waiting; `rows` of the sample, 0 when it does not update."""
+        return params.update_words * (rows + 1) + cls.LATENCY + 2 if rows else 2
 
     def elaborate(self, platform):
         m = Module()

@@ -82,6 +82,18 @@ def simulate(
     return run
 
 
+async def put(ctx, stream, payload):
+    """One transfer; the payload's complement stays behind it."""
+    ctx.set(stream.payload, payload)
+    ctx.set(stream.valid, 1)
+    ready = False
+    while not ready:
+        _, _, ready = await ctx.tick().sample(stream.ready)
+    ctx.set(stream.valid, 0)
+    bits = stream.payload.as_value()
+    ctx.set(bits, ~ctx.get(bits))
+
+
 def _unfinished(given, inputs, name) -> bool:
     return name is not None and len(given.get(name, ())) < len(inputs[name])
 
@@ -89,20 +101,15 @@ def _unfinished(given, inputs, name) -> bool:
 def _feeder(stream, payloads, rng, pauses, cycle, given, waits):
     async def feed(ctx):
         bits = len(stream.payload.as_value())
+        ctx.set(stream.payload.as_value(), rng.getrandbits(bits))
         while waits():
             await ctx.tick()
         for payload in payloads:
-            ctx.set(stream.payload.as_value(), rng.getrandbits(bits))
             while rng.random() < pauses:
                 await ctx.tick()
-            ctx.set(stream.payload, payload)
-            ctx.set(stream.valid, 1)
-            ready = False
-            while not ready:
-                _, _, ready = await ctx.tick().sample(stream.ready)
+            await put(ctx, stream, payload)
             given.append(cycle[0])
-            ctx.set(stream.valid, 0)
-        ctx.set(stream.payload.as_value(), rng.getrandbits(bits))
+            ctx.set(stream.payload.as_value(), rng.getrandbits(bits))
 
     return feed
 

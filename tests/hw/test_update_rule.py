@@ -9,7 +9,7 @@ from hw.update_rule import UpdateRule
 from model.controller.settings import settings
 from model.controller.update_rule import effective_threshold, update_rule
 from spec.params import INSTANCES, RULES, HwParams
-from tests.hw.streams import simulate
+from tests.hw.streams import put, simulate
 
 TINY = INSTANCES["TINY"]
 NEVER = 0xFFFF_FFFF
@@ -88,6 +88,22 @@ def entry(payload) -> tuple[int, int, int, int]:
     return payload.end, payload.row, payload.up, payload.down
 
 
+def updates(p: HwParams, samples, s, pauses=0.0, **options):
+    """Run the block; returns the run and the golden entries, which it has equalled."""
+    expected = golden(p, samples, s, np.zeros((p.rows, p.columns), np.int32))
+    config = registers(s) | options.pop("config", {})
+    run = simulate(
+        UpdateRule(p), streams(p, samples), {"o": len(expected)}, config=config, pauses=pauses, **options
+    )
+    assert [entry(payload) for payload in run.outputs["o"]] == expected
+    return run, expected
+
+
+def settings_of(p: HwParams, rule: str, threshold: int, **registers):
+    values = {"RULE": RULES.index(rule), "THRESHOLD": threshold, "X_THRESHOLD": p.dac_full_scale // 2}
+    return settings(p, values | {"DELTA_THRESHOLD": p.delta_limit // 2} | registers)
+
+
 @pytest.mark.parametrize("pauses", [0.0, 0.4])
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("shape", SHAPES)
@@ -95,14 +111,101 @@ def test_entries_equal_the_golden_function(shape, rule, pauses):
     p = SHAPES[shape]
     if rule not in p.rules:
         pytest.skip("not built in")
-    rng = np.random.default_rng(1)
     threshold = {"accumulate": p.dac_full_scale * p.delta_limit // 2 + 1, "counter": 2}[rule]
-    values = {"RULE": RULES.index(rule), "THRESHOLD": threshold, "DOUBLE_FIRST": 8, "DOUBLE_SECOND": 12}
-    s = settings(p, values | {"X_THRESHOLD": p.dac_full_scale // 2, "DELTA_THRESHOLD": p.delta_limit // 2})
-    samples = samples_of(p, 16, rng)
-    expected = golden(p, samples, s, np.zeros((p.rows, p.columns), np.int32))
-    run = simulate(
-        UpdateRule(p), streams(p, samples), {"o": len(expected)}, config=registers(s), pauses=pauses
-    )
+    s = settings_of(p, rule, threshold, DOUBLE_FIRST=8, DOUBLE_SECOND=12)
+    other_rule = {} if len(p.rules) > 1 else {"rule": 1 - s.rule}  # not looked at
+    _, expected = updates(p, samples_of(p, 16, np.random.default_rng(1)), s, pauses, config=other_rule)
+    assert any(up or down for _, _, up, down in expected)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "first", "second"),
+    [
+        (0, NEVER, NEVER),  # acts as 1
+        (1, NEVER, NEVER),
+        (127, NEVER, NEVER),  # the largest value kept
+        (200, NEVER, NEVER),  # reached before saturation only
+        (127 + 255 * 127, NEVER, NEVER),  # the largest sum
+        (128 + 255 * 127, NEVER, NEVER),  # not reached by any
+        ((1 << 31) - 1, 0, 0),
+        (50, 0, 20),
+        (50, 20, 10),  # either may come first
+        (50, 10, 10),
+    ],
+)
+def test_thresholds_compare_before_saturation(threshold, first, second):
+    p = replace(TINY, rules=("accumulate",), accumulator_bits=8)
+    s = settings_of(p, "accumulate", threshold, DOUBLE_FIRST=first, DOUBLE_SECOND=second)
+    _, expected = updates(p, samples_of(p, 30, np.random.default_rng(14)), s)
+    assert any(up | down for _, _, up, down in expected) == (threshold <= 127 + 255 * 127)
+
+
+@pytest.mark.parametrize("x_threshold", [0, 1, 255])
+@pytest.mark.parametrize("delta_threshold", [0, 1, 127, 1023])
+def test_counter_counts_from_its_thresholds_on(x_threshold, delta_threshold):
+    s = settings_of(TINY, "counter", 2, X_THRESHOLD=x_threshold, DELTA_THRESHOLD=delta_threshold)
+    _, expected = updates(TINY, samples_of(TINY, 16, np.random.default_rng(15)), s)
+    assert any(up | down for _, _, up, down in expected) == (delta_threshold < 1023)
+
+
+def test_a_narrow_counter_in_a_wide_memory_saturates_at_its_own_width():
+    p = replace(TINY, counter_bits=2)
+    updates(p, samples_of(p, 30, np.random.default_rng(16)), settings_of(p, "counter", 2, DELTA_THRESHOLD=1))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_sample_takes_its_words_and_the_latency(shape):
+    p = SHAPES[shape]
+    s = settings_of(p, p.rules[0], 1, X_THRESHOLD=0, DELTA_THRESHOLD=1)
+    samples = samples_of(p, 8, np.random.default_rng(17))
+    for sample in samples:
+        sample["delta"][0] = 1  # an entry per row
+    run, expected = updates(p, samples, s)
+    taken = [run.given["i"][0]]
+    for sample in samples:
+        taken.append(taken[-1] + UpdateRule.cycles(p, sample["update"] * np.count_nonzero(sample["codes"])))
+    assert run.given["i"] == taken[:-1]
+    latency = p.update_words + UpdateRule.LATENCY
+    entries = [cycle for cycle, (end, *_) in zip(run.taken["o"], expected, strict=True) if not end]
+    assert entries == [cycle + latency for cycle in run.given["rows"]]
+
+
+@pytest.mark.parametrize("clears", [False, True])
+@pytest.mark.parametrize("shape", ["tiny", "one row", "one column"])
+def test_a_second_run_counts_anew_and_keeps_the_memory_unless_cleared(shape, clears):
+    p = SHAPES[shape]
+    s = settings_of(p, "accumulate", 20_000, DOUBLE_FIRST=3)
+    runs = [samples_of(p, 8, np.random.default_rng(seed)) for seed in (18, 19)]
+    runs[0][-1]["update"] = True
+    memory = np.zeros((p.rows, p.columns), np.int32)
+    first = golden(p, runs[0], s, memory)
+    kept, fresh = (golden(p, runs[1], s, start) for start in (memory.copy(), np.zeros_like(memory)))
+    assert kept != fresh
+    expected = first + (fresh if clears else kept)
+    dut, given = UpdateRule(p), streams(p, runs[0] + runs[1])
+    verdicts = given.pop("i")
+
+    async def host(ctx):
+        for verdict in verdicts[: len(runs[0])]:
+            await put(ctx, dut.i, verdict)
+        if clears:  # while the last sample is at work
+            await pulse(ctx, dut.clear)
+            cycles = 0
+            while ctx.get(dut.busy):
+                await ctx.tick()
+                cycles += 1
+            assert cycles > p.rows * p.update_words
+        else:
+            await ctx.tick().repeat(UpdateRule.cycles(p, p.rows))
+        await pulse(ctx, dut.restart)
+        for verdict in verdicts[len(runs[0]) :]:
+            await put(ctx, dut.i, verdict)
+
+    run = simulate(dut, given, {"o": len(expected)}, config=registers(s), benches=[host])
     assert [entry(payload) for payload in run.outputs["o"]] == expected
-    assert any(e[2] or e[3] for e in expected)
+
+
+async def pulse(ctx, signal):
+    ctx.set(signal, 1)
+    await ctx.tick()
+    ctx.set(signal, 0)
