@@ -83,7 +83,8 @@ class Controller(wiring.Component):
         """A FIFO of payloads that a fault flushes: (input stream, output stream)."""
         fifo = SyncFIFOBuffered(width=layout.size, depth=depth)
         m.submodules[name] = self._flush(fifo)
-        inlet, outlet = (stream.Signature(layout).create(path=(f"{name}_{end}",)) for end in ("in", "out"))
+        inlet = stream.Signature(layout).flip().create(path=(f"{name}_in",))
+        outlet = stream.Signature(layout).create(path=(f"{name}_out",))
         m.d.comb += [
             fifo.w_data.eq(inlet.payload),
             fifo.w_en.eq(inlet.valid),
@@ -243,9 +244,9 @@ class Controller(wiring.Component):
             s.readout_start.eq(field("DEBUG_ADDRESS", "valid")),
             s.loaded.eq(self.dac_load.loaded),
             s.adc_busy.eq(self.sar_adc.busy),
-            s.array_ready.eq(macro.ready),
+            s.array_ready.eq(self.gate.array_free),
             s.commit_busy.eq(self.commit_queue.busy),
-            s.pulses_busy.eq(self.pulse_scheduler.o.valid | self.driver.busy),
+            s.pulses_busy.eq(self.pulse_scheduler.o.valid | self.driver.busy | self.gate.strobe_active),
             s.memory_busy.eq(self.update_rule.busy),
             s.scheduled.eq(self.pulse_scheduler.done),
             s.result.eq(self.results.valid & self.results.ready),
@@ -257,7 +258,7 @@ class Controller(wiring.Component):
             self.pulse_scheduler.restart.eq(s.run_start),
             self.update_rule.restart.eq(s.run_start),
             self.update_rule.clear.eq(s.memory_clear),
-            self.driver.array_ready.eq(macro.ready),
+            self.driver.array_ready.eq(self.gate.array_free),
             self.driver.abort.eq(s.flush | self.gate.fault.any()),
             self.gate.array_ready.eq(macro.ready),
             self.gate.integrate_request.eq(s.integrate),
@@ -292,7 +293,7 @@ class Controller(wiring.Component):
             c.readout.eq(self.sequencer.readout),
             c.active.eq(self.sequencer.run_active),
             c.converting.eq(self.sar_adc.busy),
-            c.stretched.eq(self.driver.waiting | self.sequencer.stretched),
+            c.stretched.eq(self.sequencer.stretched),
             c.clipped.eq(self.activation.clipped & read_ahead.replicate(len(c.clipped))),
         ]
         registers = ("SAMPLES_DONE", "CORRECT", "UPDATES", "CLIPPED", "INTEGRATES", "STROBES", "PULSES_UP",
