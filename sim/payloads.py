@@ -3,6 +3,8 @@
 A value is an int for a plain shape, a list for an array, a dict for a struct, nested as the layout is.
 """
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from amaranth.hdl import Shape
@@ -11,28 +13,45 @@ from amaranth.lib import data
 
 def pack(shape: Any, value: Any) -> int:
     """The bits of `value`.  Raises ValueError where it does not fit, KeyError or IndexError for a missing member."""
-    if isinstance(shape, data.Layout):
-        return sum(pack(field.shape, value[key]) << field.offset for key, field in shape)
-    shape = Shape.cast(shape)
-    low, high = (-(1 << shape.width - 1), 1 << shape.width - 1) if shape.signed else (0, 1 << shape.width)
-    if not low <= value < high:
-        raise ValueError(f"{value} does not fit {shape!r}")
-    return int(value) & ((1 << shape.width) - 1)
+    return _packer(shape)(value)
 
 
 def unpack(shape: Any, bits: int) -> Any:
     """The value whose bits are `bits`: the inverse of `pack`."""
+    return _unpacker(shape)(bits)
+
+
+@cache
+def _packer(shape: Any) -> Callable[[Any], int]:
     if isinstance(shape, data.Layout):
-        members = {key: unpack(field.shape, bits >> field.offset) for key, field in shape}
-        return list(members.values()) if isinstance(shape, data.ArrayLayout) else members
+        members = [(key, _packer(field.shape), field.offset) for key, field in shape]
+        return lambda value: sum(inner(value[key]) << offset for key, inner, offset in members)
     shape = Shape.cast(shape)
-    bits &= (1 << shape.width) - 1
-    return bits - (1 << shape.width) if shape.signed and bits >> (shape.width - 1) else bits
+    mask, low = (1 << shape.width) - 1, -(1 << shape.width - 1) if shape.signed else 0
+
+    def number(value: int) -> int:
+        if not low <= value <= low + mask:
+            raise ValueError(f"{value} does not fit {shape!r}")
+        return int(value) & mask
+
+    return number
+
+
+@cache
+def _unpacker(shape: Any) -> Callable[[int], Any]:
+    if isinstance(shape, data.Layout):
+        members = [(key, _unpacker(field.shape), field.offset) for key, field in shape]
+        if isinstance(shape, data.ArrayLayout):
+            return lambda bits: [inner(bits >> offset) for _, inner, offset in members]
+        return lambda bits: {key: inner(bits >> offset) for key, inner, offset in members}
+    shape = Shape.cast(shape)
+    mask, sign = (1 << shape.width) - 1, 1 << shape.width - 1 if shape.signed else 0
+    return lambda bits: ((bits & mask) ^ sign) - sign
 
 
 def difference(expected: Any, got: Any, path: str = "") -> str | None:
     """The first member in which two values of one layout differ, as "path: expected x, got y"; None if equal."""
-    if isinstance(expected, dict) or isinstance(expected, list):
+    if isinstance(expected, dict | list):
         members = expected.items() if isinstance(expected, dict) else enumerate(expected)
         for key, member in members:
             inner = f"{path}.{key}" if isinstance(expected, dict) else f"{path}[{key}]"

@@ -64,7 +64,7 @@ def test_block_equals_its_golden_function(block, params, simulator):
 
         @given(st.data())
         def drawn(data):
-            pick: Pick = lambda low, high: data.draw(st.integers(low, high))  # noqa: E731
+            pick: Pick = lambda low, high: data.draw(st.integers(low, high))
             case = block.draw(params, pick)
             check(block, params, simulation, with_waits(block, simulation, case, lambda: data.draw(WAITS)))
 

@@ -1,0 +1,310 @@
+"""The host driver: one class for the simulator and the board, which differ in the bus only.
+
+It speaks the names of registers and fields and never an address; whatever waits for the hardware is a coroutine.
+The coroutines that a job needs are those of `GoldenController`, so a job drives either.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from hw.interfaces import Count, Pixels, Result
+from hw.register_file import identity
+from sim.bus import Bus
+from sim.payloads import unpack
+from spec.device_image import DeviceImage
+from spec.errors import InputError
+from spec.numerics import signed_limit
+from spec.params import HwParams
+from spec.registers import (
+    ADDRESS,
+    BY_NAME,
+    EMULATOR_BASE,
+    FAULT_DOC,
+    REGISTERS,
+    Access,
+    Fault,
+    Mode,
+    fields_of,
+)
+
+COUNTERS = tuple(register.name for register in REGISTERS if register.doc.startswith("counter: "))
+"""Registers that count; the golden model counts some of them too."""
+
+CHUNK = 16
+"""Samples between two reports of progress."""
+PAUSES = 1_000_000
+"""Looks at STATUS after which a run that makes no end is given up."""
+
+Progress = Callable[[int], None]
+"""Called with what has been done since the last call: samples or rows."""
+
+
+class IdentityError(RuntimeError):
+    """What answers on the bus is not the hardware that the parameters describe."""
+
+
+class HostError(RuntimeError):
+    """The hardware did something that it never should."""
+
+
+class HardwareFault(RuntimeError):
+    """The hardware latched a fault; `causes` says why.  It needs `clear_fault` before it pulses again."""
+
+    def __init__(self, causes: tuple[Fault, ...]):
+        self.causes = causes
+        super().__init__(
+            "; ".join(f"{cause.name}: {FAULT_DOC[cause]}" for cause in causes) or "no cause given"
+        )
+
+
+class Outcome(NamedTuple):
+    """What the hardware says of each sample of a run: int32[samples] each."""
+
+    predictions: np.ndarray
+    updates: np.ndarray
+
+
+class Host:
+    """Drives one controller over a bus.  Call `check_identity` first.
+
+    A command raises `HardwareFault` when a fault is latched before or after it, `HostError` when the hardware does
+    not keep to its protocol; bad arguments raise `InputError` before anything is sent.
+    """
+
+    def __init__(self, bus: Bus, params: HwParams):
+        self.bus, self.params = bus, params
+
+    async def check_identity(self) -> None:
+        """Compare MAGIC, VERSION and PARAMS_HASH; raises IdentityError."""
+        meaning = {
+            "MAGIC": "this is no Crosstrain controller",
+            "VERSION": "its register map has another version: use the driver that came with it",
+            "PARAMS_HASH": f"it was built from other parameters than {self.params.name}",
+        }
+        for name, expected in identity(self.params).items():
+            found = await self.bus.read(ADDRESS[name])
+            if found != expected:
+                raise IdentityError(f"{meaning[name]} ({name} is {found:#010x}, expected {expected:#010x})")
+
+    # -- registers -----------------------------------------------------------------------------
+
+    async def read_field(self, register: str, field: str = "value") -> int:
+        """One field of a register.  Raises KeyError for an unknown name."""
+        f, low = _find(register, field)
+        return (await self.bus.read(ADDRESS[register]) >> low) & _mask(f.bits)
+
+    async def write_field(self, register: str, value: int, field: str = "value") -> None:
+        """Write one field of an RW register, the others keep their values.  Raises KeyError, InputError."""
+        f, low = _find(register, field)
+        _check_access(register, Access.RW)
+        _check_range(f"{register}.{field}", value, 0, _mask(f.bits))
+        word = await self.bus.read(ADDRESS[register]) if len(BY_NAME[register].fields) > 1 else 0
+        await self.bus.write(ADDRESS[register], word & ~(_mask(f.bits) << low) | int(value) << low)
+
+    async def configure(self, **registers: int) -> None:
+        """Write whole RW registers by name.  Raises KeyError for an unknown one, InputError."""
+        for name in registers:
+            bits = sum(f.bits for f in BY_NAME[name].fields)
+            _check_access(name, Access.RW)
+            _check_range(name, registers[name], 0, _mask(bits))
+        for name, value in registers.items():
+            await self.bus.write(ADDRESS[name], int(value))
+
+    async def counters(self) -> dict[str, int]:
+        """All counters by register name; they wrap at 2**32."""
+        return {name: await self.read_field(name) for name in COUNTERS}
+
+    async def clear_counters(self) -> None:
+        await self._trigger("clear_counters")
+
+    # -- faults --------------------------------------------------------------------------------
+
+    async def faults(self) -> tuple[Fault, ...]:
+        """The latched causes."""
+        word = await self.read_field("FAULT")
+        return tuple(fault for fault in Fault if word >> fault & 1)
+
+    async def clear_fault(self) -> None:
+        """Clear what is latched; the hardware ignores it while a run is active."""
+        await self._trigger("clear_fault")
+
+    async def abort(self) -> None:
+        """End a run and any strobe at once; latches the fault ABORT."""
+        await self._trigger("abort")
+
+    # -- what is loaded once -------------------------------------------------------------------
+
+    async def load_weights(self, weights: np.ndarray) -> None:
+        """Upper-layer weights, int[columns + 1, classes], the bias unit last."""
+        p, limit = self.params, 1 << (self.params.weight_bits - 1)
+        weights = _integers("weights", weights, (p.upper_rows, p.classes), -limit, limit - 1)
+        await self._idle()
+        await self._trigger("rewind_weights")
+        bits = BY_NAME["WEIGHT_DATA"].fields[0].bits
+        for weight in weights.ravel().tolist():
+            await self.bus.write(ADDRESS["WEIGHT_DATA"], weight & _mask(bits))
+
+    async def load_image(self, image: DeviceImage) -> None:
+        """A compiled device into the emulated array; without one the words are lost."""
+        if image.state_bits != self.params.state_bits:
+            raise InputError(f"image of {image.state_bits}-bit states, hardware of {self.params.state_bits}")
+        await self._idle()
+        for k, word in enumerate(image.words):
+            await self.bus.write(EMULATOR_BASE + k, word)
+
+    # -- commands ------------------------------------------------------------------------------
+
+    async def erase(self) -> None:
+        """Bring every cell to its erased state."""
+        await self._command("erase")
+
+    async def clear_memory(self) -> None:
+        """Clear the update memory."""
+        await self._command("clear_memory")
+
+    async def transfer(self, counts: np.ndarray, *, progress: Progress | None = None) -> None:
+        """Open-loop pulses, int[rows, columns]: positive on G+, negative on G-; polarity from register WRITE."""
+        p, cap = self.params, await self.read_field("COUNT_CAP")
+        limit = min(signed_limit(p.count_bits), cap)
+        counts = _integers("counts", counts, (p.rows, p.columns), -limit, limit)
+        mask = _mask(Count(p).size)
+        await self._idle()
+        await self.configure(MODE=Mode.TRANSFER)
+        await self._trigger("start")
+        for row in counts.tolist():
+            await self._stream(self.bus.send_counts, [count & mask for count in row])
+            if progress:
+                progress(1)
+        await self._idle()
+
+    async def run(
+        self, mode: Mode, pixels: np.ndarray, labels: np.ndarray, *, progress: Progress | None = None
+    ) -> Outcome:
+        """Infer or train on samples in order: pixels uint8[n, inputs], labels int[n]."""
+        if mode not in (Mode.INFER, Mode.TRAIN):
+            raise InputError(f"{mode!r} is not a run on samples", key="mode")
+        p = self.params
+        pixels = _integers("pixels", pixels, (len(pixels), p.inputs), 0, 255).astype(np.uint8)
+        labels = _integers("labels", labels, (len(pixels),), 0, p.classes - 1)
+        await self._idle()
+        await self.configure(MODE=mode, SAMPLES=len(pixels))
+        await self.bus.results()
+        await self._trigger("start")
+        for first in range(0, len(pixels), CHUNK):
+            part = slice(first, first + CHUNK)
+            await self._stream(self.bus.send_samples, list(sample_words(p, pixels[part], labels[part])))
+            if progress:
+                progress(len(pixels[part]))
+        await self._idle()
+        return self._outcome(await self.bus.results(), labels)
+
+    async def conductances(self, *, progress: Progress | None = None) -> np.ndarray:
+        """States of all pairs, uint16[rows, columns, 2], G+ first; read in mode DEBUG, which no run is in."""
+        p = self.params
+        states = np.zeros((p.rows, p.columns, 2), np.uint16)
+        await self._idle()
+        await self.configure(MODE=Mode.DEBUG)
+        (_, row_at), (_, column_at) = _find("DEBUG_ADDRESS", "row"), _find("DEBUG_ADDRESS", "column")
+        for row in range(p.rows):
+            for column in range(p.columns):
+                await self.bus.write(ADDRESS["DEBUG_ADDRESS"], row << row_at | column << column_at)
+                await self._idle()
+                states[row, column] = (
+                    await self.read_field("DEBUG_PLUS"),
+                    await self.read_field("DEBUG_MINUS"),
+                )
+            if progress:
+                progress(1)
+        await self.configure(MODE=Mode.INFER)
+        return states
+
+    # -- waiting -------------------------------------------------------------------------------
+
+    async def _trigger(self, field: str) -> None:
+        await self.bus.write(ADDRESS["CONTROL"], 1 << _find("CONTROL", field)[1])
+
+    async def _command(self, field: str) -> None:
+        await self._idle()
+        await self._trigger(field)
+        await self._idle()
+
+    async def _status(self) -> bool:
+        """Whether the hardware is busy; raises HardwareFault."""
+        word = await self.bus.read(ADDRESS["STATUS"])
+        if word >> _find("STATUS", "fault")[1] & 1:
+            raise HardwareFault(await self.faults())
+        return bool(word >> _find("STATUS", "busy")[1] & 1)
+
+    async def _idle(self) -> None:
+        """Wait until nothing is going on any more: only then are commands and modes taken."""
+        for _ in range(PAUSES):
+            if not await self._status():
+                return
+            await self.bus.pause()
+        raise HostError("the hardware stays busy")
+
+    async def _stream(self, send: Callable, words: list[int]) -> None:
+        """Send all words; where the hardware does not take them, see whether the run still goes on."""
+        sent = await send(words)
+        for _ in range(PAUSES):
+            if sent == len(words):
+                return
+            if not await self._status():
+                raise HostError(f"the run ended with {len(words) - sent} words left to send")
+            sent += await send(words[sent:])
+        raise HostError("the hardware takes no words")
+
+    def _outcome(self, words: Iterable[int], labels: np.ndarray) -> Outcome:
+        layout = Result(self.params)
+        results = [unpack(layout, word) for word in words]
+        if [result["label"] for result in results] != labels.tolist():
+            raise HostError(f"{len(results)} results for {len(labels)} samples, or not with their labels")
+        return Outcome(*(np.array([r[name] for r in results], np.int32) for name in ("prediction", "update")))
+
+
+def sample_words(params: HwParams, pixels: np.ndarray, labels: np.ndarray) -> Iterator[int]:
+    """Samples as words of the layout `Pixels`; the bias row and the padding are 0.  uint8[n, inputs], int[n]."""
+    layout, lanes = Pixels(params), params.dac_load_lanes
+    padded = np.zeros((len(pixels), params.row_words * lanes), np.uint8)
+    padded[:, : params.inputs] = pixels
+    for sample, label in zip(padded, labels.tolist(), strict=True):
+        for word in sample.reshape(params.row_words, lanes):
+            pixel_bits = int.from_bytes(word.tobytes(), "little") << layout["pixels"].offset
+            yield pixel_bits | label << layout["label"].offset
+
+
+def _mask(bits: int) -> int:
+    return (1 << bits) - 1
+
+
+def _find(register: str, field: str):
+    """A field with its lowest bit; KeyError for an unknown one."""
+    for f, low in fields_of(register):
+        if f.name == field:
+            return f, low
+    raise KeyError(f"{register}.{field}")
+
+
+def _check_access(register: str, access: Access) -> None:
+    if BY_NAME[register].access is not access:
+        raise InputError(f"is {BY_NAME[register].access.value}, not {access.value}", key=register)
+
+
+def _check_range(key: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise InputError(f"{value} is outside {low}..{high}", key=key)
+
+
+def _integers(key: str, values: np.ndarray, shape: tuple[int, ...], low: int, high: int) -> np.ndarray:
+    """The values as int64, checked.  Raises InputError."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "iub":
+        raise InputError(f"{array.dtype} is not integer", key=key)
+    if array.shape != shape:
+        raise InputError(f"shape {array.shape}, {shape} needed", key=key)
+    if array.size:
+        _check_range(key, int(array.min()), low, high)
+        _check_range(key, int(array.max()), low, high)
+    return array.astype(np.int64)
