@@ -2,13 +2,14 @@
 
 import random
 from dataclasses import replace
+from itertools import accumulate
 
 import pytest
 
 from hw.commit_queue import CommitQueue
 from model.controller.commit_queue import commit_queue
 from spec.params import INSTANCES
-from tests.hw.streams import simulate
+from tests.hw.streams import put, simulate
 
 TINY = INSTANCES["TINY"]
 END = {"end": 1, "row": 0, "up": 0, "down": 0}
@@ -40,37 +41,78 @@ def test_a_start_commits_one_sample(p, pauses):
     samples = entries_of(p, 24, rng)
     order = [n for kind, n in commit_queue(len(samples), p.commit_depth) if kind == "commit"]
     assert order == list(range(len(samples)))
-    dut, commits, trace = CommitQueue(p), [], []
+    dut, taken, at_end = CommitQueue(p), [], []
 
     async def start(ctx):
-        for n in order:
+        for _ in order:
             for _ in range(rng.randrange(4)):
                 await ctx.tick()
                 assert not ctx.get(dut.busy)
             ctx.set(dut.start, 1)
             await ctx.tick()
             ctx.set(dut.start, 0)
-            assert ctx.get(dut.busy), "busy from the cycle after start"
-            cycles = 0
+            assert ctx.get(dut.busy), "not busy in the cycle after start"
             while ctx.get(dut.busy):
                 await ctx.tick()
-                cycles += 1
-            commits.append((n, len(trace), cycles))
+            at_end.append(len(taken))
 
     async def watch(ctx):
         while True:
             _, _, valid, ready, busy = await ctx.tick().sample(dut.o.valid, dut.o.ready, dut.busy)
             assert busy or not valid, "an operation outside a commit"
             if valid and ready:
-                trace.append(1)
+                taken.append(1)
 
-    flat = [entry for entries in samples for entry in [*entries, END]]
-    expected = [{**entry, "depress": 0} for entries in samples for entry in entries]
-    for entry in expected:
-        del entry["end"]
-    run = simulate(dut, {"i": flat}, {"o": len(expected)}, pauses=pauses, benches=[start], watchers=[watch])
+    entries = [entry for rows in samples for entry in [*rows, END]]
+    expected = [
+        {"row": e["row"], "up": e["up"], "down": e["down"], "depress": 0} for e in entries if not e["end"]
+    ]
+    run = simulate(
+        dut, {"i": entries}, {"o": len(expected)}, pauses=pauses, benches=[start], watchers=[watch]
+    )
     assert [operation(payload) for payload in run.outputs["o"]] == expected
-    taken = 0
-    for n, operations, _ in commits:
-        taken += len(samples[n])
-        assert operations == taken, f"busy fell with operations of sample {n} left, or ran into the next"
+    assert at_end == list(accumulate(map(len, samples))), (
+        "busy fell too early, or a commit ran into the next sample"
+    )
+
+
+@pytest.mark.parametrize("depth", [2, 3, 8])
+def test_it_holds_its_depth(depth):
+    dut = CommitQueue(replace(TINY, queue_depth=depth))
+
+    async def host(ctx):
+        ctx.set(dut.i.valid, 1)
+        accepted = 0
+        for _ in range(3 * depth):
+            _, _, ready = await ctx.tick().sample(dut.i.ready)
+            accepted += ready
+        assert accepted == depth
+
+    simulate(dut, {}, {"o": 0}, benches=[host])
+
+
+def test_latency():
+    """A waiting entry comes in the cycle after start, a new one LATENCY cycles after it went in."""
+    dut = CommitQueue(TINY)
+    entry = {"end": 0, "row": 1, "up": 2, "down": 4}
+
+    async def host(ctx):
+        await put(ctx, dut.i, entry)
+        await ctx.tick().repeat(CommitQueue.LATENCY)
+        ctx.set(dut.start, 1)
+        await ctx.tick()
+        ctx.set(dut.start, 0)
+        assert ctx.get(dut.o.valid)
+        assert ctx.get(dut.busy)
+        await ctx.tick()
+        assert not ctx.get(dut.o.valid)
+        ctx.set(dut.i.valid, 1)
+        ctx.set(dut.i.payload, entry)
+        valid = []
+        for _ in range(CommitQueue.LATENCY):
+            await ctx.tick()
+            ctx.set(dut.i.valid, 0)
+            valid.append(ctx.get(dut.o.valid))
+        assert valid == [0] * (CommitQueue.LATENCY - 1) + [1]
+
+    simulate(dut, {}, {"o": 2}, benches=[host])
