@@ -153,7 +153,7 @@ def test_counts_above_the_cap_are_refused():
     host = Host(FakeBus(TINY), TINY)
     run(host.configure(COUNT_CAP=100))
     run(host.transfer(np.full((TINY.rows, TINY.columns), 100)))
-    with pytest.raises(InputError, match="101 is outside -100..100"):
+    with pytest.raises(InputError, match=r"101 is outside -100\.\.100"):
         run(host.transfer(np.full((TINY.rows, TINY.columns), 101)))
 
 
