@@ -39,7 +39,10 @@ class Strobes:
 
 @dataclass
 class RunRecord:
-    """One run.  `trace[stage]` is a list with one array per sample (or per entry, per strobe), see spec/stages.py."""
+    """One run.  `trace[stage]` is a list with one array per sample (or per entry, per strobe), see spec/stages.py.
+
+    The golden model's has `entry_sample` too: the sample of each entry, hence of each online strobe.
+    """
 
     predictions: np.ndarray
     updates: np.ndarray

@@ -311,6 +311,8 @@ def _strobe_rows(strobes: Strobes) -> list[np.ndarray]:
 
 
 def _collect(traces: dict[str, list[np.ndarray]], t: Trace, entries: Strobes) -> None:
+    samples = len(traces["verdict"]) + np.arange(len(t.entries))
+    traces.setdefault("entry_sample", []).extend(np.repeat(samples, t.entries))
     for name in ("codes", "adc", "hidden", "logits", "verdict"):
         traces[name] += list(getattr(t, name))
     traces["delta"] += list(t.delta[t.verdict[:, 0] == 1])
