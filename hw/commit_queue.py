@@ -9,8 +9,12 @@ from hw.interfaces import Entry, Operation
 from spec.params import HwParams
 
 
+LEAST_DEPTH = 3
+"""A buffered FIFO of two has a memory of one word, whose address has no bits: no legal Verilog vector."""
+
+
 class CommitQueue(wiring.Component):
-    """A FIFO of `queue_depth` entries that lets one sample out per `start`.
+    """A FIFO of `queue_depth` entries (`LEAST_DEPTH` at least) that lets one sample out per `start`.
 
     - `i`: entries, an `end` after each sample's rows.
     - `start`: commit the next sample, one pulse while not `busy` (the order of reads and commits is
@@ -38,7 +42,8 @@ class CommitQueue(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         layout = Entry(self.params)
-        m.submodules.fifo = fifo = SyncFIFOBuffered(width=layout.size, depth=self.params.queue_depth)
+        depth = max(LEAST_DEPTH, self.params.queue_depth)
+        m.submodules.fifo = fifo = SyncFIFOBuffered(width=layout.size, depth=depth)
         entry = Signal(layout)
         m.d.comb += [
             fifo.w_data.eq(Value.cast(self.i.payload)),

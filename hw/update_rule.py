@@ -64,7 +64,7 @@ class UpdateRule(wiring.Component):
         p = self.params
         m.submodules.memory = memory = Memory(
             shape=data.ArrayLayout(signed(p.memory_bits), p.update_columns),
-            depth=p.rows * p.update_words,
+            depth=max(2, p.rows * p.update_words),
             init=[],
         )
         m.submodules.deltas = deltas = Memory(

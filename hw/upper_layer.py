@@ -73,14 +73,17 @@ class UpperLayer(wiring.Component):
         """Class c is lane c % macs of its unit's word c // macs."""
         p = self.params
         weight = self.weights.payload
-        m.d.comb += [self.weights.ready.eq(1), [lane.eq(weight.value) for lane in write.data]]
+        word, lane = Signal(range(max(2, p.weight_words))), Signal(p.macs)
         with m.Switch(weight.klass):
             for klass in range(p.classes):
                 with m.Case(klass):
-                    m.d.comb += [
-                        write.addr.eq(weight.unit * p.weight_words + klass // p.macs),
-                        write.en.eq(self.weights.valid << (klass % p.macs)),
-                    ]
+                    m.d.comb += [word.eq(klass // p.macs), lane.eq(1 << klass % p.macs)]
+        m.d.comb += [
+            self.weights.ready.eq(1),
+            write.addr.eq(weight.unit * p.weight_words + word),
+            write.en.eq(Mux(self.weights.valid, lane, 0)),
+            [stored.eq(weight.value) for stored in write.data],
+        ]
 
     def _terms(self, m, address, reserved, active):
         """Groups to terms: registers for the address of a term's weights and, beside it, its code and place.
@@ -88,15 +91,11 @@ class UpperLayer(wiring.Component):
         A sample's bias waits while the sums of the sample before are `reserved`, then reserves them for its own.
         """
         p = self.params
-        group, left, base, word = (
-            Signal(HiddenCodes(p), init={"last": 1}),
-            Signal(p.adc_channels + 1),  # a bit per code still to do; the highest is the bias
-            Signal(address.shape()),
-            Signal(range(max(2, p.weight_words))),
-        )
-        term = Signal(
-            data.StructLayout({"valid": 1, "first": 1, "last": 1, "word": len(word), "code": p.adc_bits - 1})
-        )
+        group = Signal(HiddenCodes(p), init={"last": 1})
+        left = Signal(p.adc_channels + 1)  # a bit per code still to do; the highest is the bias
+        base, word = Signal(address.shape()), Signal(range(max(2, p.weight_words)))
+        fields = {"valid": 1, "first": 1, "last": 1, "word": len(word), "code": p.adc_bits - 1}
+        term = Signal(data.StructLayout(fields))
         first, seen = Signal(init=1), Signal(p.adc_groups * p.adc_channels)
         code, offset = self._lowest(m, group, left)
         others = left & (left - 1)
@@ -133,32 +132,17 @@ class UpperLayer(wiring.Component):
     def _lowest(self, m, group, left):
         """The code of the lowest bit of `left`, and its weights' address from that of the group's first unit."""
         p = self.params
-        bias_unit = p.columns - (p.adc_groups - 1) * p.adc_channels  # from the first unit of the last group
-        lowest, code, offset = (
-            Signal.like(left),
-            Signal(p.adc_bits - 1),
-            Signal(range(max(2, p.weight_words * (1 + max(p.adc_channels, bias_unit))))),
-        )
+        bias_unit = p.columns - (p.adc_groups - 1) * p.adc_channels  # counted from the last group's first
+        offsets = [unit * p.weight_words for unit in (*range(p.adc_channels), bias_unit)]
+        lowest, code, offset = Signal.like(left), Signal(p.adc_bits - 1), Signal(range(max(offsets) + 1))
+
+        def chosen(values):
+            return reduce(or_, (Mux(bit, value, 0) for bit, value in zip(lowest, values, strict=True)))
+
         m.d.comb += [
             lowest.eq(left & -left),
-            code.eq(
-                reduce(
-                    or_,
-                    (
-                        Mux(bit, value, 0)
-                        for bit, value in zip(lowest, [*group.codes, p.adc_limit], strict=True)
-                    ),
-                )
-            ),
-            offset.eq(
-                reduce(
-                    or_,
-                    (
-                        Mux(bit, unit * p.weight_words, 0)
-                        for bit, unit in zip(lowest, [*range(p.adc_channels), bias_unit], strict=True)
-                    ),
-                )
-            ),
+            code.eq(chosen([*group.codes, p.adc_limit])),
+            offset.eq(chosen(offsets)),
         ]
         return code, offset
 
@@ -166,12 +150,10 @@ class UpperLayer(wiring.Component):
         """Sums per class; `complete` is 1 in the cycle in which they hold a whole sample."""
         p = self.params
         sums = [Signal(signed(p.logit_acc_bits), name=f"sum_{klass}") for klass in range(p.classes)]
-        read, fetched, multiplied, complete = (
-            Signal.like(term),
-            Signal.like(term),
-            Signal.like(term),
-            Signal(),
+        read, fetched, multiplied = (
+            Signal.like(term, name=name) for name in ("read", "fetched", "multiplied")
         )
+        complete = Signal()
         factors = Signal(data.ArrayLayout(signed(p.weight_bits), p.macs))
         products = Signal(data.ArrayLayout(signed(p.weight_bits + p.adc_bits - 1), p.macs))
         m.d.sync += [
