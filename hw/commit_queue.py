@@ -8,7 +8,6 @@ from amaranth.lib.wiring import In, Out
 from hw.interfaces import Entry, Operation
 from spec.params import HwParams
 
-
 LEAST_DEPTH = 3
 """A buffered FIFO of two has a memory of one word, whose address has no bits: no legal Verilog vector."""
 
