@@ -1,0 +1,1 @@
+"""Proofs of the rules of the write lines: `python -m formal.run`."""

@@ -1,0 +1,34 @@
+"""Faults to seed into hw/pulse_gate.py, each of which the rules must refute: (name, old text, new text)."""
+
+MODULE = "hw.pulse_gate"
+
+FAULTS: tuple[tuple[str, str, str], ...] = (
+    ("up and down pass unless on all pairs", "self.request.down).any()", "self.request.down).all()"),
+    ("a strobe's lines need not be settled", "(self._quiet >= self._guard)", "(self._quiet >= 1)"),
+    ("no guard behind a strobe", "timer.eq(self._guard - 1)", "timer.eq(0)"),
+    ("guard register below the minimum", "at_least(self.guard, self.params.guard_min_cycles)", "at_least(self.guard, 1)"),
+    ("width not limited", "Mux(self.width_limit > p.pulse_max_cycles, p.pulse_max_cycles, self.width_limit)", "self.width_limit"),
+    ("width a cycle too long", "timer.eq(width - 1)", "timer.eq(width)"),
+    ("strobe on a busy array", "| (starts & ~self.array_free)", "| (starts & self.integrate)"),
+    ("strobe while converting", "(self.converting | operation)", "operation"),
+    ("read within a guard", "in_use = ~free | ~self.array_free", "in_use = self.write.strobe | ~self.array_free"),
+    ("read on a busy array", "in_use = ~free | ~self.array_free", "in_use = ~free"),
+    ("erase in a run", "(self.erase_request & (self.training | self.transferring))", "(self.erase_request & self.training)"),
+    ("lines let go while the array works", "(self.array_ready | self.fault.any())", "(self.array_ready | 1)"),
+    ("lines follow the request in a guard", "with m.If(free):", "with m.If(free | self._holding):"),
+    ("lines selected while converting", "self.array_free & ~self.converting & ~starting", "self.array_free & ~starting"),
+    ("a row twice in a window", "(row > self._last_row)", "(row >= self._last_row)"),
+    ("a window without a read", "(self._credit != 0)", "self.training"),
+    ("a window stays open over a read", "with m.Elif(~training | reads):", "with m.Elif(~training | (reads & ~self._window)):"),
+    ("depression in training", "self._window & ~self.request.depress", "self._window"),
+    ("two modes in a run", "~self.transferring & ~self._transferred", "~self.transferring"),
+    ("rows fall in transfer", "self._row_used & (row < self._last_row)", "self._row_used & (row == 0)"),
+    ("a strobe too many on a row", ">= self.count_cap", "> self.count_cap"),
+    ("a strobe too many in a run", ">= self.strobe_cap", "> self.strobe_cap"),
+    ("strobes not counted", "self._strobes.eq(self._strobes + 1)", "self._strobes.eq(self._strobes | 1)"),
+    ("strobe after the end of a run", "runs = self.run_active & ~self.run_start", "runs = ~self.run_start"),
+    ("abort only in a run", "Fault.ABORT: self.abort,", "Fault.ABORT: self.abort & self.run_active,"),
+    ("fault cleared in a run", "self.clear_fault & ~self.run_active", "self.clear_fault"),
+    ("strobe in a fault", "stop.eq(new.any() | self.fault.any())", "stop.eq(new.any())"),
+    ("no watchdog", "self._working & (self._late == self.params.watchdog_cycles)", "self._working & (self._late == 0) & self.integrate"),
+)  # fmt: skip

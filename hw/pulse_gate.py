@@ -1,0 +1,254 @@
+"""Last before the write lines: passes a legal strobe, blocks and reports any other.  Its rules are proved (formal/)."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.interfaces import WIDTH_BITS, WriteLines
+from hw.pulse_driver import GUARD_BITS, at_least
+from spec.params import HwParams
+from spec.registers import BY_NAME, Fault
+
+STROBE_CAP_BITS = BY_NAME["STROBE_CAP"].fields[0].bits
+COUNT_CAP_BITS = BY_NAME["COUNT_CAP"].fields[0].bits
+LINES = ("row", "up", "down", "depress", "amplitude")
+
+
+class PulseGate(wiring.Component):
+    """Whatever the inputs do, `write`, `integrate` and `erase` keep the rules below.
+
+    Ports.  request, integrate_request, erase_request: what the controller wants.  converting: the column sums are in
+    use.  array_ready: of the array.  width_limit, guard, strobe_cap, count_cap: registers PULSE, GUARD, STROBE_CAP,
+    COUNT_CAP.  training, transferring: a run of that mode is active; run_active: any run is.  run_start: a run begins
+    in the next cycle.  window_open: the commit of one sample begins in the next cycle.  write, integrate, erase: to
+    the array.  array_free: the array is ready and was not started in this cycle; who starts operations through this
+    block looks at this, not at array_ready.  strobe_active: a strobe or its guard goes on after this cycle.
+    fault: latched causes, bits by `Fault`; the first only, and ABORT.
+
+    Latency: every output but array_free and strobe_active is a register, LATENCY cycles after its request, so that a
+    strobe has no glitches.  A request is legal or a fault, never delayed and never dropped without a word.
+
+    Rules, with width = min(width_limit, pulse_max_cycles) and guard = max(guard, guard_min_cycles), both taken when
+    the strobe begins (the guard behind it: when it ends):
+    - UP_AND_DOWN: a strobe never pulses both devices of a pair.
+    - BUSY_ARRAY: operations begin only when the array is free and the write lines are quiet; no strobe while
+      converting; no erase during a training or transfer run.  The masks are at the inhibit level while the array is
+      busy with another operation, while converting, outside runs and in a fault.
+    - WIDTH: a strobe ends after `width` cycles.
+    - GUARD: the lines are the same from `guard` cycles before a strobe until `guard` cycles after it and until the
+      array is ready; strobes are at least 2 * guard apart, guard where the lines stay.
+    - REPEAT: strobes only in a run that has been of one mode, training or transfer, since run_start.  In training
+      only potentiating, rows rising within a window.  A window opens for one read (integrate) before it, of which at
+      most commit_depth wait, and closes with the next.  In transfer rows never fall.
+    - COUNT_CAP: in transfer at most count_cap strobes of a row.  STROBE_CAP: at most strobe_cap of a run.
+    - WATCHDOG: the array is not busy for more than watchdog_cycles, strobes not counted.
+    - A fault, abort included, ends a strobe in the next cycle; nothing begins until clear_fault, which is ignored
+      while run_active.
+    Golden: model/controller/pulse_gate.py.
+    """
+
+    LATENCY = 1
+
+    def __init__(self, params: HwParams):
+        self.params = params
+        asks = ("integrate_request", "erase_request", "run_start", "window_open", "abort", "clear_fault")
+        levels = ("converting", "array_ready", "training", "transferring", "run_active")
+        super().__init__(
+            {
+                "request": In(WriteLines(params)),
+                **{name: In(1) for name in asks + levels},
+                "width_limit": In(WIDTH_BITS),
+                "guard": In(GUARD_BITS),
+                "strobe_cap": In(STROBE_CAP_BITS),
+                "count_cap": In(COUNT_CAP_BITS),
+                "write": Out(WriteLines(params)),
+                "integrate": Out(1),
+                "erase": Out(1),
+                "fault": Out(len(Fault)),
+                "array_free": Out(1),
+                "strobe_active": Out(1),
+            }
+        )
+        self._holding = Signal()  # the guard behind a strobe
+        self._requested = Signal()  # request.strobe of the cycle before
+        self._timer = Signal(max(WIDTH_BITS, GUARD_BITS))  # cycles left of a strobe or a guard after this one
+        self._quiet = Signal(GUARD_BITS)  # cycles for which the lines have been as they are
+        self._late = Signal(range(params.watchdog_cycles + 1))  # cycles without array_ready
+        self._trained, self._transferred = Signal(), Signal()  # modes of this run so far
+        self._strobes = Signal(STROBE_CAP_BITS)  # of this run
+        self._count = Signal(COUNT_CAP_BITS)  # the last of them, all on one row
+        self._last_row = Signal(params.row_bits)  # of the last strobe
+        self._row_used = Signal()  # this run had a strobe
+        self._window = Signal()  # a window is open
+        self._window_used = Signal()  # it had a strobe
+        self._credit = Signal(range(params.commit_depth + 1))  # reads that no window has used
+
+    def elaborate(self, platform):
+        m = Module()
+        free, stop, starts = Signal(), Signal(), Signal()
+        training, transfer = self._modes()
+        opens = self.window_open & training & (self._credit != 0) & ~self.integrate_request
+        causes = {
+            **self._line_faults(starts),
+            **self._array_faults(starts, free),
+            **self._order_faults(starts, opens, training, transfer),
+            Fault.ABORT: self.abort,
+        }
+        m.d.sync += self._requested.eq(self.request.strobe)
+        m.d.comb += starts.eq(self.request.strobe & ~self._requested)
+        # What is asked for in the wrong moment is a cause; so what is asked for without one is granted.
+        begins, reads = starts & ~stop, self.integrate_request & ~stop
+        m.d.sync += [self.integrate.eq(reads), self.erase.eq(self.erase_request & ~stop)]
+        self._latch(m, causes, stop)
+        self._phases(m, begins, stop, free)
+        self._hold_lines(m, free, (training | transfer) & ~stop)
+        self._watch_array(m)
+        self._count_strobes(m, begins)
+        self._track_windows(m, training, reads, opens, begins)
+        return m
+
+    @property
+    def _guard(self):
+        return at_least(self.guard, self.params.guard_min_cycles)
+
+    @property
+    def _lines_are_as_asked(self):
+        return Cat(now == asked for now, asked in self._line_pairs()).all()
+
+    def _line_pairs(self):
+        return [(getattr(self.write, name), getattr(self.request, name)) for name in LINES]
+
+    @property
+    def _working(self):
+        """The array has not ended an operation that is over for us."""
+        return ~self.array_ready & ~self.write.strobe
+
+    def _modes(self):
+        """Whether this cycle belongs to a training run, to a transfer run."""
+        runs = self.run_active & ~self.run_start
+        training = runs & self.training & ~self.transferring & ~self._transferred
+        return training, runs & self.transferring & ~self.training & ~self._trained
+
+    def _goes_on(self):
+        return self.write.strobe & self.request.strobe
+
+    def _line_faults(self, starts):
+        guarded = ~self._holding & (self._quiet >= self._guard)
+        return {
+            Fault.UP_AND_DOWN: starts & (self.request.up & self.request.down).any(),
+            Fault.WIDTH: self._goes_on() & (self._timer == 0),
+            Fault.GUARD: ((starts | self._goes_on()) & ~self._lines_are_as_asked) | (starts & ~guarded),
+        }
+
+    def _array_faults(self, starts, free):
+        operation = self.integrate_request | self.erase_request
+        strobes = starts | self._goes_on()
+        in_use = ~free | ~self.array_free | (self.integrate_request & self.erase_request)
+        return {
+            Fault.BUSY_ARRAY: (
+                (strobes & (self.converting | operation))
+                | (starts & ~self.array_free)
+                | (operation & in_use)
+                | (self.erase_request & (self.training | self.transferring))
+            ),
+            Fault.WATCHDOG: self._working & (self._late == self.params.watchdog_cycles),
+        }
+
+    def _order_faults(self, starts, opens, training, transfer):
+        row = self.request.row
+        again = self._row_used & (row == self._last_row)
+        in_window = self._window & ~self.request.depress & (~self._window_used | (row > self._last_row))
+        in_order = (training & in_window) | (transfer & ~(self._row_used & (row < self._last_row)))
+        ends_without_run = self._goes_on() & ~(training | transfer)
+        return {
+            Fault.REPEAT: (starts & ~in_order) | ends_without_run | (self.window_open & training & ~opens),
+            Fault.COUNT_CAP: starts & transfer & (Mux(again, self._count, 0) >= self.count_cap),
+            Fault.STROBE_CAP: (starts | self._holding) & (self._strobes >= self.strobe_cap),
+        }
+
+    def _latch(self, m, causes, stop):
+        """A fault keeps its first causes: what follows from it is not one."""
+        new = Cat(causes[cause] for cause in Fault)
+        aborted = self.abort << Fault.ABORT
+        m.d.comb += stop.eq(new.any() | self.fault.any())
+        with m.If(self.fault == 0):
+            m.d.sync += self.fault.eq(new)
+        with m.Elif(self.clear_fault & ~self.run_active):
+            m.d.sync += self.fault.eq(aborted)
+        with m.Else():
+            m.d.sync += self.fault.eq(self.fault | aborted)
+
+    def _phases(self, m, begins, stop, free):
+        """OPEN for a strobe, STROBE, HOLD the lines behind it.  The strobe is a flip-flop that is low by default."""
+        p, timer = self.params, self._timer
+        width = at_least(Mux(self.width_limit > p.pulse_max_cycles, p.pulse_max_cycles, self.width_limit), 1)
+        m.d.sync += self.write.strobe.eq(0)
+        m.d.comb += self.strobe_active.eq(~free)
+        with m.If(timer != 0):
+            m.d.sync += timer.eq(timer - 1)
+        with m.FSM() as fsm:
+            m.d.comb += self._holding.eq(fsm.ongoing("HOLD"))
+            with m.State("OPEN"):
+                m.d.comb += free.eq(1)
+                with m.If(begins):
+                    m.d.sync += [self.write.strobe.eq(1), timer.eq(width - 1)]
+                    m.next = "STROBE"
+            with m.State("STROBE"):
+                with m.If(self._goes_on() & ~stop):
+                    m.d.sync += self.write.strobe.eq(1)
+                with m.Else():
+                    m.d.sync += timer.eq(self._guard - 1)
+                    m.next = "HOLD"
+            with m.State("HOLD"):
+                # An array that hangs does not keep its lines selected: the watchdog's fault lets go of them.
+                with m.If((timer == 0) & (self.array_ready | self.fault.any())):
+                    m.d.comb += free.eq(1)
+                    m.next = "OPEN"
+
+    def _hold_lines(self, m, free, may_select):
+        """The lines follow the request while no strobe needs them, at the inhibit level unless they may select."""
+        m.d.comb += self.array_free.eq(self.array_ready & ~(self.integrate | self.erase | self.write.strobe))
+        starting = self.integrate_request | self.erase_request
+        selects = may_select & self.array_free & ~self.converting & ~starting
+        with m.If(free):
+            m.d.sync += [now.eq(asked) for now, asked in self._line_pairs()]
+            with m.If(~selects):
+                m.d.sync += [self.write.up.eq(0), self.write.down.eq(0)]
+        with m.If(free & ~(selects & self._lines_are_as_asked)):
+            m.d.sync += self._quiet.eq(1)
+        with m.Elif(~self._quiet.all()):
+            m.d.sync += self._quiet.eq(self._quiet + 1)
+
+    def _watch_array(self, m):
+        with m.If(~self._working):
+            m.d.sync += self._late.eq(0)
+        with m.Elif(self._late != self.params.watchdog_cycles):
+            m.d.sync += self._late.eq(self._late + 1)
+
+    def _count_strobes(self, m, begins):
+        with m.If(self.run_start):
+            m.d.sync += [
+                self._trained.eq(0),
+                self._transferred.eq(0),
+                self._strobes.eq(0),
+                self._row_used.eq(0),
+            ]
+        with m.Else():
+            m.d.sync += self._trained.eq(self._trained | self.training)
+            m.d.sync += self._transferred.eq(self._transferred | self.transferring)
+        with m.If(begins):
+            again = self._row_used & (self.request.row == self._last_row)
+            m.d.sync += [self._strobes.eq(self._strobes + 1), self._count.eq(Mux(again, self._count + 1, 1))]
+            m.d.sync += [self._row_used.eq(1), self._last_row.eq(self.request.row)]
+
+    def _track_windows(self, m, training, reads, opens, begins):
+        with m.If(self.run_start):
+            m.d.sync += [self._window.eq(0), self._credit.eq(0)]
+        with m.Elif(~training | reads):
+            m.d.sync += self._window.eq(0)
+            with m.If(training & (self._credit != self.params.commit_depth)):
+                m.d.sync += self._credit.eq(self._credit + 1)
+        with m.Elif(opens):
+            m.d.sync += [self._window.eq(1), self._window_used.eq(0), self._credit.eq(self._credit - 1)]
+        with m.Elif(begins):
+            m.d.sync += self._window_used.eq(1)

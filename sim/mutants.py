@@ -1,0 +1,54 @@
+"""Seeded faults: a module with one piece of its text replaced, while the original stays as it is."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+
+def load_mutant(module_name: str, old: str, new: str) -> ModuleType:
+    """The module `module_name` with `old` replaced by `new`, as a module of its own that nobody imports.
+
+    Raises ValueError unless `old` occurs exactly once in its source.
+    """
+    original = importlib.import_module(module_name)
+    source = Path(original.__file__).read_text(encoding="utf-8")
+    if (found := source.count(old)) != 1:
+        raise ValueError(f"{module_name}: {old!r} occurs {found} times, not once")
+    mutant = importlib.util.module_from_spec(original.__spec__)
+    exec(compile(source.replace(old, new), original.__file__, "exec"), mutant.__dict__)
+    return mutant
+
+
+@contextmanager
+def mutated(module_name: str, old: str, new: str) -> Iterator[ModuleType]:
+    """While open, every loaded module that has something of `module_name` has the mutant's instead.
+
+    That is the module itself and what it defines, under whatever name it was imported; values of data are shared.
+    A design must be elaborated inside: classes that were derived from the original's before keep their base.
+    Raises ValueError as `load_mutant` does.
+    """
+    original, mutant = importlib.import_module(module_name), load_mutant(module_name, old, new)
+    twins = {id(original): mutant}
+    for name, value in vars(original).items():
+        if getattr(value, "__module__", None) == module_name and hasattr(mutant, name):
+            twins[id(value)] = getattr(mutant, name)
+    places = [
+        (module, name, value)
+        for module in list(sys.modules.values())
+        if isinstance(module, ModuleType) and module is not original
+        for name, value in list(vars(module).items())
+        if id(value) in twins
+    ]
+    sys.modules[module_name] = mutant
+    for module, name, value in places:
+        setattr(module, name, twins[id(value)])
+    try:
+        yield mutant
+    finally:
+        sys.modules[module_name] = original
+        for module, name, value in places:
+            setattr(module, name, value)
