@@ -25,6 +25,12 @@ PHASES = ("transfer", "open loop", "online", "hybrid")
 """Phases of a job that leave a record, in order."""
 
 
+def largest_threshold(params: HwParams, rule: str) -> int:
+    """The largest threshold that the rule's memory can still reach after both doublings."""
+    bits = {"accumulate": params.accumulator_bits, "counter": params.counter_bits}[rule]
+    return max(1, 1 << (bits - 1 - 2))
+
+
 @dataclass(frozen=True, eq=False)
 class HybridJob:
     """Everything that `hybrid` needs; arrays are not written to."""
@@ -46,9 +52,9 @@ class HybridJob:
     train_labels: np.ndarray
     test_pixels: np.ndarray
     test_labels: np.ndarray
-    rule: str = "accumulate"
-    threshold: int = 1 << 18
-    margin_127: float = 12
+    rule: str
+    threshold: int
+    margin_127: float
     """Margin of the update in 1/127 of the output range."""
     x_threshold: int = 128
     delta_threshold: int = 16
@@ -58,13 +64,12 @@ class HybridJob:
     def __post_init__(self):
         if self.rule not in self.params.rules:
             raise InputError(f"{self.rule!r} is not built in: {', '.join(self.params.rules)}", key="rule")
-        bits = {"accumulate": self.params.accumulator_bits, "counter": self.params.counter_bits}[self.rule]
-        most = 1 << (bits - 1 - 2)  # the threshold doubles twice
+        most = largest_threshold(self.params, self.rule)
         if not 1 <= self.threshold <= most:
-            raise InputError(
-                f"{self.threshold} is outside 1..{most}, what {bits} bits hold once it doubled twice",
-                key="threshold",
+            text = (
+                f"{self.threshold} is outside 1..{most}, what the update memory holds once it doubled twice"
             )
+            raise InputError(text, key="threshold")
 
     def full_scale(self, lsb: int) -> float:
         """Hidden value that code Q of the converters stands for."""

@@ -8,13 +8,15 @@ import numpy as np
 from model.data import Dataset, Split
 from model.device.compile import compile_device, nominal_codes, read_power
 from model.device.laws import pulses_to_reach
-from model.training.hybrid import HybridJob
+from model.training.hybrid import HybridJob, largest_threshold
 from model.training.offline import OfflineNet
 from model.training.range_search import SAMPLES
 from model.training.transfer import check_counts, open_loop_counts, preactivations, weight_limit
 from spec.errors import InputError
 from spec.params import HwParams
 from spec.run_file import AUTO, RunSpec
+
+DEFAULT_MARGIN = 12.0
 
 
 def check_fit(data: Dataset, params: HwParams) -> None:
@@ -32,7 +34,8 @@ def check_fit(data: Dataset, params: HwParams) -> None:
 def prepare(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> HybridJob:
     """The job of one seed of a run: the seed draws the device and the order of the online samples.
 
-    A threshold or margin that is still "auto" gets the job's default: choose it first (`choose_thresholds`).
+    What is still "auto" does for jobs that do not train: the rule's largest threshold, the default margin.
+    `choose_thresholds` chooses them.
     Raises `InputError`.
     """
     params = run.params
@@ -47,7 +50,7 @@ def prepare(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> HybridJo
     order = np.random.default_rng(seed).permutation(len(data.train))
     online, test = data.train.take(order[: run.train_samples or None]), _first(data.test, run.test_samples)
     calibration = np.ascontiguousarray(data.train.pixels[:SAMPLES])
-    job = HybridJob(
+    return HybridJob(
         params=params,
         image=image,
         counts=counts,
@@ -62,13 +65,17 @@ def prepare(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> HybridJo
         rule=run.rule,
         x_threshold=run.x_threshold,
         delta_threshold=run.delta_threshold,
-        **{
-            field: value
-            for field, value in (("threshold", run.threshold), ("margin_127", run.margin))
-            if value != AUTO
-        },
+        threshold=largest_threshold(params, run.rule) if run.threshold == AUTO else run.threshold,
+        margin_127=DEFAULT_MARGIN if run.margin == AUTO else run.margin,
     )
-    return job
+
+
+def state_targets(run: RunSpec, net: OfflineNet) -> np.ndarray:
+    """State codes that the nominal device has after an exact transfer, int64[rows, columns, 2]."""
+    gmin, gmax = nominal_codes(run.device, run.nonideal, run.params.state_bits)
+    share = np.clip(net.hidden / weight_limit(net.hidden, run.clip_sigmas), -1, 1).astype(np.float64)
+    pair = np.stack([np.maximum(share, 0), np.maximum(-share, 0)], axis=2)
+    return gmin + np.floor(pair * (gmax - gmin) + 0.5).astype(np.int64)
 
 
 def on_split(job: HybridJob, split: Split) -> HybridJob:

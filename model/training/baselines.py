@@ -1,0 +1,162 @@
+"""What the hybrid method is held against, each on the golden model with the same network and the same device.
+
+Every function takes a run, its data, the software network and a seed, and returns a `Measurement` on the test split.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from model.data import Dataset, Split
+from model.device.compile import nominal_codes
+from model.device.verify import VerifySettings, verify_transfer
+from model.system import GoldenController
+from model.system import run as golden
+from model.training.hybrid import HybridJob, hybrid, set_ranges, train_as_is
+from model.training.offline import Adam, OfflineNet, softmax_error, train_offline, with_bias
+from model.training.prepare import prepare, state_targets
+from model.training.transfer import quantise_upper
+from spec.registers import Mode
+from spec.run_file import RunSpec
+
+VERIFY_TOLERANCE = 0.01
+"""Tolerance of program-verify as a share of the nominal range."""
+
+_LAST_LAYER_BATCH = 20
+_LAST_LAYER_RATES = (3e-4, 1e-3, 3e-3, 1e-2)
+"""Learning rates of which the last layer takes the best on the validation split."""
+
+
+class Measurement(NamedTuple):
+    """One method on one seed."""
+
+    accuracy: float
+    transfer_pulses: int = 0
+    online_pulses: int = 0
+    verify_reads: int = 0
+
+
+Method = Callable[[RunSpec, Dataset, OfflineNet, int], Measurement]
+
+
+def software(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> Measurement:
+    """The float network."""
+    return Measurement(net.test_accuracy)
+
+
+def software_of_kind(kind: str) -> Method:
+    """A float network of this kind, whatever the run's own is."""
+
+    def method(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> Measurement:
+        if run.offline.kind != kind:
+            net = train_offline(data, run.params, replace(run.offline, kind=kind), seed)
+        return Measurement(net.test_accuracy)
+
+    return method
+
+
+def open_loop(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> Measurement:
+    """Open-loop transfer, no online epoch."""
+    job = prepare(run, data, net, seed)
+    ctl = GoldenController(job.params, job.image)
+    return _measured(ctl, job, golden(_transferred(ctl, job)))
+
+
+def hybrid_with(rule: str, threshold: int, margin: float) -> Method:
+    """The hybrid method with one rule."""
+
+    def method(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> Measurement:
+        job = prepare(replace(run, rule=rule, threshold=threshold, margin=margin), data, net, seed)
+        result = golden(hybrid(GoldenController(job.params, job.image), job, read_out=False))
+        transfer = result.counters["transfer"]
+        pulses = transfer["PULSES_UP"] + transfer["PULSES_DOWN"]
+        return Measurement(result.hybrid_accuracy, pulses, sum(result.online_pulses))
+
+    return method
+
+
+def last_layer(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> Measurement:
+    """Open-loop transfer, then one epoch of software training of the digital upper layer on the array's codes."""
+    job = prepare(run, data, net, seed)
+    ctl = GoldenController(job.params, job.image)
+    pulses = golden(_transferred(ctl, job))
+    full_scale = job.full_scale(ctl.registers["LSB"])
+    train = Split(job.train_pixels, job.train_labels)
+    train_codes, validation_codes = (_hidden_codes(ctl, split) for split in (train, data.validation))
+    values, check = (with_bias(_values(c, full_scale, job)) for c in (train_codes, validation_codes))
+    candidates = [_retrain(net.upper, values, job.train_labels, rate, seed) for rate in _LAST_LAYER_RATES]
+    scores = [((check @ upper).argmax(axis=1) == data.validation.labels).mean() for upper in candidates]
+    upper = quantise_upper(candidates[int(np.argmax(scores))], full_scale, train_codes, job.params)
+    golden(ctl.load_weights(upper.weights))
+    golden(ctl.configure(LOGIT_SHIFT=upper.logit_shift))
+    return _measured(ctl, job, pulses)
+
+
+def program_verify(way: str, then: Method | None = None) -> Method:
+    """Program-verify transfer from the erased state, no online epoch."""
+
+    def method(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> Measurement:
+        job = prepare(run, data, net, seed)
+        ctl = GoldenController(job.params, job.image)
+        cost = verify_transfer(ctl.macro, state_targets(run, net), way, verify_settings(run))
+        golden(set_ranges(ctl, job))
+        return _measured(ctl, job, cost.pulses)._replace(verify_reads=cost.reads)
+
+    return method
+
+
+def verify_then_hybrid(way: str, rule: str, threshold: int, margin: float) -> Method:
+    """Program-verify transfer, then the online epoch."""
+
+    def method(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> Measurement:
+        job = prepare(replace(run, rule=rule, threshold=threshold, margin=margin), data, net, seed)
+        ctl = GoldenController(job.params, job.image)
+        cost = verify_transfer(ctl.macro, state_targets(run, net), way, verify_settings(run))
+        result = golden(train_as_is(ctl, job, read_out=False))
+        return Measurement(result.hybrid_accuracy, cost.pulses, sum(result.online_pulses), cost.reads)
+
+    return method
+
+
+def verify_settings(run: RunSpec) -> VerifySettings:
+    """The verify loop's settings for the run's device."""
+    gmin, gmax = nominal_codes(run.device, run.nonideal, run.params.state_bits)
+    return VerifySettings(tolerance=max(1, round(VERIFY_TOLERANCE * (gmax - gmin))))
+
+
+async def _transferred(ctl: GoldenController, job: HybridJob) -> int:
+    """Erase, transfer, set the ranges; returns the pulses."""
+    await ctl.configure(WRITE=0)
+    await ctl.erase()
+    record = await ctl.transfer(job.counts)
+    await set_ranges(ctl, job)
+    return record.strobes.pulses_up + record.strobes.pulses_down
+
+
+def _measured(ctl: GoldenController, job: HybridJob, pulses: int) -> Measurement:
+    record = golden(ctl.run(Mode.INFER, job.test_pixels, job.test_labels))
+    return Measurement(record.accuracy(job.test_labels), pulses)
+
+
+def _hidden_codes(ctl: GoldenController, split: Split) -> np.ndarray:
+    """Codes of the hidden units, int64[n, columns]."""
+    record = golden(ctl.run(Mode.INFER, split.pixels, split.labels, trace=True))
+    return np.stack(record.trace["hidden"]).astype(np.int64)
+
+
+def _values(codes: np.ndarray, full_scale: float, job: HybridJob) -> np.ndarray:
+    return (codes * (full_scale / job.params.adc_limit)).astype(np.float32)
+
+
+def _retrain(start: np.ndarray, values: np.ndarray, labels: np.ndarray, rate: float, seed: int) -> np.ndarray:
+    """One epoch of Adam on softmax cross-entropy.  values: float32[n, columns + 1], bias last."""
+    upper = start.copy()
+    adam = Adam(upper)
+    targets = np.eye(upper.shape[1], dtype=np.float32)[labels]
+    order = np.random.default_rng(seed).permutation(len(values))
+    for first in range(0, len(order), _LAST_LAYER_BATCH):
+        batch = order[first : first + _LAST_LAYER_BATCH]
+        adam.step(values[batch].T @ softmax_error(values[batch] @ upper, targets[batch]), rate)
+    return upper

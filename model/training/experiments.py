@@ -1,0 +1,172 @@
+"""Experiments over several seeds: thresholds chosen on the validation split, methods compared on the test split."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from model.data import Dataset
+from model.system import GoldenController
+from model.system import run as golden
+from model.training.baselines import (
+    Measurement,
+    Method,
+    hybrid_with,
+    last_layer,
+    open_loop,
+    program_verify,
+    software,
+    software_of_kind,
+    verify_then_hybrid,
+)
+from model.training.hybrid import HybridJob, hybrid, largest_threshold
+from model.training.offline import OfflineNet, train_offline
+from model.training.prepare import on_split, prepare
+from spec.numerics import MASK32
+from spec.run_file import AUTO, OFFLINE_KINDS, RunSpec
+
+CHOICE_SEEDS = (MASK32, MASK32 - 1)
+"""Devices and orders on which thresholds are chosen: seeds that no run is likely to be judged on."""
+
+GRID = {
+    "accumulate": tuple(1 << k for k in range(14, 20)),
+    "counter": (2, 3, 4, 6, 8, 12, 16),
+}
+"""Thresholds that are tried, by rule."""
+
+MARGINS = (12.0, 20.0)
+
+
+def choose_thresholds(
+    run: RunSpec, data: Dataset, net: OfflineNet, progress: Callable[[int, int], None] | None = None
+) -> tuple[int, float]:
+    """Threshold and margin of the run's rule with the best mean accuracy on the validation split.
+
+    Whatever the run states is kept; only what is "auto" is chosen.  Each candidate is a whole job on the devices of
+    `CHOICE_SEEDS`; among equals the one with fewer online pulses wins.
+    """
+    most = largest_threshold(run.params, run.rule)
+    thresholds = [t for t in GRID[run.rule] if t <= most] if run.threshold == AUTO else [run.threshold]
+    margins = MARGINS if run.margin == AUTO else [run.margin]
+    candidates = [(t, m) for t in thresholds for m in margins]
+    if len(candidates) == 1:
+        return candidates[0]
+    jobs = [on_split(prepare(run, data, net, seed), data.validation) for seed in CHOICE_SEEDS]
+    scores = []
+    for k, (threshold, margin) in enumerate(candidates):
+        scores.append(_score([replace(job, threshold=threshold, margin_127=margin) for job in jobs]))
+        if progress:
+            progress(k + 1, len(candidates))
+    return candidates[max(range(len(candidates)), key=lambda k: scores[k])]
+
+
+def _score(jobs: list[HybridJob]) -> tuple[float, int]:
+    """Mean accuracy, then fewer pulses."""
+    results = [golden(hybrid(GoldenController(j.params, j.image), j, read_out=False)) for j in jobs]
+    return sum(r.hybrid_accuracy for r in results), -sum(sum(r.online_pulses) for r in results)
+
+
+def resolve(
+    run: RunSpec, data: Dataset, net: OfflineNet, progress: Callable[[int, int], None] | None = None
+) -> RunSpec:
+    """The run with its threshold and margin chosen."""
+    threshold, margin = choose_thresholds(run, data, net, progress)
+    return replace(run, threshold=threshold, margin=margin)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Methods on the test split, the same seeds for each."""
+
+    seeds: tuple[int, ...]
+    measurements: dict[str, list[Measurement]]
+    """By method, one per seed."""
+    chosen: dict[str, tuple[int, float]]
+    """Threshold and margin by rule."""
+
+    def values(self, method: str, what: str = "accuracy") -> np.ndarray:
+        """One field of `Measurement`, float64[seeds]."""
+        return np.array([getattr(m, what) for m in self.measurements[method]], np.float64)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Accuracy by method, float64[seeds]."""
+        return {method: self.values(method) for method in self.measurements}
+
+    def gain(self, method: str, over: str) -> tuple[float, float]:
+        """Mean and standard error of the difference in accuracy, seed by seed."""
+        return mean_and_error(self.values(method) - self.values(over))
+
+
+def mean_and_error(values: np.ndarray) -> tuple[float, float]:
+    """Mean and standard error of the mean; the error of a single value is 0."""
+    error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else 0.0
+    return float(values.mean()), float(error)
+
+
+METHODS = (
+    *(f"software {kind}" for kind in OFFLINE_KINDS),
+    "software", "open loop", "hybrid accumulate", "hybrid counter", "last layer", "verify cell", "verify pair",
+    "verify pair + hybrid",
+)  # fmt: skip
+"""What `compare` knows; "software" is the network that the others start from."""
+
+
+def _method(name: str, chosen: dict[str, tuple[int, float]], rule: str) -> Method:
+    kind, _, detail = name.partition(" ")
+    if name == "verify pair + hybrid":
+        return verify_then_hybrid("pair", rule, *chosen[rule])
+    if kind == "hybrid":
+        return hybrid_with(detail, *chosen[detail])
+    if kind == "verify":
+        return program_verify(detail)
+    if kind == "software":
+        return software_of_kind(detail) if detail else software
+    return {"open loop": open_loop, "last layer": last_layer}[name]
+
+
+def compare(
+    run: RunSpec,
+    data: Dataset,
+    methods: Iterable[str] = ("software", "open loop", "hybrid accumulate", "hybrid counter", "last layer"),
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Comparison:
+    """Measure methods on every seed of the run: each seed has its own network, device and order.
+
+    Thresholds that are "auto" are chosen once per rule, with the first seed's network.  progress: called with a
+    text, what is done and the total.  Raises `InputError`; an unknown method is a `KeyError`.
+    """
+    methods = tuple(methods)
+    for name in methods:
+        if name not in METHODS:
+            raise KeyError(name)
+    done, total = 0, len(run.seeds) * (1 + len(methods))
+
+    def step(text: str) -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress(text, done, total)
+
+    measurements: dict[str, list[Measurement]] = {name: [] for name in methods}
+    chosen: dict[str, tuple[int, float]] = {}
+    for seed in run.seeds:
+        net = train_offline(data, run.params, run.offline, seed)
+        step("software network")
+        if not chosen:
+            chosen = {rule: _chosen(run, rule, data, net) for rule in _rules(methods, run)}
+        for name in methods:
+            measurements[name].append(_method(name, chosen, run.rule)(run, data, net, seed))
+            step(name)
+    return Comparison(run.seeds, measurements, chosen)
+
+
+def _rules(methods: tuple[str, ...], run: RunSpec) -> list[str]:
+    rules = [name.removeprefix("hybrid ") for name in methods if name.startswith("hybrid ")]
+    return rules + [run.rule] * ("verify pair + hybrid" in methods and run.rule not in rules)
+
+
+def _chosen(run: RunSpec, rule: str, data: Dataset, net: OfflineNet) -> tuple[int, float]:
+    """The run's own threshold counts for its own rule only: the other rule's is in other units."""
+    if rule != run.rule:
+        run = replace(run, rule=rule, threshold=AUTO)
+    return choose_thresholds(run, data, net)
