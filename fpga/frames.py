@@ -1,0 +1,214 @@
+"""Frames of spec/link.py on streams of bytes: one block that finds requests, one that sends replies."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.crc.catalog import CRC16_IBM_3740
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from fpga.uart import DATA_BITS, Received
+from spec.link import (
+    CODE_BITS,
+    CRC_BITS,
+    LENGTH_BITS,
+    PAYLOAD_MAX,
+    SEQUENCE_BITS,
+    START_REPLY,
+    START_REQUEST,
+    STATISTIC_BITS,
+    bytes_for,
+)
+
+LENGTH = range(PAYLOAD_MAX + 1)
+POSITION = range(PAYLOAD_MAX)
+
+
+def count(m, counter, event):
+    """Count events up to the counter's highest value."""
+    with m.If(event & ~counter.all()):
+        m.d.sync += counter.eq(counter + 1)
+
+
+class Header(data.Struct):
+    """A frame's header as it is sent, low byte first."""
+
+    sequence: unsigned(SEQUENCE_BITS)
+    code: unsigned(CODE_BITS)
+    length: unsigned(LENGTH_BITS)
+
+
+HEADER_BYTES = bytes_for(Header.as_shape().size)
+CRC_BYTES = bytes_for(CRC_BITS)
+
+
+class PayloadRead(wiring.Signature):
+    """A payload's memory: `data` is the byte at the `position` of the cycle before."""
+
+    def __init__(self):
+        super().__init__({"position": Out(POSITION), "data": In(DATA_BITS)})
+
+
+class FrameReceiver(wiring.Component):
+    """Finds good requests in the bytes of `i`; golden: spec.link.Decoder.
+
+    gap_cycles: a pause of so many cycles inside a frame ends it.  frame: valid while a good frame is held; its
+    payload is read through `payload`.  Bytes that come before the frame is taken (`frame.ready`) are lost.
+    received, dropped: counters of good and of dropped frames, which stop at their highest value.
+    """
+
+    def __init__(self, gap_cycles: int):
+        self.gap_cycles = gap_cycles
+        super().__init__(
+            {
+                "i": In(stream.Signature(Received, always_ready=True)),
+                "frame": Out(stream.Signature(Header)),
+                "payload": In(PayloadRead()),
+                "received": Out(STATISTIC_BITS),
+                "dropped": Out(STATISTIC_BITS),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        header = Signal(Header)
+        arrived = Cat(header.as_value()[DATA_BITS:], self.i.payload.data)  # the header with this byte in it
+        left = Signal(range(PAYLOAD_MAX + CRC_BYTES + 1))  # bytes that this part of the frame needs
+        good, bad, drop = Signal(), Signal(), Signal()
+        m.d.comb += [
+            good.eq(self.i.valid & ~self.i.payload.error),
+            bad.eq(self.i.valid & self.i.payload.error | self._paused(m)),
+            self.frame.payload.eq(header),
+        ]
+        with m.FSM() as fsm:
+            inside = fsm.ongoing("HEADER") | fsm.ongoing("BODY")
+            crc = self._crc(m, start=fsm.ongoing("HUNT"), valid=good & inside)
+            self._store(m, start=fsm.ongoing("HEADER"), valid=good & fsm.ongoing("BODY") & (left > CRC_BYTES))
+            with m.State("HUNT"):
+                m.d.sync += left.eq(HEADER_BYTES)
+                with m.If(good & (self.i.payload.data == START_REQUEST)):
+                    m.next = "HEADER"
+            with m.State("HEADER"):
+                with m.If(good):
+                    m.d.sync += [header.eq(arrived), left.eq(left - 1)]
+                    with m.If(left == 1):
+                        length = Header(arrived).length
+                        m.d.sync += left.eq(length + CRC_BYTES)
+                        m.d.comb += drop.eq(length > PAYLOAD_MAX)
+                        m.next = "BODY"
+                with m.If(bad):
+                    m.d.comb += drop.eq(1)
+                with m.If(drop):
+                    m.next = "HUNT"
+            with m.State("BODY"):
+                with m.If(good):
+                    m.d.sync += left.eq(left - 1)
+                    with m.If(left == 1):
+                        m.next = "FRAME"
+                with m.If(bad):
+                    m.d.comb += drop.eq(1)
+                    m.next = "HUNT"
+            with m.State("FRAME"):
+                m.d.comb += [self.frame.valid.eq(crc.match_detected), drop.eq(~crc.match_detected)]
+                with m.If(drop | self.frame.ready):
+                    m.next = "HUNT"
+        count(m, self.received, self.frame.valid & self.frame.ready)
+        count(m, self.dropped, drop)
+        return m
+
+    def _paused(self, m):
+        """No byte for gap_cycles."""
+        timer = Signal(range(self.gap_cycles + 1))
+        with m.If(self.i.valid):
+            m.d.sync += timer.eq(0)
+        with m.Elif(timer != self.gap_cycles):
+            m.d.sync += timer.eq(timer + 1)
+        return timer == self.gap_cycles
+
+    def _crc(self, m, start, valid):
+        m.submodules.crc = crc = CRC16_IBM_3740().create()
+        m.d.comb += [crc.start.eq(start), crc.data.eq(self.i.payload.data), crc.valid.eq(valid)]
+        return crc
+
+    def _store(self, m, start, valid):
+        """The payload's memory."""
+        m.submodules.memory = memory = Memory(shape=DATA_BITS, depth=PAYLOAD_MAX, init=[])
+        write, read = memory.write_port(), memory.read_port()
+        m.d.sync += write.addr.eq(Mux(start, 0, write.addr + valid))
+        m.d.comb += [
+            write.data.eq(self.i.payload.data),
+            write.en.eq(valid),
+            read.addr.eq(self.payload.position),
+            self.payload.data.eq(read.data),
+        ]
+
+
+class FrameSender(wiring.Component):
+    """Sends replies on `o`.
+
+    frame: the header; its payload is read through `payload`, which must hold until the frame is taken.  `frame.ready`
+    is 1 in the cycle of the frame's last byte.
+    """
+
+    def __init__(self):
+        super().__init__(
+            {
+                "frame": In(stream.Signature(Header)),
+                "payload": Out(PayloadRead()),
+                "o": Out(stream.Signature(unsigned(DATA_BITS))),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        header = self.frame.payload
+        m.submodules.crc = crc = CRC16_IBM_3740().create()
+        place, sent = (
+            Signal(LENGTH),
+            Signal(),
+        )  # byte of the part that is being sent; one goes out in this cycle
+        following = Signal(LENGTH)
+        m.d.comb += [
+            sent.eq(self.o.valid & self.o.ready),
+            following.eq(place + sent),
+            self.payload.position.eq(following),
+            crc.data.eq(self.o.payload),
+        ]
+        m.d.sync += place.eq(following)
+        with m.FSM():
+            with m.State("START"):
+                m.d.comb += [
+                    self.o.valid.eq(self.frame.valid),
+                    self.o.payload.eq(START_REPLY),
+                    crc.start.eq(1),
+                ]
+                m.d.comb += following.eq(0)
+                with m.If(sent):
+                    m.next = "HEADER"
+            with m.State("HEADER"):
+                m.d.comb += [
+                    self.o.valid.eq(1),
+                    self.o.payload.eq(header.as_value().word_select(place, DATA_BITS)),
+                    crc.valid.eq(sent),
+                ]
+                with m.If(following == HEADER_BYTES):
+                    m.d.comb += self.payload.position.eq(0)
+                    m.d.sync += place.eq(0)
+                    m.next = "PAYLOAD"
+            with m.State("PAYLOAD"):
+                m.d.comb += [
+                    self.o.valid.eq(place != header.length),
+                    self.o.payload.eq(self.payload.data),
+                    crc.valid.eq(sent),
+                ]
+                with m.If(place == header.length):
+                    m.d.sync += place.eq(0)
+                    m.next = "CRC"
+            with m.State("CRC"):
+                m.d.comb += [
+                    self.o.valid.eq(1),
+                    self.o.payload.eq(Mux(place == 0, crc.crc[DATA_BITS:], crc.crc)),
+                ]
+                with m.If(following == CRC_BYTES):
+                    m.d.comb += self.frame.ready.eq(1)
+                    m.next = "START"
+        return m
