@@ -1,0 +1,91 @@
+"""`cosim`: a random job on the RTL in a simulator, compared with the golden model."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from crosstrain.console import steps
+from crosstrain.files import make_folder, write
+from crosstrain.options import Device, Params, Rule, Simulator, check_count, check_rule, check_simulator
+
+MOST_SAMPLES = 1_000_000
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(cosim)
+
+
+def cosim(
+    params: Params = "TINY",
+    sim: Simulator = "verilator",
+    samples: Annotated[int, typer.Option(help="Training samples.")] = 40,
+    seed: Annotated[int, typer.Option(help="Seed of everything that is random.")] = 0,
+    device: Device = "AlOx/HfO2",
+    rule: Rule = "accumulate",
+    waves: Annotated[bool, typer.Option(help="Write a waveform.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for result.json and the waveform.")] = None,
+) -> None:
+    """Run a random job on the RTL beside the golden model; exit 1 on any difference."""
+    from sim.cosim import cosim_random
+    from spec.device_file import load_device
+    from spec.numerics import MASK32
+    from spec.params import load
+
+    hardware = load(params)
+    spec = load_device(device)
+    check_rule(rule, hardware)
+    check_simulator(sim)
+    check_count(samples, 1, MOST_SAMPLES, "--samples")
+    check_count(seed, 0, MASK32, "--seed")
+    folder = make_folder(out) if out else None
+    with steps() as progress:
+        found = cosim_random(
+            hardware, spec, rule, sim, samples, seed, waves=waves, progress=progress, folder=folder
+        )
+    summary = _summary(found) | {
+        "params": hardware.name, "simulator": sim, "samples": samples, "seed": seed, "device": spec.name, "rule": rule,
+    }  # fmt: skip
+    text = json.dumps(summary, indent=2) + "\n"
+    if out:
+        write(out / "result.json", text)
+    print(text if as_json else _text(summary), end="")
+    if found.mismatches:
+        raise typer.Exit(1)
+
+
+def _summary(found) -> dict:
+    strobes = found.result.strobes
+    samples = len(found.result.predictions)
+    return {
+        "mismatches": found.mismatches,
+        "differences": found.differences,
+        "vacuous": found.vacuous,
+        "pulses_up": strobes.pulses_up,
+        "pulses_down": strobes.pulses_down,
+        "coverage": found.coverage,
+        "cycles": found.cycles,
+        "seconds": round(found.seconds, 3),
+        "samples_per_s": round(samples / found.seconds, 2),
+        "waveform": str(found.waveform) if found.waveform else None,
+    }
+
+
+def _text(summary: dict) -> str:
+    lines = [
+        f"{summary['params']}, {summary['device']}, {summary['rule']}: {summary['samples']} samples, "
+        f"seed {summary['seed']}, on {summary['simulator']}",
+        f"mismatches        {summary['mismatches']}",
+        *(f"  {line}" for line in summary["differences"]),
+        f"online pulses     {summary['pulses_up']} up, {summary['pulses_down']} down",
+        *(f"{name:<17} {count}" for name, count in summary["coverage"].items()),
+        f"cycles            {summary['cycles']}",
+        f"samples/s         {summary['samples_per_s']:g}",
+    ]
+    if summary["waveform"]:
+        lines.append(f"waveform          {summary['waveform']}")
+    if summary["vacuous"]:
+        lines.append("vacuous: fewer than 20 online pulses in a direction; take more samples or another seed")
+    return "\n".join(lines) + "\n"

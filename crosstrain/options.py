@@ -1,0 +1,44 @@
+"""Options that several commands share, and their checks."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spec.errors import InputError
+
+Params = Annotated[
+    str, typer.Option("--params", help="Hardware: an instance (`crosstrain params`) or a .toml file.")
+]
+Device = Annotated[
+    str, typer.Option("--device", help="Device: a preset (`crosstrain devices`) or a .toml file.")
+]
+Rule = Annotated[str, typer.Option("--rule", help="Update rule: accumulate or counter.")]
+Simulator = Annotated[str, typer.Option("--sim", help="Simulator: verilator or icarus.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
+
+
+def check_simulator(name: str) -> str:
+    """A simulator that exists and is installed, or `InputError`."""
+    from sim.cosim import SIMULATORS
+    from sim.toolchain import icarus_missing
+
+    if name not in SIMULATORS:
+        raise InputError(f"{name!r} is not one of {', '.join(SIMULATORS)}", key="--sim")
+    if name == "icarus" and (reason := icarus_missing()):
+        raise InputError(reason, key="--sim")
+    return name
+
+
+def check_rule(rule: str, params) -> str:
+    """An update rule that is built in, or `InputError`."""
+    if rule not in params.rules:
+        raise InputError(f"{rule!r} is not built into {params.name}: {', '.join(params.rules)}", key="--rule")
+    return rule
+
+
+def check_count(value: int, low: int, high: int, option: str) -> int:
+    """A count in low..high, or `InputError`."""
+    if not low <= value <= high:
+        raise InputError(f"{value} is outside {low}..{high}", key=option)
+    return value

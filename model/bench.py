@@ -1,0 +1,90 @@
+"""How fast the golden model is, beside a plain numpy loop measured in the same run on the same machine."""
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from model.data import Dataset, Split
+from model.system import GoldenController, run
+from model.training.hybrid import HybridJob, hybrid
+from model.training.offline import train_offline
+from model.training.prepare import prepare
+from spec.params import HwParams
+from spec.registers import Mode
+from spec.run_file import OfflineSettings, default_run
+
+NONZERO_SHARE = 0.19
+"""Share of the inputs that are not zero, as in MNIST."""
+_TEST_SAMPLES = 50
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Online samples per second on the same samples."""
+
+    params: str
+    golden: float
+    numpy: float
+
+    @property
+    def ratio(self) -> float:
+        return self.golden / self.numpy
+
+
+def bench_job(params: HwParams, samples: int, seed: int = 0) -> HybridJob:
+    """A job on synthetic data of the hardware's size: noisy copies of one random image per class."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 256, (params.classes, params.inputs)) * (
+        rng.random((params.classes, params.inputs)) < NONZERO_SHARE
+    )
+
+    def draw(count: int) -> Split:
+        labels = rng.integers(0, params.classes, count)
+        noisy = images[labels] * rng.uniform(0.3, 1.0, (count, params.inputs))
+        return Split(noisy.astype(np.uint8), labels)
+
+    data = Dataset("synthetic", draw(samples), draw(_TEST_SAMPLES), draw(_TEST_SAMPLES), {})
+    net = train_offline(data, params, OfflineSettings(epochs=1), seed)
+    return prepare(replace(default_run("digits"), params=params), data, net, seed)
+
+
+def speed(params: HwParams, samples: int) -> Speed:
+    """Golden model and numpy loop on one online epoch of `samples`."""
+    job = bench_job(params, samples)
+    short = replace(job, train_pixels=job.train_pixels[:1], train_labels=job.train_labels[:1])
+    controller = GoldenController(params, job.image)
+    trained = run(hybrid(controller, short))  # compiles the kernels, and leaves a trained array
+    started = time.perf_counter()
+    run(controller.run(Mode.TRAIN, job.train_pixels, job.train_labels))
+    golden = samples / (time.perf_counter() - started)
+    weights = np.subtract(*np.asarray(trained.conductances, np.float64).transpose(2, 0, 1))
+    started = time.perf_counter()
+    numpy_epoch(job, weights, trained.upper_weights.astype(np.float64), trained.registers)
+    return Speed(params.name, golden, samples / (time.perf_counter() - started))
+
+
+def numpy_epoch(job: HybridJob, weights: np.ndarray, upper: np.ndarray, registers: dict[str, int]) -> int:
+    """The online epoch as one would write it in numpy: floats, one sample after the other, ideal devices.
+
+    weights: float[rows, columns], changed in place; upper: float[columns + 1, classes].  Returns the pulses given.
+    """
+    q, rng = job.params.adc_limit, np.random.default_rng(0)
+    full_scale = registers["LSB"] << (job.params.state_bits - job.params.read_bits)
+    memory, pulses, step = np.zeros_like(weights), 0, weights.max() / 40
+    for pixels, label in zip(job.train_pixels, job.train_labels, strict=True):
+        x = np.append(pixels, job.params.dac_full_scale).astype(np.float64)
+        noise = rng.standard_normal(weights.shape[1]) * np.sqrt(x @ x)
+        hidden = np.clip((x @ weights + noise) / full_scale, 0, q)
+        logits = (np.append(hidden, q) @ upper) / (1 << registers["LOGIT_SHIFT"])
+        others = np.where(np.arange(len(logits)) == label, -np.inf, logits)
+        rival = int(others.argmax())
+        if logits[label] - logits[rival] >= registers["MARGIN"]:
+            continue
+        delta = (upper[:-1, label] - upper[:-1, rival]) * ((hidden > 0) & (hidden < q))
+        memory += np.outer(x, delta)
+        sign = np.trunc(memory / registers["THRESHOLD"])
+        memory -= sign * registers["THRESHOLD"]
+        weights += sign * step
+        pulses += int(np.abs(sign).sum())
+    return pulses

@@ -1,0 +1,95 @@
+"""What a run costs: operations counted by the hardware, and the time and energy that they stand for.
+
+Operations are exact.  Times of pulses come from the device file; energies are estimates, and None where the device
+file lacks a figure.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from spec.device_file import DeviceSpec
+from spec.params import HwParams
+from spec.registers import reset_value
+
+ADC_8_BIT_PJ = 6.5
+"""Energy of one 8-bit conversion at 65 nm, the envelope of B. Murmann's ADC survey; doubled for each bit more."""
+
+
+@dataclass(frozen=True)
+class Operations:
+    """What the array was asked to do."""
+
+    pulses: int
+    """Write pulses, one device each."""
+    strobes: int
+    """Write slots: one row, one polarity, any number of its devices at once."""
+    integrates: int = 0
+    """Array reads, all columns at once."""
+    verify_reads: int = 0
+    """Reads of one pair of devices."""
+
+
+def operations(counters: Mapping[str, int]) -> Operations:
+    """From the counters of one phase, hardware's or golden."""
+    return Operations(
+        pulses=counters["PULSES_UP"] + counters["PULSES_DOWN"],
+        strobes=counters["STROBES"],
+        integrates=counters["INTEGRATES"],
+        verify_reads=counters["VERIFY_READS"],
+    )
+
+
+def _register(registers: Mapping[str, int], name: str, least: int) -> int:
+    return max(least, registers.get(name, reset_value(name)))
+
+
+def array_need(params: HwParams, registers: Mapping[str, int], counters: Mapping[str, int]) -> int:
+    """Cycles in which the array itself is at work, however good its controller.
+
+    integrates * (INTEGRATE + adc_groups * conversion_cycles) + strobes * (PULSE + 2 * GUARD), with the times as the
+    hardware takes them: PULSE and INTEGRATE at least 1, GUARD at least `guard_min_cycles`.
+    registers: values by name, the reset value where one is missing; counters: of one run.
+    """
+    read = _register(registers, "INTEGRATE", 1) + params.adc_groups * params.conversion_cycles
+    write = _register(registers, "PULSE", 1) + 2 * _register(registers, "GUARD", params.guard_min_cycles)
+    return counters["INTEGRATES"] * read + counters["STROBES"] * write
+
+
+def array_utilisation(params: HwParams, registers: Mapping[str, int], counters: Mapping[str, int]) -> float:
+    """`array_need` over the counter ELAPSED of the same run: 1 when the array never waits for its controller.
+
+    Raises `ValueError` when nothing has elapsed.
+    """
+    if counters["ELAPSED"] <= 0:
+        raise ValueError("the counter ELAPSED is 0: no run on the hardware")
+    return array_need(params, registers, counters) / counters["ELAPSED"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Time and energy of some operations on one device; None where its file does not say enough."""
+
+    conversions: int
+    write_time_ms: float | None
+    write_energy_nJ: float | None
+    adc_energy_nJ: float
+
+
+def estimate(params: HwParams, device: DeviceSpec, done: Operations) -> Estimate:
+    """Time of the write slots one after the other, energy of the pulses and of the conversions.
+
+    A potentiating pulse on a resistive cell takes G V^2 t, at a conductance in the middle of the range.  A
+    transistor's gate takes C V^2, and its capacitance is in no device file.  A verify read converts one pair.
+    """
+    conversions = done.integrates * params.columns + done.verify_reads
+    v_V, t_ns = device.pulse.v_ltp_V, device.pulse.t_ltp_ns
+    energy_nJ = None
+    if v_V is not None and t_ns is not None and device.cell == "resistive":
+        g_uS = device.g_max_uS * (1 + device.g_min_share) / 2
+        energy_nJ = done.pulses * g_uS * 1e-6 * v_V**2 * t_ns
+    return Estimate(
+        conversions=conversions,
+        write_time_ms=None if t_ns is None else done.strobes * t_ns * 1e-6,
+        write_energy_nJ=energy_nJ,
+        adc_energy_nJ=conversions * ADC_8_BIT_PJ * 2.0 ** (params.adc_bits - 8) * 1e-3,
+    )

@@ -1,0 +1,179 @@
+"""The report's figures: pure functions from arrays to SVG text (or, for large maps inside them, to embedded pixels).
+
+No figure computes a result; each only draws what it is given.
+"""
+
+import io
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+UP, DOWN, NEUTRAL, ACCENT = "#1f6f8b", "#c4572e", "#6b7280", "#2f9e44"
+_STYLE = {
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e5e7eb",
+    "grid.linewidth": 0.7,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "svg.fonttype": "path",  # looks the same wherever it is opened
+    "svg.hashsalt": "crosstrain",  # the same run gives the same bytes
+}
+_WIDTH = 8.6
+MINUS = "\N{MINUS SIGN}"
+
+
+def _style(grid: bool = True):
+    # the stubs want a dict whose keys are known one by one
+    return matplotlib.rc_context(_STYLE | {"axes.grid": grid})  # type: ignore[arg-type]
+
+
+def _svg(figure: Figure) -> str:
+    """SVG text without the XML head, so that it can stand inside HTML."""
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    return text.getvalue().split("?>", 1)[1].split('.dtd">', 1)[1].strip()
+
+
+def _axes(columns: int = 1, height: float = 2.9, **options) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+    axes = figure.subplots(1, columns, squeeze=False, **options)
+    return figure, list(axes[0])
+
+
+def learning_curve(average: np.ndarray, window: int, before: float, after: float) -> str:
+    """Accuracy over the epoch.
+
+    average: float[samples], moving average of the online predictions over `window`; before, after: test accuracy.
+    """
+    with _style():
+        figure, (axes,) = _axes()
+        sample = np.arange(1, len(average) + 1)
+        full = average[window - 1 :] if len(average) > window else average
+        axes.plot(sample[-len(full) :], 100 * full, color=UP, lw=1.4,
+                  label=f"online samples, average of the last {min(window, len(average))}")  # fmt: skip
+        axes.axhline(
+            100 * before, color=NEUTRAL, ls="--", lw=1.2, label=f"test, before: {100 * before:.2f} %"
+        )
+        axes.axhline(100 * after, color=ACCENT, ls="-", lw=1.2, label=f"test, after: {100 * after:.2f} %")
+        axes.set(xlabel="online sample", ylabel="accuracy (%)", xlim=(0, len(average)))
+        axes.set_title("Accuracy over the online epoch")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=3)
+        return _svg(figure)
+
+
+def conductance_maps(before: np.ndarray, after: np.ndarray) -> str:
+    """G+ - G- of every pair in uS, float[rows, columns], before and after the online epoch, and the difference."""
+    change = after - before
+    limit = float(np.abs([before, after]).max()) or 1.0
+    panels = (
+        (before, "before the epoch", limit),
+        (after, "after the epoch", limit),
+        (change, "change", float(np.abs(change).max()) or 1.0),
+    )
+    with _style(grid=False):
+        figure, axes = _axes(3, height=3.6, sharey=True)
+        for ax, (values, title, bound) in zip(axes, panels, strict=True):
+            image = ax.imshow(
+                values, cmap="RdBu_r", vmin=-bound, vmax=bound, aspect="auto", interpolation="nearest"
+            )
+            ax.set(xlabel="column")
+            ax.set_title(title)
+            bar = figure.colorbar(image, ax=ax, location="bottom", shrink=0.9, pad=0.02)
+            bar.set_label(f"G+ {MINUS} G{MINUS} (µS)" if ax is not axes[2] else "difference (µS)")
+            bar.ax.locator_params(nbins=5)
+        axes[0].set_ylabel("row")
+        return _svg(figure)
+
+
+def pulse_histograms(per_cell: np.ndarray, ends: np.ndarray, up: np.ndarray, down: np.ndarray) -> str:
+    """Online pulses: how many devices got how many, and when.
+
+    per_cell: int[rows, columns, 2], pulses on G+ and G-.  up, down: pulses within the samples that end before
+    `ends`, in order, int[chunks] each.
+    """
+    with _style():
+        figure, (cells, epoch) = _axes(2)
+        most = max(1, int(per_cell.max(initial=0)))
+        edges = np.unique(np.round(np.linspace(0, most + 1, min(most + 2, 32)))) - 0.5
+        cells.hist([per_cell[..., 0].ravel(), per_cell[..., 1].ravel()], bins=list(edges), color=[UP, DOWN],
+                   label=["G+", f"G{MINUS}"])  # fmt: skip
+        cells.set_yscale("log")
+        cells.set(xlabel="online pulses on one device", ylabel="devices")
+        cells.xaxis.set_major_locator(MaxNLocator(integer=True))
+        cells.set_title("Pulses per device")
+        cells.legend()
+        starts = np.array([0, *ends[:-1]])
+        widths = ends - starts
+        epoch.bar(starts, up / widths, widths, align="edge", color=UP, label="up (G+)")
+        epoch.bar(starts, -down / widths, widths, align="edge", color=DOWN, label=f"down (G{MINUS})")
+        epoch.axhline(0, color=NEUTRAL, lw=0.6)
+        epoch.set(xlabel="online sample", ylabel="pulses per sample", xlim=(0, ends[-1]))
+        epoch.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
+        epoch.set_title("Pulses over the epoch")
+        epoch.legend()
+        return _svg(figure)
+
+
+def device_curve(
+    nominal_up: np.ndarray, nominal_down: np.ndarray, noise: np.ndarray, cells: np.ndarray, unit: str
+) -> str:
+    """Conductance against pulse number: potentiation, then depression.
+
+    nominal_up, nominal_down: float[pulses + 1], the mean device.  noise: float[pulses, n], devices that differ from
+    pulse to pulse only; cells: float[pulses, n], devices of this array.  All in `unit`.
+    """
+    with _style():
+        figure, (axes,) = _axes(height=3.2)
+        pulse = np.arange(len(cells))
+        axes.plot(pulse, cells, color="#9ca3af", lw=0.5, alpha=0.6)
+        low, high = np.percentile(noise, (5, 95), axis=1)
+        axes.fill_between(pulse, low, high, color=UP, alpha=0.25, lw=0)
+        turn = len(nominal_up) - 1
+        axes.plot(np.arange(turn + 1), nominal_up, color=UP, lw=2)
+        axes.plot(turn + np.arange(len(nominal_down)), nominal_down, color=DOWN, lw=2)
+        axes.axvline(turn, color=NEUTRAL, lw=0.8, ls=":")
+        axes.set(
+            xlabel="pulse number", ylabel=f"conductance ({unit})", xlim=(0, len(cells) - 1), ylim=(0, None)
+        )
+        axes.set_title("Pulse response of the device")
+        handles = [
+            Line2D([], [], color=UP, lw=2, label="nominal, potentiation"),
+            Line2D([], [], color=DOWN, lw=2, label="nominal, depression"),
+            Patch(color=UP, alpha=0.25, label="pulse-to-pulse spread, 5..95 %"),
+            Line2D([], [], color="#9ca3af", lw=0.8, label=f"{cells.shape[1]} devices of this array"),
+        ]
+        axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=4)
+        return _svg(figure)
+
+
+def methods(names: Sequence[str], accuracies: Sequence[np.ndarray]) -> str:
+    """Test accuracy of each method, one point per seed, with mean and standard error.  accuracies: float[seeds]."""
+    with _style():
+        figure, (axes,) = _axes(height=0.55 + 0.42 * len(names))
+        for place, values in enumerate(accuracies):
+            values = 100 * np.asarray(values, float)
+            axes.plot(values, np.full(len(values), place), "o", color=UP, alpha=0.35, ms=4, mew=0)
+            axes.errorbar(
+                values.mean(), place, xerr=standard_error(values), fmt="|", color="black", ms=13, capsize=3
+            )
+        axes.set(yticks=range(len(names)), yticklabels=names, xlabel="test accuracy (%)")
+        axes.set_ylim(len(names) - 0.5, -0.5)
+        return _svg(figure)
+
+
+def standard_error(values: np.ndarray) -> float:
+    """Standard error of the mean; 0 for a single value."""
+    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0

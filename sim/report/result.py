@@ -1,0 +1,181 @@
+"""A main job's result as files: result.json for figures, arrays.npz for what is drawn."""
+
+import importlib.metadata
+import io
+import json
+import platform
+import zlib
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.cost import array_utilisation, estimate, operations
+from sim.cosim import CosimResult
+from sim.main_job import MainResult, response_curves
+from sim.report.figures import standard_error
+from sim.toolchain import simulator_version
+from spec.errors import InputError
+from spec.registers import VERSION as REGISTER_MAP
+from spec.run_file import dump_run
+
+RESULT, ARRAYS = "result.json", "arrays.npz"
+FORMAT = 1
+WINDOW = 200
+"""Online samples that the learning curve averages over, at most a fifth of the epoch."""
+ARRAY_NAMES = (
+    "average", "before", "after", "per_cell", "chunk_ends", "chunk_up", "chunk_down", "nominal_up", "nominal_down",
+    "noise", "cells",
+)  # fmt: skip
+
+_PACKAGES = ("crosstrain", "numpy", "numba", "scikit-learn", "amaranth", "cocotb")
+
+
+def result_arrays(result: MainResult) -> dict[str, np.ndarray]:
+    """What the figures draw, by the names of `ARRAY_NAMES`; conductances in uS."""
+    first, unit, marks = result.first.result, result.first.compiled.uS_per_code, result.first.marks
+    strobes = first.records["online"].strobes
+    per_cell = np.zeros(result.first.before.shape, np.int32)
+    np.add.at(per_cell[..., 0], strobes.row, strobes.up)
+    np.add.at(per_cell[..., 1], strobes.row, strobes.down)
+    # Pulses that the last samples left in the queue are committed after the last chunk, and counted with it.
+    bounds = np.append(marks.strobes[:-1], len(strobes))
+    totals = [
+        np.concatenate([[0], np.cumsum(mask.sum(axis=1))])[bounds] for mask in (strobes.up, strobes.down)
+    ]
+    return {
+        "average": first.learning_curve(_window(len(first.train_correct))).astype(np.float32),
+        "before": _difference(result.first.before, unit),
+        "after": _difference(np.asarray(first.conductances), unit),
+        "per_cell": per_cell,
+        "chunk_ends": marks.samples,
+        "chunk_up": np.diff(totals[0], prepend=0),
+        "chunk_down": np.diff(totals[1], prepend=0),
+        **{name: curve.astype(np.float32) for name, curve in response_curves(result).items()},
+    }
+
+
+def _window(samples: int) -> int:
+    return max(1, min(WINDOW, samples // 5))
+
+
+def _difference(states: np.ndarray, unit: float) -> np.ndarray:
+    return ((states[..., 0].astype(np.int64) - states[..., 1]) * unit).astype(np.float32)
+
+
+def result_json(result: MainResult) -> dict[str, Any]:
+    """Everything but the arrays; accuracies are shares, `pulses` and the like are of the first seed."""
+    run, first, rtl = result.run, result.first.result, result.rtl
+    accuracies = {name: values for name, values in result.accuracies.items() if values}
+    transfer, online = (operations(first.counters[phase]) for phase in ("transfer", "online"))
+    return {
+        "format": FORMAT,
+        "data": run.data,
+        "data_samples": {name: len(getattr(result.data, name)) for name in ("train", "validation", "test")},
+        "data_sha256": result.data.digests,
+        "device": run.device.name,
+        "device_source": run.device.source,
+        "assumed": list(run.device.assumed),
+        "rule": run.rule,
+        "threshold": run.threshold,
+        "margin": run.margin,
+        "lsb": first.lsb,
+        "learning_curve_window": _window(len(first.train_correct)),
+        "simulator": result.simulator,
+        "samples": len(first.train_correct),
+        "mismatches": rtl.mismatches if rtl else None,
+        "accuracy": {name: float(np.mean(values)) for name, values in accuracies.items()},
+        "accuracy_standard_error": {name: standard_error(np.array(v)) for name, v in accuracies.items()},
+        "accuracy_per_seed": accuracies,
+        "pulses": {
+            "transfer": transfer.pulses,
+            "online_up": first.counters["online"]["PULSES_UP"],
+            "online_down": first.counters["online"]["PULSES_DOWN"],
+            "program_verify": result.program_verify.pulses,
+        },
+        "strobes": {
+            "transfer": transfer.strobes, "online": online.strobes, "program_verify": result.program_verify.strobes,
+        },
+        "verify_reads": {"online": online.verify_reads, "program_verify": result.program_verify.verify_reads},
+        "updates": first.counters["online"]["UPDATES"],
+        "estimates": {
+            name: asdict(estimate(run.params, run.device, done))
+            for name, done in (("transfer", transfer), ("online", online), ("program_verify", result.program_verify))
+        },
+        "array_utilisation": _utilisation(result),
+        "samples_per_s": {"golden": result.first.samples_per_s, "rtl": rtl_samples_per_s(rtl) if rtl else None},
+        "rtl": _rtl(result),
+        "seeds": list(run.seeds),
+        "params": asdict(run.params),
+        "compiled": asdict(result.first.compiled),
+        "versions": versions(result.simulator),
+        "run": dump_run(run),
+    }  # fmt: skip
+
+
+def _utilisation(result: MainResult) -> float | None:
+    if result.rtl is None:
+        return None
+    outcome = result.rtl.result
+    return array_utilisation(result.run.params, outcome.registers, outcome.counters["online"])
+
+
+def rtl_samples_per_s(found: CosimResult) -> float:
+    """Online samples per second of simulation, from the cycles of the epoch and the cycles per second of it all."""
+    online = found.result.counters["online"]
+    return online["SAMPLES_DONE"] * found.cycles / found.seconds / online["CYCLES"]
+
+
+def _rtl(result: MainResult) -> dict[str, Any] | None:
+    if result.rtl is None or result.rtl_job is None:
+        return None
+    outcome = result.rtl.result
+    up, down = outcome.online_pulses
+    return {
+        "samples": len(result.rtl_job.train_labels),
+        "whole_epoch": len(result.rtl_job.train_labels) == len(result.first.job.train_labels),
+        "online_up": up,
+        "online_down": down,
+        "hybrid_accuracy": outcome.hybrid_accuracy,
+        "test_samples": len(result.rtl_job.test_labels),
+        "cycles": result.rtl.cycles,
+        "seconds": result.rtl.seconds,
+        "counters": outcome.counters["online"],
+        "differences": result.rtl.differences,
+    }
+
+
+def versions(simulator: str | None) -> dict[str, str]:
+    """Versions of what a result depends on."""
+    found = {"python": platform.python_version(), "register map": str(REGISTER_MAP)}
+    found |= {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return found | ({simulator: simulator_version(simulator)} if simulator else {})
+
+
+def packed(arrays: dict[str, np.ndarray]) -> bytes:
+    """The arrays as the bytes of an .npz file."""
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+def load_result(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The result and arrays of a run's folder.  Raises `InputError`."""
+    path = folder / RESULT
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError("no such file: give the folder of a finished run", source=str(path)) from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot be read: {error}", source=str(path)) from None
+    if not isinstance(result, dict) or result.get("format") != FORMAT:
+        raise InputError(f"is not a result of format {FORMAT}", source=str(path))
+    path = folder / ARRAYS
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return result, {name: file[name] for name in ARRAY_NAMES}
+    except FileNotFoundError:
+        raise InputError("no such file", source=str(path)) from None
+    except (OSError, ValueError, KeyError, EOFError, zlib.error) as error:
+        raise InputError(f"cannot be read: {error}", source=str(path)) from None
