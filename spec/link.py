@@ -81,7 +81,7 @@ class Statistics(IntEnum):
 
 
 STATISTICS_DOC = {
-    Statistics.FRAMES: "good frames, repeated ones included",
+    Statistics.FRAMES: "good frames before this one, repeated ones included",
     Statistics.DROPPED: "frames that were begun and dropped",
     Statistics.REPEATED: "frames that were answered from the last reply",
 }

@@ -1,0 +1,174 @@
+"""The host's end of the link: the bus of `sim/host.py`'s driver over any channel of bytes, such as a serial port."""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from fpga.link import item_sizes
+from spec.errors import InputError
+from spec.link import (
+    ADDRESS_BYTES,
+    DATA_BYTES,
+    GAP_MS,
+    PAYLOAD_MAX,
+    SEQUENCE_BITS,
+    START_REPLY,
+    START_REQUEST,
+    STATISTIC_BITS,
+    STATUS_DOC,
+    VERSION,
+    Command,
+    Decoder,
+    Frame,
+    Statistics,
+    Status,
+    bytes_for,
+    encode,
+    items,
+    join,
+)
+from spec.params import HwParams
+
+ATTEMPTS = 5
+"""How often a request is sent before the link is given up."""
+REPLY_SECONDS = 0.25
+"""Silence after which a request is sent again: longer than GAP_MS, after which the device has forgotten it."""
+assert REPLY_SECONDS * 1000 > GAP_MS
+
+
+class LinkError(RuntimeError):
+    """The other end does not answer, or not as it should."""
+
+
+class Channel(Protocol):
+    """Bytes to and from the device."""
+
+    async def send(self, data: bytes) -> None:
+        """Send all bytes."""
+
+    async def receive(self) -> bytes:
+        """Bytes that came, at least one; none after a silence of the channel's time-out."""
+
+
+class SerialChannel:
+    """A serial port.  Raises InputError when it cannot be opened."""
+
+    def __init__(self, port: str, baud: int):
+        import serial  # only who has a board needs it
+
+        try:
+            self._port = serial.Serial(port, baud, timeout=REPLY_SECONDS)
+        except (serial.SerialException, ValueError) as error:
+            raise InputError(f"cannot be opened: {error}", source=port) from None
+        self._port.reset_input_buffer()
+
+    async def send(self, data: bytes) -> None:
+        self._port.write(data)
+
+    async def receive(self) -> bytes:
+        return self._port.read(max(1, self._port.in_waiting))
+
+    def close(self) -> None:
+        self._port.close()
+
+
+class UartBus:
+    """The bus over a channel, with the coroutines of `sim.bus.Bus`; start it with `connect`.
+
+    Every request is sent again until its reply comes, and executed once; raises LinkError after ATTEMPTS.
+    `retries`: requests sent again so far.
+    """
+
+    def __init__(self, channel: Channel, params: HwParams):
+        self._channel = channel
+        self._sizes = item_sizes(params)
+        self._decoder = Decoder(START_REPLY)
+        self._sequence = 0
+        self._received: list[int] = []
+        self.retries = 0
+
+    async def connect(self) -> None:
+        """Open a session; drops results of an earlier one.  Raises LinkError."""
+        (version,) = await self._ask(Command.HELLO)
+        if version != VERSION:
+            raise LinkError(f"the device speaks version {version} of the link, this driver version {VERSION}")
+
+    async def read(self, address: int) -> int:
+        (word,) = await self.read_all([address])
+        return word
+
+    async def write(self, address: int, value: int) -> None:
+        await self.write_all([(address, value)])
+
+    async def read_all(self, addresses: Sequence[int]) -> list[int]:
+        """Words of several registers, in as few frames as possible."""
+        words: list[int] = []
+        for part in _parts(list(addresses), DATA_BYTES):
+            words += items(await self._ask(Command.READ, join(part, ADDRESS_BYTES)), DATA_BYTES)
+        return words
+
+    async def write_all(self, writes: Iterable[tuple[int, int]]) -> None:
+        """Several words to registers (address, value), in order and in as few frames as possible."""
+        pairs = [address | value << 8 * ADDRESS_BYTES for address, value in writes]
+        for part in _parts(pairs, ADDRESS_BYTES + DATA_BYTES):
+            await self._ask(Command.WRITE, join(part, ADDRESS_BYTES + DATA_BYTES))
+
+    async def send_samples(self, words: Iterable[int]) -> int:
+        return await self._stream(Command.SAMPLES, list(words))
+
+    async def send_counts(self, words: Iterable[int]) -> int:
+        return await self._stream(Command.COUNTS, list(words))
+
+    async def results(self) -> list[int]:
+        await self._collect()
+        received, self._received = self._received, []
+        return received
+
+    async def pause(self) -> None:
+        """Results make room meanwhile: a run waits when the device can keep no more of them."""
+        await self._collect()
+
+    async def statistics(self) -> dict[Statistics, int]:
+        """The device's counts of frames."""
+        words = items(await self._ask(Command.STATISTICS), bytes_for(STATISTIC_BITS))
+        return dict(zip(Statistics, words, strict=True))
+
+    async def _stream(self, command: Command, words: list[int]) -> int:
+        size, taken = self._sizes[command].taken, 0
+        for part in _parts(words, size):
+            now = int.from_bytes(await self._ask(command, join(part, size)), "little")
+            taken += now
+            if now < len(part):
+                await self._collect()
+                break
+        return taken
+
+    async def _collect(self) -> None:
+        self._received += items(await self._ask(Command.RESULTS), self._sizes[Command.RESULTS].given)
+
+    async def _ask(self, command: Command, payload: bytes = b"") -> bytes:
+        """The reply to one request."""
+        self._sequence = (self._sequence + 1) % (1 << SEQUENCE_BITS)
+        request = encode(START_REQUEST, Frame(self._sequence, command, payload))
+        for attempt in range(ATTEMPTS):
+            self.retries += attempt != 0
+            await self._channel.send(request)
+            while data := await self._channel.receive():
+                for reply in self._decoder.feed(data):
+                    if reply.sequence == self._sequence:
+                        return _payload(command, reply)
+            self._decoder.drop()
+        raise LinkError(f"no reply to {command.name} after {ATTEMPTS} attempts")
+
+
+def _payload(command: Command, reply: Frame) -> bytes:
+    if reply.code != Status.OK:
+        known = reply.code in iter(Status)
+        meaning = STATUS_DOC[Status(reply.code)] if known else f"unknown status {reply.code}"
+        raise LinkError(f"{command.name} was refused: {meaning}")
+    return reply.payload
+
+
+def _parts(words: list, size: int) -> list[list]:
+    """Words of `size` bytes in lists that fit a frame."""
+    most = PAYLOAD_MAX // size
+    return [words[k : k + most] for k in range(0, len(words), most)]
