@@ -12,7 +12,7 @@ from types import ModuleType
 from amaranth.lib import wiring
 
 from sim import harness
-from sim.cases import Outputs, Pick, host, read_path
+from sim.cases import Outputs, Pick, host, read_path, write_path
 from sim.simulation import Case, Event
 from spec.params import INSTANCES, HwParams
 
@@ -67,6 +67,12 @@ BLOCKS = (
     Block("dac_load", read_path, harness=harness.DacLoadHarness),
     Block("sar_adc", read_path, harness=harness.SarAdcHarness),
     Block("activation", read_path, events={"clipped": Event(("i__valid", "i__ready"), ("clipped",))}),
+    Block("upper_layer", write_path),
+    Block("margin_error", write_path),
+    Block("backprop_delta", write_path),
+    Block("update_rule", write_path),
+    Block("commit_queue", write_path, harness=harness.CommitQueueHarness),
+    Block("pulse_scheduler", write_path, events={"done": Event(("done",))}),
     Block("weight_load", host, harness=harness.WeightLoadHarness, unstalled=("o",)),
     Block("register_file", host, events=host.REGISTER_EVENTS),
 )

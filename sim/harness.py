@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.commit_queue import CommitQueue
 from hw.dac_load import DacLoad
 from hw.interfaces import LSB_BITS, ColumnCodes
 from hw.sar_adc import SarAdc
@@ -98,4 +99,27 @@ class WeightLoadHarness(wiring.Component):
             block.value.eq(self.i.payload),
             block.rewind.eq(self.rewind),
         ]
+        return m
+
+
+class CommitQueueHarness(wiring.Component):
+    """`starts`: one item per sample to commit, taken when the last one is out."""
+
+    def __init__(self, params: HwParams):
+        self.params = params
+        self.block = CommitQueue(params)
+        super().__init__(
+            {
+                "i": In(self.block.i.signature.flip()),
+                "starts": In(stream.Signature(1)),
+                "o": Out(self.block.o.signature),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.block = block = self.block
+        wiring.connect(m, wiring.flipped(self.i), block.i)
+        wiring.connect(m, block.o, wiring.flipped(self.o))
+        m.d.comb += [block.start.eq(self.starts.valid & ~block.busy), self.starts.ready.eq(~block.busy)]
         return m

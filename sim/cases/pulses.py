@@ -1,0 +1,151 @@
+"""Cases for the blocks before the write lines."""
+
+from random import Random
+
+from hw.interfaces import AMPLITUDE_BITS, WIDTH_BITS
+from hw.pulse_gate import COUNT_CAP_BITS, LINES, STROBE_CAP_BITS
+from model.controller.pulse_driver import pulse_driver
+from model.controller.pulse_gate import GateState, Inputs, Lines, array_free, lines_free, pulse_gate
+from sim.cases import Outputs, Pick
+from sim.simulation import Case, Event
+from spec.params import HwParams
+
+SEEDS = 1 << 16
+
+# -- pulse_driver ----------------------------------------------------------------------------------
+
+DRIVEN = ("row", "up", "down", "depress", "strobe")
+PULSE_DRIVER_EVENTS = {"lines": Event(("busy",), tuple(f"request__{name}" for name in (*DRIVEN, "amplitude")))}
+
+
+def draw_pulse_driver(p: HwParams, pick: Pick) -> Case:
+    masks = (1 << p.columns) - 1
+    operations = [
+        {"row": pick(0, p.rows - 1), "up": pick(0, masks), "down": pick(0, masks), "depress": pick(0, 1)}
+        for _ in range(pick(1, 6))
+    ]
+    amplitude = pick(0, (1 << AMPLITUDE_BITS) - 1)
+    config = {"width": pick(0, 12), "guard": pick(0, 4), "amplitude": amplitude, "array_ready": 1}
+    return Case({"i": operations}, config)
+
+
+def golden_pulse_driver(p: HwParams, case: Case) -> tuple[Outputs, dict]:
+    c = case.config
+    operations = [(o["row"], o["up"], o["down"], o["depress"]) for o in case.inputs["i"]]
+    lines = pulse_driver(operations, c["width"], c["guard"], p.guard_min_cycles)
+    return {"lines": [[*cycle, c["amplitude"]] for cycle in lines]}, {"busy": 0, "request__up": 0, "request__down": 0}
+
+
+# -- pulse_gate ------------------------------------------------------------------------------------
+
+
+class GatePlayer:
+    """Plays runs to the golden gate, as sequencer, driver and array would, and keeps the inputs of every cycle.
+
+    noise: one cycle in that many has a wrong input; 0 for none.
+    """
+
+    def __init__(self, p: HwParams, rng: Random, noise: int = 0):
+        self.p, self.rng, self.noise = p, rng, noise
+        self.state, self.inputs, self.busy = GateState(), [], 0
+        self.base = Inputs(
+            width_limit=rng.choice((0, 1, 3, 5, (1 << WIDTH_BITS) - 1)),
+            guard=rng.choice((0, 1, 2, 4)),
+            strobe_cap=rng.choice((0, 2, 5, (1 << STROBE_CAP_BITS) - 1)),
+            count_cap=rng.choice((0, 1, 3, (1 << COUNT_CAP_BITS) - 1)),
+        )
+        self.guard = max(self.base.guard, p.guard_min_cycles)
+
+    def cycle(self, count: int = 1, **inputs) -> None:
+        """One cycle, or `count`, with these inputs beside the constant ones; what the array does follows."""
+        for _ in range(count):
+            now = self.base._replace(array_ready=int(self.busy == 0), **inputs)
+            if self.noise and self.rng.randrange(self.noise) == 0:
+                now = self._spoilt(now)
+            started = self.state.integrate or self.state.erase or self.state.strobe
+            self.busy = self.rng.randrange(1, 4) if started else max(self.busy - 1, 0)
+            self.inputs.append(now)
+            self.state = pulse_gate(self.p, self.state, now)
+
+    def lines(self) -> Lines:
+        up, down = self.rng.getrandbits(self.p.columns), self.rng.getrandbits(self.p.columns)
+        return Lines(0, up & ~down, down & ~up, 0, self.rng.getrandbits(AMPLITUDE_BITS))
+
+    def _spoilt(self, now: Inputs) -> Inputs:
+        """One input changed."""
+        name = self.rng.choice(Inputs._fields)
+        value: int | Lines = self.rng.getrandbits(1)
+        if name == "lines":
+            member = self.rng.choice(Lines._fields)
+            value = now.lines._replace(**{member: getattr(self.lines(), member)})
+            value = value._replace(row=self.rng.randrange(self.p.rows), depress=self.rng.getrandbits(1))
+        elif name in ("width_limit", "guard", "strobe_cap", "count_cap"):
+            value = self.rng.randrange(6)
+        return now._replace(**{name: value})
+
+    def _settle(self) -> None:
+        """Wait until the array may be started, for a while."""
+        for _ in range(2 * self.guard + 6):
+            if lines_free(self.state, self.base) and self.busy == 0 and array_free(self.state, self.base):
+                return
+            self.cycle()
+
+    def read(self) -> None:
+        self._settle()
+        self.cycle(integrate_request=1)
+        self.cycle()
+        self._settle()
+        self.cycle(self.rng.randrange(1, 4), converting=1)
+
+    def pulse(self, lines: Lines) -> None:
+        self._settle()
+        width = self.rng.randrange(1, 5) if self.noise else min(max(self.base.width_limit, 1), 5)
+        self.cycle(self.guard, lines=lines)
+        self.cycle(width, lines=lines, strobe=1)
+        self.cycle(self.guard, lines=lines)
+
+    def run(self) -> None:
+        """One run, and what the host does about a fault."""
+        mode = self.rng.choice(("training", "transferring"))
+        self.cycle(run_start=1)
+        self.base = self.base._replace(run_active=1, **{mode: 1})
+        for _ in range(self.rng.randrange(1, 4)):
+            if mode == "training":
+                self.read()
+                self.cycle(window_open=1)
+            rows = [self.rng.randrange(self.p.rows) for _ in range(self.rng.randrange(4))]
+            for row in sorted(set(rows) if mode == "training" else rows):
+                self.pulse(self.lines()._replace(row=row))
+        self.base = self.base._replace(run_active=0, training=0, transferring=0)
+        self._settle()
+        self.cycle(erase_request=1)
+        self.cycle(2, clear_fault=1)
+
+
+def draw_pulse_gate(p: HwParams, pick: Pick) -> Case:
+    player = GatePlayer(p, Random(pick(0, SEEDS)), noise=pick(0, 3) * 20)
+    for _ in range(pick(1, 3)):
+        player.run()
+    return Case({"i": [gate_pins(inputs) for inputs in player.inputs]})
+
+
+def gate_pins(inputs: Inputs) -> dict[str, int]:
+    """The pins of the gate for one cycle's inputs."""
+    pins = {name: value for name, value in inputs._asdict().items() if name not in ("lines", "strobe")}
+    return pins | {f"request__{name}": getattr(inputs.lines, name) for name in LINES} | {"request__strobe": inputs.strobe}
+
+
+def golden_pulse_gate(p: HwParams, case: Case) -> tuple[Outputs, dict]:
+    state, out = GateState(), []
+    for pins in case.inputs["i"]:
+        lines = Lines(*(pins[f"request__{name}"] for name in LINES))
+        rest = {name: pins[name] for name in Inputs._fields if name in pins}
+        inputs = Inputs(lines=lines, strobe=pins["request__strobe"], **rest)
+        out.append(
+            {f"write__{name}": getattr(state.lines, name) for name in LINES}
+            | {"write__strobe": state.strobe, "integrate": state.integrate, "erase": state.erase}
+            | {"fault": state.fault, "array_free": int(array_free(state, inputs))}
+            | {"strobe_active": int(not lines_free(state, inputs))}
+        )
+        state = pulse_gate(p, state, inputs)
+    return {"o": out}, {}
