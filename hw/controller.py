@@ -34,7 +34,7 @@ class Controller(wiring.Component):
 
     request, response: register bus.  samples: raw inputs.  counts: pulse counts of a transfer.  results: one per
     sample; the host must take them.  macro: the analog array.  image: device image words for an emulated array.
-    taps: every stage's transfers.
+    busy, fault: register STATUS.  taps: every stage's transfers.
     """
 
     def __init__(self, params: HwParams):
@@ -48,6 +48,8 @@ class Controller(wiring.Component):
                 "results": Out(stream.Signature(Result(params))),
                 "macro": Out(MacroPort(params)),
                 "image": Out(image_stream()),
+                "busy": Out(1),
+                "fault": Out(1),
                 "taps": Out(Taps(params)),
             }
         )
@@ -219,8 +221,10 @@ class Controller(wiring.Component):
         m.d.comb += [
             self.driver.amplitude.eq(field("WRITE", "amplitude")),
             self.pulse_scheduler.depress.eq(field("WRITE", "depress")),
-            field("STATUS", "busy").eq(self.sequencer.busy),
-            field("STATUS", "fault").eq(self.gate.fault.any()),
+            self.busy.eq(self.sequencer.busy),
+            self.fault.eq(self.gate.fault.any()),
+            field("STATUS", "busy").eq(self.busy),
+            field("STATUS", "fault").eq(self.fault),
             field("FAULT").eq(self.gate.fault),
         ]
         with m.If(self.sequencer.readout_done):

@@ -24,6 +24,8 @@ class EmulatedTop(wiring.Component):
                 "samples": In(stream.Signature(Pixels(params))),
                 "counts": In(stream.Signature(Count(params))),
                 "results": Out(stream.Signature(Result(params))),
+                "busy": Out(1),
+                "fault": Out(1),
                 "taps": Out(Taps(params)),
             }
         )
@@ -36,4 +38,5 @@ class EmulatedTop(wiring.Component):
         connect(m, controller.image, macro.image)
         for name in ("request", "response", "samples", "counts", "results", "taps"):
             connect(m, getattr(controller, name), flipped(getattr(self, name)))
+        m.d.comb += [self.busy.eq(controller.busy), self.fault.eq(controller.fault)]
         return m
