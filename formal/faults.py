@@ -1,8 +1,8 @@
-"""Faults to seed into hw/pulse_gate.py, each of which the rules must refute: (name, old text, new text)."""
+"""Faults to seed, each of which the rules must refute: (name, old text, new text)."""
 
-MODULE = "hw.pulse_gate"
+Fault = tuple[str, str, str]
 
-FAULTS: tuple[tuple[str, str, str], ...] = (
+GATE_FAULTS: tuple[Fault, ...] = (
     ("up and down pass unless on all pairs", "self.request.down).any()", "self.request.down).all()"),
     ("a strobe's lines need not be settled", "(self._quiet >= self._guard)", "(self._quiet >= 1)"),
     ("no guard behind a strobe", "timer.eq(self._guard - 1)", "timer.eq(0)"),
@@ -31,4 +31,11 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
     ("fault cleared in a run", "self.clear_fault & ~self.run_active", "self.clear_fault"),
     ("strobe in a fault", "stop.eq(new.any() | self.fault.any())", "stop.eq(new.any())"),
     ("no watchdog", "self._working & (self._late == self.params.watchdog_cycles)", "self._working & (self._late == 0) & self.integrate"),
+)  # fmt: skip
+
+DRIVER_FAULTS: tuple[Fault, ...] = (
+    ("guard counted while the array works", "with m.If(~self.array_ready):", "with m.If(~self.array_ready & (timer == 0)):"),
+    ("no guard before a strobe", "self.amplitude), self._timer.eq(guard - 1)]", "self.amplitude), self._timer.eq(0)]"),
+    ("a pulse a cycle too long", "timer.eq(width - 1)", "timer.eq(width)"),
+    ("no guard behind a strobe", "timer.eq(guard - 1)\n                    m.next", "timer.eq(0)\n                    m.next"),
 )  # fmt: skip

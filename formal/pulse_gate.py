@@ -7,10 +7,11 @@ Everything with "now" belongs to the present cycle; the other ghosts are registe
 from types import SimpleNamespace
 
 from amaranth.asserts import AnyConst
-from amaranth.hdl import Assert, Cat, Cover, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Cat, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
+from formal.rules import Rules
 from hw.pulse_gate import LINES, PulseGate
 from spec.params import HwParams
 from spec.registers import Fault
@@ -20,29 +21,23 @@ def clamp(value, low: int, high: int) -> Value:
     return Mux(value < low, low, Mux(value > high, high, value))
 
 
-def implies(condition: Value, conclusion: Value) -> Value:
-    return ~condition | conclusion
-
-
-class PulseGateRules(wiring.Component):
+class PulseGateRules(Rules):
     """PulseGate with its rules asserted, and covers of what legal requests do.
 
-    gate: the class to prove, or a mutant of it to refute.  invariants: assert also what ties the gate's registers to
+    block: the class to prove, or a mutant of it to refute.  invariants: assert also what ties the gate's registers to
     the ghosts, without which the induction does not close.  Reset may come at any time.
     """
 
     def __init__(
-        self, params: HwParams, gate: type[wiring.Component] = PulseGate, *, invariants: bool = True
+        self, params: HwParams, block: type[wiring.Component] = PulseGate, *, invariants: bool = True
     ):
         self.params, self.invariants = params, invariants
-        self.gate = gate(params)
-        self.lines: dict[int, str] = {}  # names of the checks by their source lines
+        self.gate = block(params)
         self._inputs = {name: m for name, m in self.gate.signature.members.items() if m.flow is In}
         super().__init__(self._inputs)
 
     def elaborate(self, platform):
-        self.m = m = Module()
-        m.submodules.gate = self.gate
+        self.m.submodules.gate = self.gate
         self._remember()
         self._watch_lines()
         self._watch_run()
@@ -54,31 +49,9 @@ class PulseGateRules(wiring.Component):
             self._line_invariants()
             self._run_invariants()
         self._covers()
-        return m
+        return self.m
 
     # -- ghosts ------------------------------------------------------------------------------------
-
-    def _rule(self, name: str, condition: Value, conclusion: Value = 0, *, src_loc_at: int = 0) -> None:
-        """Assert that the conclusion holds whenever the condition does; without one, that the condition never holds."""
-        holds = implies(condition, Value.cast(conclusion).bool())
-        self._check(Assert(holds, name, src_loc_at=src_loc_at + 1), name)
-
-    def _reach(self, name: str, seen: Value) -> None:
-        self._check(Cover(seen, name, src_loc_at=1), name)
-
-    def _check(self, check, name: str) -> None:
-        self.m.d.comb += check
-        self.lines[check.src_loc[1]] = name
-
-    def _now(self, name: str, value: Value, width: int | None = None) -> Signal:
-        signal = Signal(value.shape() if width is None else width, name=name)
-        self.m.d.comb += signal.eq(value)
-        return signal
-
-    def _past(self, name: str, value: Value) -> Signal:
-        signal = Signal(Shape.cast(value.shape()), name=f"was_{name}")
-        self.m.d.sync += signal.eq(value)
-        return signal
 
     def _remember(self):
         """Drive the gate with the free inputs, and keep the last cycle in `was`."""
@@ -86,42 +59,40 @@ class PulseGateRules(wiring.Component):
         for name in (*LINES, "strobe"):
             asked, made = getattr(self.request, name), getattr(gate.write, name)
             self.m.d.comb += getattr(gate.request, name).eq(asked)
-            setattr(was.request, name, self._past(f"request_{name}", asked))
-            setattr(was.write, name, self._past(f"write_{name}", made))
+            setattr(was.request, name, self.past(f"request_{name}", asked))
+            setattr(was.write, name, self.past(f"write_{name}", made))
         for name in self._inputs.keys() - {"request"}:
             self.m.d.comb += getattr(gate, name).eq(getattr(self, name))
-            setattr(was, name, self._past(name, getattr(self, name)))
+            setattr(was, name, self.past(name, getattr(self, name)))
         for name in ("integrate", "erase", "fault"):
-            setattr(was, name, self._past(name, getattr(gate, name)))
+            setattr(was, name, self.past(name, getattr(gate, name)))
         self.was, self.write = was, gate.write
-        before = self._past("before_strobe", was.request.strobe)
-        self.asked = self._now("asked", was.request.strobe & ~before & (was.fault == 0))
+        before = self.past("before_strobe", was.request.strobe)
+        self.asked = self.now("asked", was.request.strobe & ~before & (was.fault == 0))
 
     def _watch_lines(self):
         """How long the lines have stood, the strobe has lasted, and the guard behind it still has to."""
         m, p, was, write = self.m, self.params, self.was, self.write
-        self.rises = self._now("rises", write.strobe & ~was.write.strobe)
-        self.falls = self._now("falls", ~write.strobe & was.write.strobe)
+        self.rises = self.now("rises", write.strobe & ~was.write.strobe)
+        self.falls = self.now("falls", ~write.strobe & was.write.strobe)
         moved = Cat(getattr(write, name) != getattr(was.write, name) for name in LINES).any()
-        self.moved = self._now("moved", moved)
-        self.asked_guard = self._now(
+        self.moved = self.now("moved", moved)
+        self.asked_guard = self.now(
             "asked_guard", Mux(was.guard < p.guard_min_cycles, p.guard_min_cycles, was.guard)
         )
         self.age = Signal.like(was.guard)  # cycles for which the lines have stood, up to the last one
-        self.age_now = self._now(
+        self.age_now = self.now(
             "age_now", Mux(moved, 1, Mux(self.age.all(), self.age, self.age + 1)), len(self.age)
         )
         self.rest = Signal.like(was.guard)  # cycles left of the guard behind a strobe, with the present one
-        self.rest_now = self._now("rest_now", Mux(self.falls, self.asked_guard, self.rest))
+        self.rest_now = self.now("rest_now", Mux(self.falls, self.asked_guard, self.rest))
         self.length, self.limit = Signal.like(was.width_limit), Signal.like(was.width_limit)
         limit = Mux(self.rises, clamp(was.width_limit, 1, p.pulse_max_cycles), self.limit)
-        self.limit_now = self._now("limit_now", limit, len(self.limit))
-        self.length_now = self._now("length_now", Mux(self.rises, 1, self.length + 1), len(self.length))
+        self.limit_now = self.now("limit_now", limit, len(self.limit))
+        self.length_now = self.now("length_now", Mux(self.rises, 1, self.length + 1), len(self.length))
         self.unfinished = Signal()  # the guard behind a strobe is not over, or the array not ready since
         self.operating = Signal()  # the array works on another operation
-        self.operating_now = self._now(
-            "operating_now", self.operating | self.gate.integrate | self.gate.erase
-        )
+        self.operating_now = self.now("operating_now", self.operating | self.gate.integrate | self.gate.erase)
         self.low = Signal(range(p.watchdog_cycles + 2))  # cycles without array_ready or strobe
         ended = (self.array_ready | self.gate.fault.any()) & (self.rest_now <= 1)
         m.d.sync += [
@@ -154,8 +125,8 @@ class PulseGateRules(wiring.Component):
             m.d.comb += getattr(new, name).eq(getattr(run, name))
             m.d.sync += getattr(run, name).eq(getattr(new, name))
         runs = was.run_active & ~was.run_start
-        self.training = self._now("in_training", runs & was.training & ~was.transferring & ~run.transferred)
-        self.transfer = self._now("in_transfer", runs & was.transferring & ~was.training & ~run.trained)
+        self.training = self.now("in_training", runs & was.training & ~was.transferring & ~run.transferred)
+        self.transfer = self.now("in_transfer", runs & was.transferring & ~was.training & ~run.trained)
         with m.If(was.run_start):
             m.d.comb += [getattr(new, name).eq(0) for name in shapes if name != "last"]
         with m.Else():
@@ -195,17 +166,17 @@ class PulseGateRules(wiring.Component):
         was, write = self.was, self.write
         same = Cat(getattr(write, name) == getattr(was.request, name) for name in LINES).all()
         fault = self.gate.fault.any()
-        self._rule("a strobe is what was asked for", write.strobe, was.request.strobe & same)
-        self._rule("a strobe begins where it was asked for", self.rises, self.asked)
-        self._rule("no strobe is dropped in silence", self.asked, write.strobe | fault)
-        self._rule("never up and down on a pair", write.strobe, (write.up & write.down) == 0)
-        self._rule("a strobe ends in time", write.strobe, self.length_now <= self.limit_now)
-        self._rule("lines stand before a strobe", self.rises, self.age >= self.asked_guard)
-        self._rule(
+        self.rule("a strobe is what was asked for", write.strobe, was.request.strobe & same)
+        self.rule("a strobe begins where it was asked for", self.rises, self.asked)
+        self.rule("no strobe is dropped in silence", self.asked, write.strobe | fault)
+        self.rule("never up and down on a pair", write.strobe, (write.up & write.down) == 0)
+        self.rule("a strobe ends in time", write.strobe, self.length_now <= self.limit_now)
+        self.rule("lines stand before a strobe", self.rises, self.age >= self.asked_guard)
+        self.rule(
             "lines stand from a strobe to its guard", (write.strobe | (self.rest_now != 0)) & self.moved
         )
-        self._rule("lines stand until the array is ready", self.unfinished & self.moved)
-        self._rule("strobes are a guard apart", self.rises, self.rest == 0)
+        self.rule("lines stand until the array is ready", self.unfinished & self.moved)
+        self.rule("strobes are a guard apart", self.rises, self.rest == 0)
 
     def _array_rules(self):
         gate, was, write = self.gate, self.was, self.write
@@ -213,42 +184,42 @@ class PulseGateRules(wiring.Component):
         held = write.strobe | self.unfinished
         inhibited = was.converting | ~(self.training | self.transfer) | (was.fault != 0)
         starts = self.rises | gate.integrate | gate.erase
-        self._rule("no strobe while the array works", write.strobe & self.operating_now)
-        self._rule("no strobe while converting", write.strobe & was.converting)
-        self._rule("no selection while the array works", masks & self.operating_now)
-        self._rule("no selection but in a run", masks & inhibited, held)
-        self._rule("operations start on a free array", starts, was.array_ready & ~was.integrate & ~was.erase)
-        self._rule("no operation within a strobe or its guard", (gate.integrate | gate.erase) & held)
-        self._rule("one operation at a time", gate.integrate & gate.erase)
-        self._rule("no erase in a run", gate.erase & (was.training | was.transferring))
+        self.rule("no strobe while the array works", write.strobe & self.operating_now)
+        self.rule("no strobe while converting", write.strobe & was.converting)
+        self.rule("no selection while the array works", masks & self.operating_now)
+        self.rule("no selection but in a run", masks & inhibited, held)
+        self.rule("operations start on a free array", starts, was.array_ready & ~was.integrate & ~was.erase)
+        self.rule("no operation within a strobe or its guard", (gate.integrate | gate.erase) & held)
+        self.rule("one operation at a time", gate.integrate & gate.erase)
+        self.rule("no erase in a run", gate.erase & (was.training | was.transferring))
         for name in ("integrate", "erase"):
             asked, made = getattr(was, f"{name}_request"), getattr(gate, name)
-            self._rule(f"{name} is what was asked for", made, asked)
-            self._rule(f"no {name} is dropped in silence", asked & (was.fault == 0), made | gate.fault.any())
+            self.rule(f"{name} is what was asked for", made, asked)
+            self.rule(f"no {name} is dropped in silence", asked & (was.fault == 0), made | gate.fault.any())
 
     def _order_rules(self):
         run, write, was = self.run, self.write, self.was
         online, transfer = self.rises & self.training, self.rises & self.transfer
-        self._rule("strobes only in a run of one mode", write.strobe, self.training | self.transfer)
-        self._rule("training potentiates", write.strobe & self.training & write.depress)
-        self._rule("strobes only in a window", online, run.window)
-        self._rule("rows rise in a window", online & run.window_used, write.row > run.last)
-        self._rule("one pulse a cell and window", online & run.hit, write.row != self.row)
-        self._rule("rows do not fall in transfer", transfer & run.used, write.row >= run.last)
-        self._rule("strobes of a row", transfer & (write.row == self.row), run.on_row < was.count_cap)
-        self._rule("strobes of a run", self.rises, run.strobes < was.strobe_cap)
+        self.rule("strobes only in a run of one mode", write.strobe, self.training | self.transfer)
+        self.rule("training potentiates", write.strobe & self.training & write.depress)
+        self.rule("strobes only in a window", online, run.window)
+        self.rule("rows rise in a window", online & run.window_used, write.row > run.last)
+        self.rule("one pulse a cell and window", online & run.hit, write.row != self.row)
+        self.rule("rows do not fall in transfer", transfer & run.used, write.row >= run.last)
+        self.rule("strobes of a row", transfer & (write.row == self.row), run.on_row < was.count_cap)
+        self.rule("strobes of a run", self.rises, run.strobes < was.strobe_cap)
 
     def _fault_rules(self):
         gate, was, write, run = self.gate, self.was, self.write, self.run
         clears = was.clear_fault & ~was.run_active
         quiet = ~(write.strobe | gate.integrate | gate.erase)
         late = self.low > self.params.watchdog_cycles
-        self._rule("nothing runs in a fault", gate.fault.any(), quiet)
-        self._rule("faults stay until they are cleared", (was.fault & ~gate.fault).any(), clears)
-        self._rule("an abort ends everything", was.abort, quiet & gate.fault[Fault.ABORT])
-        self._rule("a late array is a fault", late, gate.fault.any() | clears)
+        self.rule("nothing runs in a fault", gate.fault.any(), quiet)
+        self.rule("faults stay until they are cleared", (was.fault & ~gate.fault).any(), clears)
+        self.rule("an abort ends everything", was.abort, quiet & gate.fault[Fault.ABORT])
+        self.rule("a late array is a fault", late, gate.fault.any() | clears)
         lines_differ = Cat(getattr(was.write, n) != getattr(was.request, n) for n in LINES).any()
-        at_limit = self._past("at_limit", write.strobe & (self.length_now == self.limit_now))
+        at_limit = self.past("at_limit", write.strobe & (self.length_now == self.limit_now))
         on_row, on_last = was.request.row == self.row, was.request.row == run.last
         on_limit = self.transfer & on_row & on_last & (run.on_row >= was.count_cap)
         self._reports(Fault.UP_AND_DOWN, self.asked & (was.request.up & was.request.down).any())
@@ -256,31 +227,31 @@ class PulseGateRules(wiring.Component):
         self._reports(Fault.WIDTH, at_limit & was.request.strobe)
         self._reports(Fault.REPEAT, self.asked & self.training & run.window & run.hit & on_row)
         self._reports(Fault.COUNT_CAP, self.asked & on_limit)
-        self._reports(Fault.STROBE_CAP, self._past("fell", self.falls) & (run.strobes >= was.strobe_cap))
+        self._reports(Fault.STROBE_CAP, self.past("fell", self.falls) & (run.strobes >= was.strobe_cap))
         self._reports(Fault.GUARD, self.asked & (lines_differ | (self.rest != 0)))
 
     def _reports(self, cause: Fault, found: Value) -> None:
         first = found & (self.was.fault == 0)
-        self._rule(f"{cause.name} is reported", first, self.gate.fault[cause], src_loc_at=1)
+        self.rule(f"{cause.name} is reported", first, self.gate.fault[cause], src_loc_at=1)
 
     # -- what makes the induction close ------------------------------------------------------------
 
     def _line_invariants(self):
         gate, write = self.gate, self.write
         waits = gate.strobe_active & ~gate._holding
-        self._rule("phase of a strobe", write.strobe, waits)
-        self._rule("phase without a strobe", waits, write.strobe)
-        self._rule("timer of a strobe", write.strobe, gate._timer == self.limit_now - self.length_now)
-        self._rule("a guard is unfinished", self.rest_now != 0, self.unfinished & ~write.strobe)
-        self._rule("phase of a guard", gate._holding != (self.unfinished & ~write.strobe))
-        self._rule(
+        self.rule("phase of a strobe", write.strobe, waits)
+        self.rule("phase without a strobe", waits, write.strobe)
+        self.rule("timer of a strobe", write.strobe, gate._timer == self.limit_now - self.length_now)
+        self.rule("a guard is unfinished", self.rest_now != 0, self.unfinished & ~write.strobe)
+        self.rule("phase of a guard", gate._holding != (self.unfinished & ~write.strobe))
+        self.rule(
             "timer of a guard", gate._holding, gate._timer == Mux(self.rest_now == 0, 0, self.rest_now - 1)
         )
-        self._rule("phase of an operation", self.operating_now & gate._holding)
-        self._rule("last request", gate._requested ^ self.was.request.strobe)
-        self._rule("age of the lines", gate._quiet > self.age_now)
+        self.rule("phase of an operation", self.operating_now & gate._holding)
+        self.rule("last request", gate._requested ^ self.was.request.strobe)
+        self.rule("age of the lines", gate._quiet > self.age_now)
         late = Mux(self.low > self.params.watchdog_cycles, self.params.watchdog_cycles, self.low)
-        self._rule("age of an operation", gate._late != late)
+        self.rule("age of an operation", gate._late != late)
 
     def _run_invariants(self):
         gate, new = self.gate, self.next
@@ -293,12 +264,12 @@ class PulseGateRules(wiring.Component):
             (new.window, "_window"),
             (new.credit, "_credit"),
         ):
-            self._rule(f"register {name}", mine != getattr(gate, name))
-        self._rule("register _window_used", new.window & (new.window_used != gate._window_used))
-        self._rule("a window that was hit", new.window & new.hit, new.window_used & (self.row <= new.last))
-        self._rule("a used window", new.window & new.window_used, new.used)
-        self._rule("a row in transfer", new.on_row != 0, new.transferred & new.used & (self.row <= new.last))
-        self._rule("strobes of the last row", (self.row == new.last) & (new.on_row > gate._count))
+            self.rule(f"register {name}", mine != getattr(gate, name))
+        self.rule("register _window_used", new.window & (new.window_used != gate._window_used))
+        self.rule("a window that was hit", new.window & new.hit, new.window_used & (self.row <= new.last))
+        self.rule("a used window", new.window & new.window_used, new.used)
+        self.rule("a row in transfer", new.on_row != 0, new.transferred & new.used & (self.row <= new.last))
+        self.rule("strobes of the last row", (self.row == new.last) & (new.on_row > gate._count))
 
     # -- reachability ------------------------------------------------------------------------------
 
@@ -307,15 +278,15 @@ class PulseGateRules(wiring.Component):
         gate, write, run = self.gate, self.write, self.run
         fine = gate.fault == 0
         whole = self.falls & (self.length == self.limit) & fine
-        held = self._past("held", self.unfinished)
+        held = self.past("held", self.unfinished)
         online, transfer = self.rises & self.training, self.rises & self.transfer
         second = run.on_row == 1
-        self._reach("training: a strobe in the second window", online & (run.windows == 2) & run.used)
-        self._reach("training: two rows in one window", online & run.window_used)
-        self._reach("transfer: two strobes of a row", transfer & second & (write.row == self.row))
-        self._reach("transfer: a second row", transfer & run.used & (write.row > run.last))
-        self._reach("a pulse of full width", whole & (self.limit > 1))
-        self._reach("lines that wait for the array", held & self.moved & (self.rest == 0) & fine)
-        self._reach("a read after a strobe", gate.integrate & run.used)
-        self._reach("an erase", gate.erase & fine)
-        self._reach("a fault cleared", (self.was.fault != 0) & fine)
+        self.reach("training: a strobe in the second window", online & (run.windows == 2) & run.used)
+        self.reach("training: two rows in one window", online & run.window_used)
+        self.reach("transfer: two strobes of a row", transfer & second & (write.row == self.row))
+        self.reach("transfer: a second row", transfer & run.used & (write.row > run.last))
+        self.reach("a pulse of full width", whole & (self.limit > 1))
+        self.reach("lines that wait for the array", held & self.moved & (self.rest == 0) & fine)
+        self.reach("a read after a strobe", gate.integrate & run.used)
+        self.reach("an erase", gate.erase & fine)
+        self.reach("a fault cleared", (self.was.fault != 0) & fine)

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,14 +15,19 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from formal.faults import FAULTS, MODULE
+from formal.faults import DRIVER_FAULTS, GATE_FAULTS
 from formal.pulse_gate import PulseGateRules
+from formal.rules import Rules
+from formal.write_path import WritePathRules
 from hw.emit import to_rtlil
 from sim.mutants import load_mutant
 from sim.toolchain import environment
 from spec.params import INSTANCES, HwParams
 
 BUILD = Path(__file__).parents[1] / "build" / "formal"
+INDUCTION_DEPTH = 2
+SEARCH_DEPTH = 18
+"""Cycles within which everything that is to be reached or refuted is found."""
 WIDTH = 140
 """Columns of the table where the output is no terminal."""
 SOLVER = "boolector"
@@ -54,14 +59,23 @@ class Task:
     """One run of the prover: mode "prove" by induction, "cover", or "bmc" to refute a seeded fault."""
 
     name: str
+    rules: type[Rules]
     params: HwParams
     mode: str
     depth: int
-    fault: tuple[str, str] | None = None  # old and new text
+    mutant: tuple[str, str, str, str] | None = None  # module, class, old text, new text
 
     @property
     def folder(self) -> Path:
         return BUILD / re.sub(r"\W+", "-", self.name)
+
+    def harness(self) -> Rules:
+        """The design to prove.  A counterexample must break a rule: that a mutant breaks an invariant says nothing."""
+        block = {}
+        if self.mutant:
+            module, name, old, new = self.mutant
+            block = {"block": getattr(load_mutant(module, old, new), name)}
+        return self.rules(self.params, **block, invariants=self.mode == "prove")
 
 
 @dataclass(frozen=True)
@@ -77,14 +91,21 @@ class Result:
     detail: str
 
 
-TASKS: dict[str, Task] = {
-    task.name: task
-    for task in (
-        *(Task(f"rules {p.name}", p, "prove", 2) for p in (small(), INSTANCES["DIGITS"], INSTANCES["MNIST"])),
-        Task("reach SMALL", small(), "cover", 16),
-        *(Task(f"fault: {name}", small(), "bmc", 14, (old, new)) for name, old, new in FAULTS),
-    )
-}
+def _tasks() -> Iterator[Task]:
+    instances = (small(), INSTANCES["DIGITS"], INSTANCES["MNIST"])
+    for rules, faults, block in (
+        (PulseGateRules, GATE_FAULTS, ("hw.pulse_gate", "PulseGate")),
+        (WritePathRules, DRIVER_FAULTS, ("hw.pulse_driver", "PulseDriver")),
+    ):
+        name = rules.__module__.removeprefix("formal.")
+        for params in instances:
+            yield Task(f"{name} {params.name}", rules, params, "prove", INDUCTION_DEPTH)
+        yield Task(f"{name} reach", rules, small(), "cover", SEARCH_DEPTH)
+        for fault, old, new in faults:
+            yield Task(f"{name} fault: {fault}", rules, small(), "bmc", SEARCH_DEPTH, (*block, old, new))
+
+
+TASKS: dict[str, Task] = {task.name: task for task in _tasks()}
 
 
 def tools_missing() -> str | None:
@@ -110,9 +131,7 @@ def prove_all(names: Iterable[str]) -> Iterable[Result]:
 
 def _prepare(task: Task) -> dict[int, str]:
     """Write the task's folder; return the rules by their source lines."""
-    gate = {"gate": load_mutant(MODULE, *task.fault).PulseGate} if task.fault else {}
-    # A counterexample must break a rule; that a mutant breaks an invariant says nothing.
-    harness = PulseGateRules(task.params, **gate, invariants=task.mode == "prove")
+    harness = task.harness()
     task.folder.mkdir(parents=True, exist_ok=True)
     to_rtlil(harness, "top", task.folder / "design.il", source_attributes=True)
     (task.folder / "task.sby").write_text(
@@ -139,7 +158,7 @@ def _run(task: Task, lines: dict[int, str]) -> Result:
         depth=task.depth,
         seconds=time.perf_counter() - start,
         verdict=VERDICTS.get((task.mode, status), "counterexample" if status == "FAIL" else status.lower()),
-        ok=status == ("FAIL" if task.fault else "PASS"),
+        ok=status == ("FAIL" if task.mutant else "PASS"),
         detail=" | ".join(rules) if status != "ERROR" else log[-400:],
     )
 

@@ -47,20 +47,26 @@ class PulseDriver(wiring.Component):
                 "waiting": Out(1),
             }
         )
+        self._timer = Signal(WIDTH_BITS)  # cycles left of a phase after this one
+        self._before = Signal()  # the guard before a strobe
 
     def elaborate(self, platform):
         m = Module()
         width, guard = at_least(self.width, 1), at_least(self.guard, self.params.guard_min_cycles)
-        timer = Signal(WIDTH_BITS)  # cycles left after this one
+        timer = self._timer
         with m.If(timer != 0):
             m.d.sync += timer.eq(timer - 1)
         with m.FSM() as fsm:
-            m.d.comb += [self.busy.eq(~fsm.ongoing("IDLE")), self.request.strobe.eq(fsm.ongoing("STROBE"))]
+            m.d.comb += [
+                self.busy.eq(~fsm.ongoing("IDLE")),
+                self._before.eq(fsm.ongoing("SETUP")),
+                self.waiting.eq(self._before & ~self.array_ready),
+                self.request.strobe.eq(fsm.ongoing("STROBE")),
+            ]
             with m.State("IDLE"):
-                self._accept(m, timer, guard)
+                self._accept(m, guard)
             with m.State("SETUP"):
                 with m.If(~self.array_ready):
-                    m.d.comb += self.waiting.eq(1)
                     m.d.sync += timer.eq(guard - 1)
                 with m.Elif(timer == 0):
                     m.d.sync += timer.eq(width - 1)
@@ -73,15 +79,15 @@ class PulseDriver(wiring.Component):
                 with m.If(timer == 0):
                     m.d.sync += [self.request.up.eq(0), self.request.down.eq(0)]
                     m.next = "IDLE"
-                    self._accept(m, timer, guard)
+                    self._accept(m, guard)
         return ResetInserter(self.abort)(m)
 
-    def _accept(self, m, timer, guard):
+    def _accept(self, m, guard):
         operation = self.i.payload
         m.d.comb += self.i.ready.eq(~self.abort)
         with m.If(self.i.valid):
             m.d.sync += [
                 getattr(self.request, name).eq(operation[name]) for name in ("row", "up", "down", "depress")
             ]
-            m.d.sync += [self.request.amplitude.eq(self.amplitude), timer.eq(guard - 1)]
+            m.d.sync += [self.request.amplitude.eq(self.amplitude), self._timer.eq(guard - 1)]
             m.next = "SETUP"

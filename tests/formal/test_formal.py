@@ -1,0 +1,44 @@
+"""The rules of the write lines hold for every input, and every seeded fault breaks one."""
+
+import pytest
+
+from formal import run
+from formal.faults import DRIVER_FAULTS, GATE_FAULTS
+
+pytestmark = pytest.mark.skipif(run.tools_missing() is not None, reason=str(run.tools_missing()))
+
+LARGE = ("pulse_gate MNIST", "write_path DIGITS", "write_path MNIST")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else []) for name in run.TASKS]
+)
+def test_proof_ends_as_it_should(name):
+    result = run.prove(name)
+    assert result.ok, result
+
+
+def test_every_fault_is_a_task():
+    assert sum("fault:" in name for name in run.TASKS) == len(GATE_FAULTS) + len(DRIVER_FAULTS) >= 10
+
+
+def test_a_counterexample_names_the_rule():
+    result = run.prove("pulse_gate fault: two modes in a run")
+    assert (result.verdict, result.engine) == ("counterexample", "boolector bmc")
+    assert "run" in result.detail
+
+
+def test_main_prints_a_table_and_fails_when_a_proof_does(monkeypatch, capsys):
+    fault = run.TASKS["pulse_gate fault: no watchdog"]
+    monkeypatch.setitem(run.TASKS, fault.name, run.replace(fault, depth=2))
+    assert run.main([fault.name]) == 1
+    printed = capsys.readouterr().out
+    assert fault.name in printed
+    assert "not found" in printed
+    assert run.main(["pulse_gate SMALL"]) == 0
+
+
+def test_missing_tools_are_named(monkeypatch):
+    monkeypatch.setattr(run.shutil, "which", lambda *args, **kwargs: None)
+    with pytest.raises(FileNotFoundError, match=r"no yowasp-sby, .* pip install -e .\[formal\]"):
+        run.prove("pulse_gate SMALL")
