@@ -6,7 +6,7 @@ from amaranth.lib.crc.catalog import CRC16_IBM_3740
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from fpga.uart import DATA_BITS, Received
+from fpga.uart import DATA_BITS, RECEIVED
 from spec.link import (
     CODE_BITS,
     CRC_BITS,
@@ -29,15 +29,11 @@ def count(m, counter, event):
         m.d.sync += counter.eq(counter + 1)
 
 
-class Header(data.Struct):
-    """A frame's header as it is sent, low byte first."""
-
-    sequence: unsigned(SEQUENCE_BITS)
-    code: unsigned(CODE_BITS)
-    length: unsigned(LENGTH_BITS)
-
-
-HEADER_BYTES = bytes_for(Header.as_shape().size)
+HEADER = data.StructLayout(
+    {"sequence": unsigned(SEQUENCE_BITS), "code": unsigned(CODE_BITS), "length": unsigned(LENGTH_BITS)}
+)
+"""A frame's header as it is sent, low byte first."""
+HEADER_BYTES = bytes_for(HEADER.size)
 CRC_BYTES = bytes_for(CRC_BITS)
 
 
@@ -60,8 +56,8 @@ class FrameReceiver(wiring.Component):
         self.gap_cycles = gap_cycles
         super().__init__(
             {
-                "i": In(stream.Signature(Received, always_ready=True)),
-                "frame": Out(stream.Signature(Header)),
+                "i": In(stream.Signature(RECEIVED, always_ready=True)),
+                "frame": Out(stream.Signature(HEADER)),
                 "payload": In(PayloadRead()),
                 "received": Out(STATISTIC_BITS),
                 "dropped": Out(STATISTIC_BITS),
@@ -70,7 +66,7 @@ class FrameReceiver(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        header = Signal(Header)
+        header = Signal(HEADER)
         arrived = Cat(header.as_value()[DATA_BITS:], self.i.payload.data)  # the header with this byte in it
         left = Signal(range(PAYLOAD_MAX + CRC_BYTES + 1))  # bytes that this part of the frame needs
         good, bad, drop = Signal(), Signal(), Signal()
@@ -91,7 +87,7 @@ class FrameReceiver(wiring.Component):
                 with m.If(good):
                     m.d.sync += [header.eq(arrived), left.eq(left - 1)]
                     with m.If(left == 1):
-                        length = Header(arrived).length
+                        length = HEADER(arrived).length
                         m.d.sync += left.eq(length + CRC_BYTES)
                         m.d.comb += drop.eq(length > PAYLOAD_MAX)
                         m.next = "BODY"
@@ -131,7 +127,8 @@ class FrameReceiver(wiring.Component):
 
     def _store(self, m, start, valid):
         """The payload's memory."""
-        m.submodules.memory = memory = Memory(shape=DATA_BITS, depth=PAYLOAD_MAX, init=[])
+        memory: Memory = Memory(shape=DATA_BITS, depth=PAYLOAD_MAX, init=[])
+        m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
         m.d.sync += write.addr.eq(Mux(start, 0, write.addr + valid))
         m.d.comb += [
@@ -152,7 +149,7 @@ class FrameSender(wiring.Component):
     def __init__(self):
         super().__init__(
             {
-                "frame": In(stream.Signature(Header)),
+                "frame": In(stream.Signature(HEADER)),
                 "payload": Out(PayloadRead()),
                 "o": Out(stream.Signature(unsigned(DATA_BITS))),
             }

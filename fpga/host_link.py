@@ -162,8 +162,7 @@ class UartBus:
 
 def _payload(command: Command, reply: Frame) -> bytes:
     if reply.code != Status.OK:
-        known = reply.code in iter(Status)
-        meaning = STATUS_DOC[Status(reply.code)] if known else f"unknown status {reply.code}"
+        meaning = {int(status): doc for status, doc in STATUS_DOC.items()}.get(reply.code, "unknown reason")
         raise LinkError(f"{command.name} was refused: {meaning}")
     return reply.payload
 

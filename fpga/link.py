@@ -9,7 +9,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from fpga.frames import LENGTH, FrameReceiver, FrameSender, count
-from fpga.uart import DATA_BITS, Received
+from fpga.uart import DATA_BITS, RECEIVED
 from hw.interfaces import Count, Pixels, Result
 from hw.register_file import BusRequest, BusResponse
 from spec.link import (
@@ -80,7 +80,7 @@ class Link(wiring.Component):
         self.sizes = item_sizes(params)
         super().__init__(
             {
-                "i": In(stream.Signature(Received, always_ready=True)),
+                "i": In(stream.Signature(RECEIVED, always_ready=True)),
                 "o": Out(stream.Signature(unsigned(DATA_BITS))),
                 "request": Out(stream.Signature(BusRequest())),
                 "response": In(stream.Signature(BusResponse())),
@@ -121,7 +121,8 @@ class Link(wiring.Component):
 
     def _reply(self, m):
         """The last reply: its header, and its payload in a memory."""
-        m.submodules.memory = memory = Memory(shape=DATA_BITS, depth=PAYLOAD_MAX, init=[])
+        memory: Memory = Memory(shape=DATA_BITS, depth=PAYLOAD_MAX, init=[])
+        m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
         self.storing, header = write.en, self.sender.frame.payload
         m.d.comb += [

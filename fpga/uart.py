@@ -16,11 +16,8 @@ DIVISOR_MIN = 4
 """Fewer cycles per bit cannot be sampled in the middle."""
 
 
-class Received(data.Struct):
-    """One byte from the line; `error`: its stop bit was missing."""
-
-    data: unsigned(DATA_BITS)
-    error: 1
+RECEIVED = data.StructLayout({"data": unsigned(DATA_BITS), "error": 1})
+"""One byte from the line; `error`: its stop bit was missing."""
 
 
 def divisor(clock_hz: float, baud: int) -> int:
@@ -48,7 +45,7 @@ class UartReceiver(wiring.Component):
         if divisor < DIVISOR_MIN:
             raise ValueError(f"{divisor} cycles per bit are fewer than {DIVISOR_MIN}")
         self.divisor = divisor
-        super().__init__({"rx": In(1), "o": Out(stream.Signature(Received, always_ready=True))})
+        super().__init__({"rx": In(1), "o": Out(stream.Signature(RECEIVED, always_ready=True))})
 
     def elaborate(self, platform):
         m = Module()

@@ -97,7 +97,7 @@ def bytes_for(bits: int) -> int:
     return -(-bits // 8)
 
 
-def crc16(data: bytes) -> int:
+def crc16(data: bytes | bytearray) -> int:
     """CRC-16/IBM-3740 (polynomial 0x1021, start value 0xFFFF, not reflected) of `data`."""
     return crc_hqx(data, (1 << CRC_BITS) - 1)
 

@@ -1,0 +1,52 @@
+"""What runs on an FPGA without a chip: the controller with its emulated array behind a UART, and three lamps."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect
+
+from fpga.link import Link
+from fpga.uart import UartReceiver, UartTransmitter, divisor
+from hw.top import EmulatedTop
+from spec.link import GAP_MS
+from spec.params import HwParams
+
+HEARTBEAT_HZ = 1
+
+
+class FpgaTop(wiring.Component):
+    """`EmulatedTop` and its link; nothing here belongs to a board, so that it is simulated as it is built.
+
+    rx, tx: the UART's pins.  busy, fault: register STATUS.  heartbeat: changes twice in a second.
+    """
+
+    def __init__(self, params: HwParams, clock_hz: float, baud: int):
+        self.params = params
+        self.clock_hz = clock_hz
+        self.divisor = divisor(clock_hz, baud)
+        super().__init__({"rx": In(1), "tx": Out(1), "busy": Out(1), "fault": Out(1), "heartbeat": Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.receiver = receiver = UartReceiver(self.divisor)
+        m.submodules.transmitter = transmitter = UartTransmitter(self.divisor)
+        m.submodules.link = link = Link(self.params, int(self.clock_hz * GAP_MS / 1000))
+        m.submodules.crosstrain = crosstrain = EmulatedTop(self.params)
+        connect(m, receiver.o, link.i)
+        connect(m, link.o, transmitter.i)
+        for name in ("request", "response", "samples", "counts", "results"):
+            connect(m, getattr(link, name), getattr(crosstrain, name))
+        m.d.comb += [
+            receiver.rx.eq(self.rx),
+            self.tx.eq(transmitter.tx),
+            self.busy.eq(crosstrain.busy),
+            self.fault.eq(crosstrain.fault),
+        ]
+        self._heartbeat(m)
+        return m
+
+    def _heartbeat(self, m):
+        half = int(self.clock_hz / HEARTBEAT_HZ / 2)
+        timer = Signal(range(half))
+        m.d.sync += timer.eq(timer - 1)
+        with m.If(timer == 0):
+            m.d.sync += [timer.eq(half - 1), self.heartbeat.eq(~self.heartbeat)]
