@@ -66,14 +66,12 @@ class BackpropDelta(wiring.Component):
         """Weight (unit, class): lane unit % update_columns of the class's word unit // update_columns."""
         p = self.params
         weight = self.weights.payload
-        lane = weight.unit % p.update_columns
+        lane, has_error = weight.unit % p.update_columns, weight.unit < p.columns  # the bias has none
         m.d.comb += [
             self.weights.ready.eq(1),
             write.addr.eq(weight.klass * p.update_words + weight.unit // p.update_columns),
             [stored.eq(weight.value) for stored in write.data],
-            write.en.eq(
-                (self.weights.valid & (weight.unit < p.columns)) << lane
-            ),  # the bias carries no error
+            write.en.eq((self.weights.valid & has_error) << lane),
         ]
 
     def _phases(self, m, advance, address, step, done, active):

@@ -87,7 +87,7 @@ class UpdateRule(wiring.Component):
             read.addr.eq(tokens[0].address),
             delta_read.en.eq(advance),
             delta_read.addr.eq(word),
-            write.en.eq(sweep | (tokens[-1].valid & advance)),
+            write.en.eq(sweep | tokens[-1].valid),
             write.addr.eq(Mux(sweep, tokens[0].address, tokens[-1].address)),
         ]
         threshold = self._threshold(m, sample)

@@ -30,11 +30,12 @@ def weights_of(p, rng):
 
 
 def weight_beats(weights, rng) -> list[dict]:
-    """All weights, the bias's too, in a random order, each after another value of it."""
+    """All weights in a random order, each after another value of it; the bias's last, which must not be kept."""
     places = [(unit, klass) for unit in range(weights.shape[0]) for klass in range(weights.shape[1])]
     beats = [{"unit": u, "klass": c, "value": int(weights[u, c])} for u, c in places]
     old = [{**beat, "value": ~beat["value"]} for beat in beats]
-    return [old[k] for k in rng.permutation(len(old))] + [beats[k] for k in rng.permutation(len(beats))]
+    shuffled = [old[k] for k in rng.permutation(len(old))] + [beats[k] for k in rng.permutation(len(beats))]
+    return sorted(shuffled, key=lambda beat: beat["unit"] == weights.shape[0] - 1)
 
 
 def verdicts_of(p, number: int, rng) -> list[tuple[np.ndarray, int, int]]:

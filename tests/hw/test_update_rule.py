@@ -133,7 +133,8 @@ def test_entries_equal_the_golden_function(shape, rule, pauses):
 def test_thresholds_compare_before_saturation(threshold, first, second):
     p = replace(TINY, rules=("accumulate",), accumulator_bits=8)
     s = settings_of(p, "accumulate", threshold, DOUBLE_FIRST=first, DOUBLE_SECOND=second)
-    _, expected = updates(p, samples_of(p, 30, np.random.default_rng(14)), s)
+    config = {"threshold": threshold}  # 0 as it is
+    _, expected = updates(p, samples_of(p, 30, np.random.default_rng(14)), s, config=config)
     assert any(up | down for _, _, up, down in expected) == (threshold <= 127 + 255 * 127)
 
 
@@ -141,13 +142,26 @@ def test_thresholds_compare_before_saturation(threshold, first, second):
 @pytest.mark.parametrize("delta_threshold", [0, 1, 127, 1023])
 def test_counter_counts_from_its_thresholds_on(x_threshold, delta_threshold):
     s = settings_of(TINY, "counter", 2, X_THRESHOLD=x_threshold, DELTA_THRESHOLD=delta_threshold)
-    _, expected = updates(TINY, samples_of(TINY, 16, np.random.default_rng(15)), s)
+    config = {"delta_threshold": delta_threshold}  # 0 as it is
+    _, expected = updates(TINY, samples_of(TINY, 16, np.random.default_rng(15)), s, config=config)
     assert any(up | down for _, _, up, down in expected) == (delta_threshold < 1023)
 
 
 def test_a_narrow_counter_in_a_wide_memory_saturates_at_its_own_width():
     p = replace(TINY, counter_bits=2)
     updates(p, samples_of(p, 30, np.random.default_rng(16)), settings_of(p, "counter", 2, DELTA_THRESHOLD=1))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_entries_are_right_when_each_waits(shape):
+    """Every row has one, and they are taken more slowly than they come."""
+    p = SHAPES[shape]
+    s = settings_of(p, p.rules[0], 1, X_THRESHOLD=0, DELTA_THRESHOLD=1)
+    samples = samples_of(p, 8, np.random.default_rng(23))
+    run, _ = updates(p, samples, s, pauses=0.9)
+    assert run.taken["o"][-1] > sum(
+        UpdateRule.cycles(p, np.count_nonzero(sample["codes"])) for sample in samples
+    )
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -167,25 +181,26 @@ def test_a_sample_takes_its_words_and_the_latency(shape):
     assert entries == [cycle + latency for cycle in run.given["rows"]]
 
 
-@pytest.mark.parametrize("clears", [False, True])
+@pytest.mark.parametrize("between", ["nothing", "clear", "other rule"])
 @pytest.mark.parametrize("shape", ["tiny", "one row", "one column"])
-def test_a_second_run_counts_anew_and_keeps_the_memory_unless_cleared(shape, clears):
+def test_a_second_run_counts_anew_and_keeps_the_memory_unless_cleared(shape, between):
     p = SHAPES[shape]
     s = settings_of(p, "accumulate", 20_000, DOUBLE_FIRST=3)
+    then = settings_of(p, "counter", 5_000, DELTA_THRESHOLD=1) if between == "other rule" else s
     runs = [samples_of(p, 8, np.random.default_rng(seed)) for seed in (18, 19)]
     runs[0][-1]["update"] = True
     memory = np.zeros((p.rows, p.columns), np.int32)
     first = golden(p, runs[0], s, memory)
-    kept, fresh = (golden(p, runs[1], s, start) for start in (memory.copy(), np.zeros_like(memory)))
+    kept, fresh = (golden(p, runs[1], then, start) for start in (memory.copy(), np.zeros_like(memory)))
     assert kept != fresh
-    expected = first + (fresh if clears else kept)
+    expected = first + (fresh if between == "clear" else kept)
     dut, given = UpdateRule(p), streams(p, runs[0] + runs[1])
     verdicts = given.pop("i")
 
     async def host(ctx):
         for verdict in verdicts[: len(runs[0])]:
             await put(ctx, dut.i, verdict)
-        if clears:  # while the last sample is at work
+        if between == "clear":  # while the last sample is at work
             await pulse(ctx, dut.clear)
             cycles = 0
             while ctx.get(dut.busy):
@@ -194,6 +209,8 @@ def test_a_second_run_counts_anew_and_keeps_the_memory_unless_cleared(shape, cle
             assert cycles > p.rows * p.update_words
         else:
             await ctx.tick().repeat(UpdateRule.cycles(p, p.rows))
+        for name, value in registers(then).items():
+            ctx.set(getattr(dut, name), value)
         await pulse(ctx, dut.restart)
         for verdict in verdicts[len(runs[0]) :]:
             await put(ctx, dut.i, verdict)
