@@ -1,6 +1,6 @@
 """What every harness of assertions needs."""
 
-from amaranth.hdl import Assert, Cover, Module, Signal, Value
+from amaranth.hdl import Assert, Cover, Module, Signal, Value, ValueLike
 from amaranth.lib import wiring
 
 
@@ -16,7 +16,9 @@ class Rules(wiring.Component):
         self.lines: dict[int, str] = {}
         super().__init__(signature)
 
-    def rule(self, name: str, condition: Value, conclusion: Value = 0, *, src_loc_at: int = 0) -> None:
+    def rule(
+        self, name: str, condition: ValueLike, conclusion: ValueLike = 0, *, src_loc_at: int = 0
+    ) -> None:
         """Assert that the conclusion holds whenever the condition does; without one, that the condition never holds."""
         holds = implies(Value.cast(condition).bool(), Value.cast(conclusion).bool())
         self._check(Assert(holds, name, src_loc_at=src_loc_at + 1), name)

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,7 +59,7 @@ class Task:
     """One run of the prover: mode "prove" by induction, "cover", or "bmc" to refute a seeded fault."""
 
     name: str
-    rules: type[Rules]
+    rules: Callable[..., Rules]
     params: HwParams
     mode: str
     depth: int
@@ -170,7 +170,7 @@ def _environment() -> dict[str, str]:
     if not link.exists():
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
-        link.symlink_to(shutil.which(f"yowasp-{SOLVER}", path=env["PATH"]))
+        link.symlink_to(str(shutil.which(f"yowasp-{SOLVER}", path=env["PATH"])))
     return env | {"PATH": f"{link.parent}{os.pathsep}{env['PATH']}"}
 
 

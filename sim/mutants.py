@@ -12,14 +12,16 @@ from types import ModuleType
 def load_mutant(module_name: str, old: str, new: str) -> ModuleType:
     """The module `module_name` with `old` replaced by `new`, as a module of its own that nobody imports.
 
-    Raises ValueError unless `old` occurs exactly once in its source.
+    Raises ValueError unless the module has a source in which `old` occurs exactly once.
     """
-    original = importlib.import_module(module_name)
-    source = Path(original.__file__).read_text(encoding="utf-8")
+    spec = importlib.import_module(module_name).__spec__
+    if spec is None or spec.origin is None:
+        raise ValueError(f"{module_name} has no source")
+    source = Path(spec.origin).read_text(encoding="utf-8")
     if (found := source.count(old)) != 1:
         raise ValueError(f"{module_name}: {old!r} occurs {found} times, not once")
-    mutant = importlib.util.module_from_spec(original.__spec__)
-    exec(compile(source.replace(old, new), original.__file__, "exec"), mutant.__dict__)
+    mutant = importlib.util.module_from_spec(spec)
+    exec(compile(source.replace(old, new), spec.origin, "exec"), mutant.__dict__)
     return mutant
 
 
@@ -27,8 +29,9 @@ def load_mutant(module_name: str, old: str, new: str) -> ModuleType:
 def mutated(module_name: str, old: str, new: str) -> Iterator[ModuleType]:
     """While open, every loaded module that has something of `module_name` has the mutant's instead.
 
-    That is the module itself and what it defines, under whatever name it was imported; values of data are shared.
-    A design must be elaborated inside: classes that were derived from the original's before keep their base.
+    That is the module itself, and its functions and classes under whatever names they were imported.  Constants keep
+    the original's value where they were imported by name, and classes derived from the original's keep their base.
+    Build the design inside.
     Raises ValueError as `load_mutant` does.
     """
     original, mutant = importlib.import_module(module_name), load_mutant(module_name, old, new)

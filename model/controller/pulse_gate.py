@@ -1,7 +1,7 @@
 """The rules of the write lines, cycle by cycle."""
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from spec.params import HwParams
 from spec.registers import BY_NAME, Fault
@@ -63,7 +63,7 @@ class GateState(NamedTuple):
     modes: frozenset = frozenset()  # of this run so far
     strobes: int = 0  # of this run
     last_row: int | None = None  # of this run's last strobe
-    count: int = 0  # strobes in a row on last_row
+    on_row: int = 0  # strobes of this run on last_row, one after the other
     window: int = 0  # a window is open
     window_row: int | None = None  # of its last strobe
     credit: int = 0  # reads that no window has used
@@ -110,7 +110,7 @@ def _causes(params: HwParams, state: GateState, inputs: Inputs, mode: str | None
         if mode == "transferring":
             if state.last_row is not None and lines.row < state.last_row:
                 causes.add(Fault.REPEAT)
-            if inputs.count_cap <= (state.count if lines.row == state.last_row else 0):
+            if inputs.count_cap <= (state.on_row if lines.row == state.last_row else 0):
                 causes.add(Fault.COUNT_CAP)
     if begins or goes_on:
         if inputs.converting or operations:
@@ -184,13 +184,13 @@ def _order(
         fresh = GateState()
         names = ("modes", "strobes", "last_row", "window", "window_row", "credit")
         return {name: getattr(fresh, name) for name in names}
-    new: dict = {
+    new: dict[str, Any] = {
         "modes": state.modes | {name for name in ("training", "transferring") if getattr(inputs, name)}
     }
     if begins:
         row = inputs.lines.row
-        count = state.count + 1 if row == state.last_row else 1
-        new |= {"strobes": state.strobes + 1, "last_row": row, "count": count, "window_row": row}
+        on_row = state.on_row + 1 if row == state.last_row else 1
+        new |= {"strobes": state.strobes + 1, "last_row": row, "on_row": on_row, "window_row": row}
     if mode != "training" or reads:
         new |= {"window": 0}
         if mode == "training":
@@ -211,7 +211,7 @@ def pulse_gate(params: HwParams, state: GateState, inputs: Inputs) -> GateState:
     stop = bool(causes or state.fault)
     begins = bool(inputs.strobe and not state.requested and not stop)
     reads = bool(inputs.integrate_request and not stop)
-    new = {
+    new: dict[str, Any] = {
         "integrate": int(reads),
         "erase": int(inputs.erase_request and not stop),
         "fault": _next_fault(state, inputs, causes),

@@ -15,7 +15,9 @@ SEEDS = 1 << 16
 # -- pulse_driver ----------------------------------------------------------------------------------
 
 DRIVEN = ("row", "up", "down", "depress", "strobe")
-PULSE_DRIVER_EVENTS = {"lines": Event(("busy",), tuple(f"request__{name}" for name in (*DRIVEN, "amplitude")))}
+PULSE_DRIVER_EVENTS = {
+    "lines": Event(("busy",), tuple(f"request__{name}" for name in (*DRIVEN, "amplitude")))
+}
 
 
 def draw_pulse_driver(p: HwParams, pick: Pick) -> Case:
@@ -33,10 +35,18 @@ def golden_pulse_driver(p: HwParams, case: Case) -> tuple[Outputs, dict]:
     c = case.config
     operations = [(o["row"], o["up"], o["down"], o["depress"]) for o in case.inputs["i"]]
     lines = pulse_driver(operations, c["width"], c["guard"], p.guard_min_cycles)
-    return {"lines": [[*cycle, c["amplitude"]] for cycle in lines]}, {"busy": 0, "request__up": 0, "request__down": 0}
+    return {"lines": [[*cycle, c["amplitude"]] for cycle in lines]}, {
+        "busy": 0,
+        "request__up": 0,
+        "request__down": 0,
+    }
 
 
 # -- pulse_gate ------------------------------------------------------------------------------------
+
+
+LEVELS = ("integrate_request", "erase_request", "converting", "training", "transferring", "run_active", "run_start",
+          "window_open", "abort", "clear_fault")  # fmt: skip
 
 
 class GatePlayer:
@@ -51,8 +61,8 @@ class GatePlayer:
         self.base = Inputs(
             width_limit=rng.choice((0, 1, 3, 5, (1 << WIDTH_BITS) - 1)),
             guard=rng.choice((0, 1, 2, 4)),
-            strobe_cap=rng.choice((0, 2, 5, (1 << STROBE_CAP_BITS) - 1)),
-            count_cap=rng.choice((0, 1, 3, (1 << COUNT_CAP_BITS) - 1)),
+            strobe_cap=rng.choice((rng.randrange(6), *3 * ((1 << STROBE_CAP_BITS) - 1,))),
+            count_cap=rng.choice((rng.randrange(4), *3 * ((1 << COUNT_CAP_BITS) - 1,))),
         )
         self.guard = max(self.base.guard, p.guard_min_cycles)
 
@@ -71,6 +81,10 @@ class GatePlayer:
         up, down = self.rng.getrandbits(self.p.columns), self.rng.getrandbits(self.p.columns)
         return Lines(0, up & ~down, down & ~up, 0, self.rng.getrandbits(AMPLITUDE_BITS))
 
+    def _any_lines(self) -> Lines:
+        bits = (self.p.columns, self.p.columns, 1, AMPLITUDE_BITS)
+        return Lines(self.rng.randrange(self.p.rows), *map(self.rng.getrandbits, bits))
+
     def _spoilt(self, now: Inputs) -> Inputs:
         """One input changed."""
         name = self.rng.choice(Inputs._fields)
@@ -78,7 +92,9 @@ class GatePlayer:
         if name == "lines":
             member = self.rng.choice(Lines._fields)
             value = now.lines._replace(**{member: getattr(self.lines(), member)})
-            value = value._replace(row=self.rng.randrange(self.p.rows), depress=self.rng.getrandbits(1))
+            value = self.rng.choice(
+                (value, value._replace(row=self.rng.randrange(self.p.rows)), self._any_lines())
+            )
         elif name in ("width_limit", "guard", "strobe_cap", "count_cap"):
             value = self.rng.randrange(6)
         return now._replace(**{name: value})
@@ -104,6 +120,15 @@ class GatePlayer:
         self.cycle(width, lines=lines, strobe=1)
         self.cycle(self.guard, lines=lines)
 
+    def chaos(self) -> None:
+        """Cycles in which nothing is related to anything, but for lines that stand now and then."""
+        lines = self._any_lines()
+        for _ in range(self.rng.randrange(10, 40)):
+            if self.rng.randrange(4) == 0:
+                lines = self._any_lines()
+            levels = {name: int(self.rng.randrange(6) == 0) for name in LEVELS}
+            self.cycle(lines=lines, strobe=self.rng.getrandbits(1), **levels)
+
     def run(self) -> None:
         """One run, and what the host does about a fault."""
         mode = self.rng.choice(("training", "transferring"))
@@ -126,13 +151,20 @@ def draw_pulse_gate(p: HwParams, pick: Pick) -> Case:
     player = GatePlayer(p, Random(pick(0, SEEDS)), noise=pick(0, 3) * 20)
     for _ in range(pick(1, 3)):
         player.run()
+        if player.noise:
+            player.chaos()
+            player.cycle(2, clear_fault=1)
     return Case({"i": [gate_pins(inputs) for inputs in player.inputs]})
 
 
 def gate_pins(inputs: Inputs) -> dict[str, int]:
     """The pins of the gate for one cycle's inputs."""
     pins = {name: value for name, value in inputs._asdict().items() if name not in ("lines", "strobe")}
-    return pins | {f"request__{name}": getattr(inputs.lines, name) for name in LINES} | {"request__strobe": inputs.strobe}
+    return (
+        pins
+        | {f"request__{name}": getattr(inputs.lines, name) for name in LINES}
+        | {"request__strobe": inputs.strobe}
+    )
 
 
 def golden_pulse_gate(p: HwParams, case: Case) -> tuple[Outputs, dict]:
