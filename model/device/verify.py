@@ -29,12 +29,12 @@ class VerifySettings(NamedTuple):
 
     tolerance: int
     """State codes from the target that are good enough."""
-    averages: int = 4
-    """Reads of which one decision takes the mean."""
-    pulse_cap: int = 500
+    pulse_cap: int
     """Pulses on one cell or pair."""
+    averages: int = 1
+    """Reads of which one decision takes the mean."""
     give_up: int = 8
-    """Pulses without a better reading after which a cell counts as unresponsive."""
+    """Pulses that together do not move the reading by the tolerance, after which a cell is unresponsive."""
 
 
 @dataclass(frozen=True)
@@ -72,22 +72,23 @@ def _tune(state, row, column, what, target, s, masks, reads, pulses):
     """
     active = what if what != _PAIR else (0 if target >= 0 else 1)
     partner_left = what == _PAIR
-    best, idle, first = np.int64(1) << 40, 0, pulses
+    idle, first, mark = 0, pulses, np.int64(1) << 40
     while True:
-        error = target - _reading(state, row, column, what, s.averages, reads)
+        reading = _reading(state, row, column, what, s.averages, reads)
         reads += s.averages
+        error = target - reading
         if abs(error) <= s.tolerance:
             return reads, pulses, 0
         if pulses - first >= s.pulse_cap:
             return reads, pulses, 1
-        if abs(error) < best:
-            best, idle = abs(error), 0
+        if abs(reading - mark) > s.tolerance:
+            idle, mark = 0, reading
         else:
             idle += 1
-            if idle >= s.give_up:
-                if not partner_left:
-                    return reads, pulses, 1
-                active, partner_left, best, idle = 1 - active, False, abs(error), 0
+        if idle >= s.give_up:
+            if not partner_left:
+                return reads, pulses, 1
+            active, partner_left, idle = 1 - active, False, 0
         raises = error > 0 if what != _PAIR or active == 0 else error < 0
         masks[active, column] = 1
         strobe(state, row, masks[0], masks[1], 0 if raises else 1, pulses & 0xFFFFFFFF)

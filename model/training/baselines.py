@@ -21,8 +21,11 @@ from model.training.transfer import quantise_upper
 from spec.registers import Mode
 from spec.run_file import RunSpec
 
-VERIFY_TOLERANCE = 0.01
+VERIFY_TOLERANCE = 0.02
 """Tolerance of program-verify as a share of the nominal range."""
+
+VERIFY_PULSES = 4
+"""Pulses allowed on one cell or pair, over the device's pulses from end to end."""
 
 _LAST_LAYER_BATCH = 20
 _LAST_LAYER_RATES = (3e-4, 1e-3, 3e-3, 1e-2)
@@ -61,7 +64,7 @@ def open_loop(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> Measur
     """Open-loop transfer, no online epoch."""
     job = prepare(run, data, net, seed)
     ctl = GoldenController(job.params, job.image)
-    return _measured(ctl, job, golden(_transferred(ctl, job)))
+    return _measured(ctl, job, golden(transferred(ctl, job)))
 
 
 def hybrid_with(rule: str, threshold: int, margin: float) -> Method:
@@ -81,7 +84,7 @@ def last_layer(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> Measu
     """Open-loop transfer, then one epoch of software training of the digital upper layer on the array's codes."""
     job = prepare(run, data, net, seed)
     ctl = GoldenController(job.params, job.image)
-    pulses = golden(_transferred(ctl, job))
+    pulses = golden(transferred(ctl, job))
     full_scale = job.full_scale(ctl.registers["LSB"])
     train = Split(job.train_pixels, job.train_labels)
     train_codes, validation_codes = (_hidden_codes(ctl, split) for split in (train, data.validation))
@@ -123,10 +126,11 @@ def verify_then_hybrid(way: str, rule: str, threshold: int, margin: float) -> Me
 def verify_settings(run: RunSpec) -> VerifySettings:
     """The verify loop's settings for the run's device."""
     gmin, gmax = nominal_codes(run.device, run.nonideal, run.params.state_bits)
-    return VerifySettings(tolerance=max(1, round(VERIFY_TOLERANCE * (gmax - gmin))))
+    tolerance = max(1, round(VERIFY_TOLERANCE * (gmax - gmin)))
+    return VerifySettings(tolerance, VERIFY_PULSES * max(run.device.states_up, run.device.states_down))
 
 
-async def _transferred(ctl: GoldenController, job: HybridJob) -> int:
+async def transferred(ctl: GoldenController, job: HybridJob) -> int:
     """Erase, transfer, set the ranges; returns the pulses."""
     await ctl.configure(WRITE=0)
     await ctl.erase()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from math import ceil
 
 import numpy as np
 
@@ -17,16 +18,15 @@ from model.training.baselines import (
     program_verify,
     software,
     software_of_kind,
+    transferred,
     verify_then_hybrid,
 )
-from model.training.hybrid import HybridJob, hybrid, largest_threshold
+from model.training.hybrid import HybridJob, largest_threshold
 from model.training.offline import OfflineNet, train_offline
 from model.training.prepare import on_split, prepare
 from spec.numerics import MASK32
+from spec.registers import Mode
 from spec.run_file import AUTO, OFFLINE_KINDS, RunSpec
-
-CHOICE_SEEDS = (MASK32, MASK32 - 1)
-"""Devices and orders on which thresholds are chosen: seeds that no run is likely to be judged on."""
 
 GRID = {
     "accumulate": tuple(1 << k for k in range(14, 20)),
@@ -36,14 +36,17 @@ GRID = {
 
 MARGINS = (12.0, 20.0)
 
+CHOICE_TESTS = 2000
+"""Least number of validation predictions for each candidate: a small split is used on several devices."""
+
 
 def choose_thresholds(
     run: RunSpec, data: Dataset, net: OfflineNet, progress: Callable[[int, int], None] | None = None
 ) -> tuple[int, float]:
     """Threshold and margin of the run's rule with the best mean accuracy on the validation split.
 
-    Whatever the run states is kept; only what is "auto" is chosen.  Each candidate is a whole job on the devices of
-    `CHOICE_SEEDS`; among equals the one with fewer online pulses wins.
+    Whatever the run states is kept; only what is "auto" is chosen.  Each candidate is a whole online epoch on each
+    of a few devices, whose seeds no run is likely to use; among equals the one with fewer online pulses wins.
     """
     most = largest_threshold(run.params, run.rule)
     thresholds = [t for t in GRID[run.rule] if t <= most] if run.threshold == AUTO else [run.threshold]
@@ -51,19 +54,36 @@ def choose_thresholds(
     candidates = [(t, m) for t in thresholds for m in margins]
     if len(candidates) == 1:
         return candidates[0]
-    jobs = [on_split(prepare(run, data, net, seed), data.validation) for seed in CHOICE_SEEDS]
+    count = ceil(CHOICE_TESTS / len(data.validation))
+    trials = [_Trial(on_split(prepare(run, data, net, MASK32 - k), data.validation)) for k in range(count)]
     scores = []
-    for k, (threshold, margin) in enumerate(candidates):
-        scores.append(_score([replace(job, threshold=threshold, margin_127=margin) for job in jobs]))
+    for k, candidate in enumerate(candidates):
+        results = [trial.run(*candidate) for trial in trials]
+        scores.append(tuple(sum(column) for column in zip(*results, strict=True)))
         if progress:
             progress(k + 1, len(candidates))
     return candidates[max(range(len(candidates)), key=lambda k: scores[k])]
 
 
-def _score(jobs: list[HybridJob]) -> tuple[float, int]:
-    """Mean accuracy, then fewer pulses."""
-    results = [golden(hybrid(GoldenController(j.params, j.image), j, read_out=False)) for j in jobs]
-    return sum(r.hybrid_accuracy for r in results), -sum(sum(r.online_pulses) for r in results)
+class _Trial:
+    """A device after its transfer, on which the online epoch can be repeated."""
+
+    def __init__(self, job: HybridJob):
+        self.job = job
+        self.ctl = GoldenController(job.params, job.image)
+        golden(transferred(self.ctl, job))
+        self.states, self.events = self.ctl.macro.conductances(), self.ctl.macro.events
+
+    def run(self, threshold: int, margin: float) -> tuple[int, int]:
+        """Right predictions after the epoch, and minus its pulses."""
+        job, lsb = replace(self.job, threshold=threshold, margin_127=margin), self.ctl.registers["LSB"]
+        self.ctl.macro.load(self.states)
+        self.ctl.macro.reset(self.events)
+        golden(self.ctl.clear_memory())
+        golden(self.ctl.configure(**job.settings(lsb, job.upper(lsb))))
+        strobes = golden(self.ctl.run(Mode.TRAIN, job.train_pixels, job.train_labels)).strobes
+        predictions = golden(self.ctl.run(Mode.INFER, job.test_pixels, job.test_labels)).predictions
+        return int((predictions == job.test_labels).sum()), -strobes.pulses_up - strobes.pulses_down
 
 
 def resolve(
