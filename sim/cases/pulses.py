@@ -99,7 +99,7 @@ class GatePlayer:
             value = self.rng.randrange(6)
         return now._replace(**{name: value})
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Wait until the array may be started, for a while."""
         for _ in range(2 * self.guard + 6):
             if lines_free(self.state, self.base) and self.busy == 0 and array_free(self.state, self.base):
@@ -107,14 +107,14 @@ class GatePlayer:
             self.cycle()
 
     def read(self) -> None:
-        self._settle()
+        self.settle()
         self.cycle(integrate_request=1)
         self.cycle()
-        self._settle()
+        self.settle()
         self.cycle(self.rng.randrange(1, 4), converting=1)
 
     def pulse(self, lines: Lines) -> None:
-        self._settle()
+        self.settle()
         width = self.rng.randrange(1, 5) if self.noise else min(max(self.base.width_limit, 1), 5)
         self.cycle(self.guard, lines=lines)
         self.cycle(width, lines=lines, strobe=1)
@@ -142,7 +142,7 @@ class GatePlayer:
             for row in sorted(set(rows) if mode == "training" else rows):
                 self.pulse(self.lines()._replace(row=row))
         self.base = self.base._replace(run_active=0, training=0, transferring=0)
-        self._settle()
+        self.settle()
         self.cycle(erase_request=1)
         self.cycle(2, clear_fault=1)
 

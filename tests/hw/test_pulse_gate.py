@@ -46,7 +46,7 @@ def training(reads: int = 1, windows: int = 1) -> GatePlayer:
 def pulse(
     gate: GatePlayer, lines: Lines, *, before: int = GUARD, width: int = WIDTH, **inputs: int
 ) -> GatePlayer:
-    gate._settle()
+    gate.settle()
     gate.cycle(before, lines=lines)
     gate.cycle(width, lines=lines, strobe=1, **inputs)
     gate.cycle(GUARD, lines=lines)
