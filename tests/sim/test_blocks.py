@@ -25,6 +25,7 @@ OTHERS = {
     "sequencer": "its order of reads and commits needs the whole controller: co-simulated",
     "taps": "ports only",
     "top": "connects the controller and an array: co-simulated",
+    "update_lane": "one weight of update_rule, which is in the table",
 }
 """Files of hw with a component that has no entry in the table, and why."""
 
