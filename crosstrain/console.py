@@ -1,15 +1,18 @@
 """What the commands print with: tables on stdout, progress on stderr."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 _PLAIN_WIDTH = 110
+SIMULATION_FAILED = 3
 
 
 def console() -> Console:
@@ -25,6 +28,21 @@ def table(title: str, columns: list[str], rows: list[list[str]], *, text_columns
     for row in rows:
         out.add_row(*row)
     return out
+
+
+@contextmanager
+def simulating() -> Iterator[None]:
+    """Around what starts a simulator: its own lines are not shown; its failure is told, with exit status 3."""
+    from sim.cosim import SimulationError
+
+    logger = logging.getLogger("cocotb")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    try:
+        yield
+    except SimulationError as error:
+        print(f"crosstrain: the simulation failed: {error}", file=sys.stderr)
+        raise typer.Exit(SIMULATION_FAILED) from None
 
 
 @contextmanager

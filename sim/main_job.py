@@ -132,7 +132,7 @@ class MainResult:
 def main_job(run: RunSpec, settings: MainSettings, progress: Progress) -> MainResult:
     """Run everything.  Raises `InputError` before any work when the data do not fit, `SimulationError` from the RTL."""
     data = load_data(run.data)
-    check_fit(data, run.params)
+    check(run, data)
     nets = _offline(run, data, progress)
     run = resolve(run, data, nets[0], lambda done, total: progress("thresholds", done, total))
     first, accuracies = _golden_seeds(run, data, nets, progress)
@@ -141,6 +141,15 @@ def main_job(run: RunSpec, settings: MainSettings, progress: Progress) -> MainRe
     if settings.rtl:
         _rtl(result, settings, progress)
     return result
+
+
+def check(run: RunSpec, data: Dataset) -> None:
+    """Raise `InputError` for whatever would stop the job later: prepares it with a network of random weights."""
+    check_fit(data, run.params)
+    rng = np.random.default_rng(0)
+    shapes = (run.params.rows, run.params.columns), (run.params.upper_rows, run.params.classes)
+    hidden, upper = (rng.standard_normal(shape).astype(np.float32) for shape in shapes)
+    prepare(run, data, OfflineNet(hidden, upper, 0.0, 0.0, 0.0), run.seeds[0])
 
 
 def _offline(run: RunSpec, data: Dataset, progress: Progress) -> list[OfflineNet]:

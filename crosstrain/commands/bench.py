@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from crosstrain.console import console, steps, table
+from crosstrain.console import console, simulating, steps, table
 
 GOLDEN = (("DIGITS", 20_000), ("MNIST", 4_000))
 """Hardware and online samples of the golden model's measurement."""
@@ -46,7 +46,7 @@ def _rtl_rows(samples: int) -> list[list[str]]:
         if simulator == "icarus" and icarus_missing():
             rows.append([simulator, "not installed", ""])
             continue
-        with steps() as progress:
+        with simulating(), steps() as progress:
             found = run_cosim(bench_job(INSTANCES[RTL], samples), simulator, progress=progress)
         rows.append([simulator, f"{rtl_samples_per_s(found):,.1f}", f"{found.cycles / found.seconds:,.0f}"])
     return rows

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from crosstrain.console import steps
+from crosstrain.console import simulating, steps
 from crosstrain.files import make_folder, write
 from crosstrain.options import Device, Params, Rule, Simulator, check_count, check_rule, check_simulator
 
@@ -41,7 +41,7 @@ def cosim(
     check_count(samples, 1, MOST_SAMPLES, "--samples")
     check_count(seed, 0, MASK32, "--seed")
     folder = make_folder(out) if out else None
-    with steps() as progress:
+    with simulating(), steps() as progress:
         found = cosim_random(
             hardware, spec, rule, sim, samples, seed, waves=waves, progress=progress, folder=folder
         )

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from crosstrain.console import console, steps, table
+from crosstrain.console import console, simulating, steps, table
 from crosstrain.files import make_folder, write
 from crosstrain.options import Out, Simulator, check_count, check_simulator
 
@@ -42,7 +42,7 @@ def train(
     make_folder(out)
     from sim.main_job import MainSettings, main_job
 
-    with steps() as progress:
+    with simulating(), steps() as progress:
         result = main_job(run, MainSettings(sim, not no_rtl, out / "rtl"), progress)
     _write(out, result)
     if result.rtl and result.rtl.mismatches:
@@ -59,7 +59,8 @@ def _run(config: Path | None, options: dict[str, str | None], seeds: int | None)
     if options["device"] is not None:
         values.pop("nonideal", None)  # belongs to the device that the file names
     if seeds is not None or "seeds" not in values:
-        values["seeds"] = list(range(check_count(seeds or DEFAULT_SEEDS, 1, MOST_SEEDS, "--seeds")))
+        count = DEFAULT_SEEDS if seeds is None else seeds
+        values["seeds"] = list(range(check_count(count, 1, MOST_SEEDS, "--seeds")))
     return run_from_dict(values, source=str(config) if config else "")
 
 
@@ -94,7 +95,11 @@ def _print(result: dict[str, Any], out: Path) -> None:
     ]
     if result["rtl"]:
         lines += [
-            ("array utilisation", percent(result["array_utilisation"], 1)),
+            (
+                "array utilisation",
+                f"{percent(result['array_utilisation'], 1)}, and {percent(result['array_stretch'], 1)} "
+                "for what the emulated array takes beyond the programmed times",
+            ),
             (
                 "mismatches",
                 f"{result['mismatches']} in {result['rtl']['samples']} samples on {result['simulator']}",

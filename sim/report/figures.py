@@ -43,7 +43,7 @@ def _style(grid: bool = True):
 def _svg(figure: Figure) -> str:
     """SVG text without the XML head, so that it can stand inside HTML."""
     text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    figure.savefig(text, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     return text.getvalue().split("?>", 1)[1].split('.dtd">', 1)[1].strip()
 
 

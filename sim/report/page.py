@@ -26,6 +26,8 @@ NOTES = {
 }
 
 
+_UNITS = {"nJ": ("nJ", "µJ", "mJ", "J"), "ms": ("ms", "s")}
+"""Units in steps of 1000."""
 DASH = "\N{EN DASH}"
 THIN_SPACE = "\N{NARROW NO-BREAK SPACE}"
 
@@ -55,10 +57,13 @@ def count(value: int | None) -> str:
 
 
 def figure(value: float | None, unit: str = "") -> str:
-    """A measured quantity to three digits."""
+    """A measured quantity to three digits, an energy or time in the unit that keeps it below 1000."""
     if value is None:
         return DASH
-    return f"{count(round(value)) if abs(value) >= 1000 else f'{value:.3g}'} {unit}".strip()
+    steps = _UNITS.get(unit, (unit,))
+    while abs(value) >= 1000 and len(steps) > 1:
+        value, steps = value / 1000, steps[1:]
+    return f"{count(round(value)) if abs(value) >= 1000 else f'{value:.3g}'} {steps[0]}".strip()
 
 
 def accuracy_text(result: dict[str, Any], method: str) -> str:

@@ -4,6 +4,7 @@ import importlib.metadata
 import io
 import json
 import platform
+import zipfile
 import zlib
 from dataclasses import asdict
 from pathlib import Path
@@ -104,6 +105,7 @@ def result_json(result: MainResult) -> dict[str, Any]:
             for name, done in (("transfer", transfer), ("online", online), ("program_verify", result.program_verify))
         },
         "array_utilisation": _utilisation(result),
+        "array_stretch": _stretch(result),
         "samples_per_s": {"golden": result.first.samples_per_s, "rtl": rtl_samples_per_s(rtl) if rtl else None},
         "rtl": _rtl(result),
         "seeds": list(run.seeds),
@@ -119,6 +121,14 @@ def _utilisation(result: MainResult) -> float | None:
         return None
     outcome = result.rtl.result
     return array_utilisation(result.run.params, outcome.registers, outcome.counters["online"])
+
+
+def _stretch(result: MainResult) -> float | None:
+    """Share of the elapsed cycles that the array took beyond its programmed times."""
+    if result.rtl is None:
+        return None
+    online = result.rtl.result.counters["online"]
+    return online["STRETCH"] / online["ELAPSED"]
 
 
 def rtl_samples_per_s(found: CosimResult) -> float:
@@ -173,9 +183,10 @@ def load_result(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         raise InputError(f"is not a result of format {FORMAT}", source=str(path))
     path = folder / ARRAYS
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # from memory: numpy leaves a broken file open
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             return result, {name: file[name] for name in ARRAY_NAMES}
     except FileNotFoundError:
         raise InputError("no such file", source=str(path)) from None
-    except (OSError, ValueError, KeyError, EOFError, zlib.error) as error:
+    except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise InputError(f"cannot be read: {error}", source=str(path)) from None

@@ -1,0 +1,112 @@
+"""`crosstrain train` and `crosstrain report`."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from spec.run_file import load_run
+
+ACCURACIES = {"software", "open_loop", "hybrid", "last_layer", "program_verify"}
+
+
+@pytest.fixture
+def finished(program, config, tmp_path):
+    """Folder of a finished run without RTL, and its result."""
+    out = tmp_path / "out"
+    outcome = program("train", "--config", config, "--no-rtl", "--out", out)
+    assert outcome.status == 0, outcome.err
+    assert "Hybrid" in outcome.out and str(out / "report.html") in outcome.out.replace("\n", "")
+    return out, json.loads((out / "result.json").read_text())
+
+
+def test_result_says_what_was_run_and_what_came_out(finished):
+    out, result = finished
+    assert {path.name for path in out.iterdir()} == {"result.json", "report.html", "arrays.npz", "run.toml"}
+    assert result["rule"] == "accumulate" and result["device"] == "AlOx/HfO2" and result["seeds"] == [3, 4]
+    assert result["params"]["name"] == "TINY" and result["samples"] == load_samples(result)
+    assert set(result["accuracy"]) == ACCURACIES
+    assert all(0 <= share <= 1 for share in result["accuracy"].values())
+    assert {len(values) for values in result["accuracy_per_seed"].values()} == {2}
+    assert set(result["pulses"]) == {"transfer", "online_up", "online_down", "program_verify"}
+    assert result["verify_reads"]["online"] == 0 < result["verify_reads"]["program_verify"]
+    assert result["samples_per_s"]["golden"] > 0
+    assert {"python", "numpy", "amaranth", "crosstrain"} <= set(result["versions"])
+    for name in ("mismatches", "array_utilisation", "simulator", "rtl"):
+        assert result[name] is None, "there was no RTL"
+
+
+def load_samples(result: dict) -> int:
+    return result["data_samples"]["train"]
+
+
+def test_run_file_repeats_the_run(finished, program, tmp_path):
+    out, result = finished
+    again = tmp_path / "again"
+    assert program("train", "--config", out / "run.toml", "--no-rtl", "--out", again).status == 0
+    repeated = json.loads((again / "result.json").read_text())
+    timed = {"samples_per_s"}
+    assert {k: v for k, v in repeated.items() if k not in timed} == {
+        k: v for k, v in result.items() if k not in timed
+    }
+    assert load_run(again / "run.toml") == load_run(out / "run.toml")
+
+
+def test_report_needs_nothing_but_itself(finished):
+    page = (finished[0] / "report.html").read_text()
+    # namespaces of SVG are names, not addresses
+    addresses = set(re.findall(r"""["'(]((?:https?:)?//[^"')\s]+)""", page)) - {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
+    assert not addresses
+    assert not re.search(r"<(script|link|iframe)\b", page)
+    assert all(source.startswith(("data:", "#")) for source in re.findall(r'(?:src|href)="([^"]*)"', page))
+    assert page.count("<svg") == 5
+    assert "abstract" in page and "analog" in page and "digital" in page
+
+
+def test_report_is_drawn_again_from_the_files(finished, program):
+    page = finished[0] / "report.html"
+    first = page.read_text()
+    page.unlink()
+    assert program("report", finished[0]).status == 0
+    assert page.read_text() == first
+
+
+def test_pulses_of_the_figures_are_all_of_the_pulses(finished):
+    out, result = finished
+    with np.load(out / "arrays.npz") as arrays:
+        up, down = result["pulses"]["online_up"], result["pulses"]["online_down"]
+        assert arrays["per_cell"].sum(axis=(0, 1)).tolist() == [up, down]
+        assert (arrays["chunk_up"].sum(), arrays["chunk_down"].sum()) == (up, down)
+        assert arrays["chunk_ends"][-1] == result["samples"]
+
+
+def test_options_change_what_the_run_file_says(program, config, tmp_path):
+    out = tmp_path / "out"
+    options = ("--device", "EpiRAM", "--rule", "counter", "--seeds", 1)
+    # the file's threshold is in the other rule's units: 16 counts
+    config.write_text(config.read_text().replace("4096", "16"))
+    assert program("train", "--config", config, *options, "--no-rtl", "--out", out).status == 0
+    result = json.loads((out / "result.json").read_text())
+    assert (result["device"], result["rule"], result["seeds"]) == ("EpiRAM", "counter", [0])
+
+
+@pytest.mark.slow
+def test_rtl_runs_the_first_seed_without_a_mismatch(program, config, tmp_path):
+    out = tmp_path / "out"
+    outcome = program("train", "--config", config, "--out", out)
+    assert outcome.status == 0, outcome.err
+    result = json.loads((out / "result.json").read_text())
+    assert result["mismatches"] == 0 and result["simulator"] == "verilator"
+    assert result["rtl"]["samples"] == result["samples"] and result["rtl"]["whole_epoch"]
+    assert min(result["rtl"]["online_up"], result["rtl"]["online_down"]) >= 20, "proves little"
+    assert (result["rtl"]["online_up"], result["rtl"]["online_down"]) == (
+        result["pulses"]["online_up"],
+        result["pulses"]["online_down"],
+    )
+    assert result["rtl"]["hybrid_accuracy"] == result["accuracy_per_seed"]["hybrid"][0]
+    assert 0 < result["array_utilisation"] <= 1
+    assert result["samples_per_s"]["rtl"] > 0
