@@ -5,11 +5,13 @@ The validation samples are taken from what is not test data; thresholds are chos
 
 import gzip
 import hashlib
+import io
 import shutil
 import struct
 import subprocess
 import tarfile
 import tempfile
+import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -206,13 +208,14 @@ def _parse_idx(data: bytes) -> np.ndarray:
 def _load_npz(path: Path) -> Dataset:
     names = ("x_train", "y_train", "x_test", "y_test")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # from memory: numpy leaves a broken file open
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             arrays = {name: file[name] for name in names}
     except FileNotFoundError:
         raise InputError("no such file", source=str(path)) from None
     except KeyError:
         raise InputError(f"must hold {', '.join(names)}", source=str(path)) from None
-    except (OSError, ValueError, EOFError, zlib.error, struct.error) as error:
+    except (OSError, ValueError, EOFError, zlib.error, struct.error, zipfile.BadZipFile) as error:
         raise InputError(f"not a readable .npz file ({error})", source=str(path)) from None
     for part in ("train", "test"):
         x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
@@ -222,7 +225,9 @@ def _load_npz(path: Path) -> Dataset:
                 source=str(path),
                 key=f"x_{part}",
             )
-        if y.shape != (len(x),) or y.dtype.kind not in "iu" or len(y) == 0 or y.min() < 0:
+        if len(x) == 0:
+            raise InputError("holds no samples", source=str(path), key=f"x_{part}")
+        if y.shape != (len(x),) or y.dtype.kind not in "iu" or y.min() < 0:
             raise InputError(
                 f"must be {len(x)} labels >= 0 of an integer type", source=str(path), key=f"y_{part}"
             )
