@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from pathlib import Path
 
 from amaranth.back import rtlil, verilog
 from amaranth.lib.wiring import Component
+
+_COMBINATIONAL = """\
+`ifdef __ICARUS__
+`define STARTED reg \\$started = 1'b0; initial #0 \\$started = 1'b1;
+`define COMBINATIONAL always @* begin if (\\$started ) begin end
+`else
+`define STARTED
+`define COMBINATIONAL always_comb begin
+`endif
+"""
 
 
 def to_systemverilog(
@@ -30,7 +41,7 @@ def to_systemverilog(
         strip_internal_attrs=not source_attributes,
         write_verilog_opts=["-sv"],
     )
-    return _write(Path(path), text)
+    return _write(Path(path), _for_icarus(text))
 
 
 def to_rtlil(component: Component, name: str, path: str | Path, *, source_attributes: bool = False) -> Path:
@@ -39,6 +50,15 @@ def to_rtlil(component: Component, name: str, path: str | Path, *, source_attrib
     Raises TypeError when `component` has no signature.
     """
     return _write(Path(path), _rtlil(component, name, source_attributes))
+
+
+def _for_icarus(text: str) -> str:
+    """Write `always_comb` as a macro, which for Icarus is `always @*` with an event of its own at time 0.
+
+    Icarus 11 may evaluate blocks of `always_comb` at time 0 for ever (its issue 508); larger designs do.
+    """
+    text = re.sub(r"^(module [^;]*;)$", r"\1\n  `STARTED", text, flags=re.MULTILINE)
+    return _COMBINATIONAL + text.replace("  always_comb begin\n", "  `COMBINATIONAL\n")
 
 
 def _rtlil(component: Component, name: str, source_attributes: bool) -> str:

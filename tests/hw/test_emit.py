@@ -66,8 +66,10 @@ def test_ports_of_nested_signatures(tmp_path):
     ):
         assert port in text
     assert "module delay(" in text
-    assert "always_comb" in text
-    assert "always @*" not in text
+    body = text[text.index("module delay(") :]
+    assert "`COMBINATIONAL" in body
+    assert "always_comb" not in body
+    assert "always @*" not in body
 
 
 def test_source_attributes(tmp_path):
