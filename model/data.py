@@ -199,7 +199,7 @@ def _read_idx_archive(archive: Path, members: dict[str, str]) -> dict[str, np.nd
 
 def _parse_idx(data: bytes) -> np.ndarray:
     """An IDX file of bytes: two zero bytes, type 8, the number of dimensions, each big-endian, then the data."""
-    if data[:3] != b"\0\0\x08":
+    if data[:3] != b"\0\0\x08" or len(data) < 4:
         raise ValueError("not an IDX file of bytes")
     shape = struct.unpack_from(f">{data[3]}I", data, 4)
     return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape)

@@ -2,7 +2,7 @@
 
     data = "digits"                 a set that ships or is fetched, or an .npz file
     params = "DIGITS"               an instance, a file, or a table [params] (spec/params.py)
-    device = "AlOx/HfO2"            a preset, a file, or a table [device] (spec/device_file.py)
+    device = "EpiRAM"               a preset, a file, or a table [device] (spec/device_file.py)
     rule = "accumulate"
     threshold = "auto"              or a number; "auto" chooses on the validation split
     margin = "auto"                 or a number, in 1/127 of the output range
@@ -132,8 +132,8 @@ def default_run(data: str) -> RunSpec:
 
 
 _DEFAULTS: dict[str, tuple[str, str, OfflineSettings, dict]] = {
-    "digits": ("DIGITS", "AlOx/HfO2", OfflineSettings(epochs=100, batch=20), {}),
-    "mnist": ("MNIST", "AlOx/HfO2", OfflineSettings(epochs=12, batch=100), {}),
+    "digits": ("DIGITS", "EpiRAM", OfflineSettings(epochs=100, batch=20), {}),
+    "mnist": ("MNIST", "EpiRAM", OfflineSettings(epochs=12, batch=100), {}),
 }
 
 
