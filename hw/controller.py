@@ -121,7 +121,7 @@ class Controller(wiring.Component):
             self.sar_adc.compare.eq(macro.compare),
         ]
         link(m, self.sar_adc.o, self.activation.i)
-        inlet, outlet = self._fifo(m, "hidden_fifo", HiddenCodes(p), p.adc_groups + 1)
+        inlet, outlet = self._fifo(m, "hidden_fifo", HiddenCodes(p), p.adc_groups + 2)
         link(m, self.activation.o, inlet)
         link(m, outlet, self.upper_layer.i)
         link(m, self.upper_layer.o, self.margin_error.i)
@@ -297,7 +297,7 @@ class Controller(wiring.Component):
             c.readout.eq(self.sequencer.readout),
             c.active.eq(self.sequencer.run_active),
             c.converting.eq(self.sar_adc.busy),
-            c.stretched.eq(self.sequencer.stretched),
+            c.stretched.eq(self.sequencer.stretched | self.driver.waiting),
             c.clipped.eq(self.activation.clipped & read_ahead.replicate(len(c.clipped))),
         ]
         registers = ("SAMPLES_DONE", "CORRECT", "UPDATES", "CLIPPED", "INTEGRATES", "STROBES", "PULSES_UP",

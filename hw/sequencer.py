@@ -120,10 +120,10 @@ class Sequencer(wiring.Component):
                 m.next = "DRAIN"
             with m.Elif(self.loaded & ~self.adc_busy & self.array_ready & ~self.pulses_busy & due):
                 m.d.comb += self.integrate.eq(1)
-                m.d.sync += [reads.eq(reads + 1), integrating.eq(1)]
+                m.d.sync += [reads.eq(reads + 1), integrating.eq(0)]
                 m.next = "INTEGRATE"
         with m.State("INTEGRATE"):
-            overdue = integrating >= self.integrate_cycles
+            overdue = integrating > self.integrate_cycles  # the gate's register comes first
             m.d.comb += self.stretched.eq(overdue & ~self.array_ready)
             m.d.sync += integrating.eq(Mux(overdue, integrating, integrating + 1))
             with m.If(self.fault):

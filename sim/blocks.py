@@ -12,7 +12,8 @@ from types import ModuleType
 from amaranth.lib import wiring
 
 from sim import harness
-from sim.cases import Outputs, Pick, host, read_path, write_path
+from sim.cases import Outputs, Pick, host, pulses, read_path, write_path
+from sim.pulse_harness import PulseGateHarness
 from sim.simulation import Case, Event
 from spec.params import INSTANCES, HwParams
 
@@ -73,6 +74,8 @@ BLOCKS = (
     Block("update_rule", write_path),
     Block("commit_queue", write_path, harness=harness.CommitQueueHarness),
     Block("pulse_scheduler", write_path, events={"done": Event(("done",))}),
+    Block("pulse_driver", pulses, events=pulses.PULSE_DRIVER_EVENTS),
+    Block("pulse_gate", pulses, harness=PulseGateHarness),
     Block("weight_load", host, harness=harness.WeightLoadHarness, unstalled=("o",)),
     Block("register_file", host, events=host.REGISTER_EVENTS),
 )

@@ -37,9 +37,9 @@ class Fault(IntEnum):
 
 FAULT_DOC = {
     Fault.UP_AND_DOWN: "a strobe was asked to pulse both devices of one pair",
-    Fault.BUSY_ARRAY: "a strobe was asked for during integrate or convert",
+    Fault.BUSY_ARRAY: "a strobe, integrate or erase was asked for while the array was in use",
     Fault.WIDTH: "a strobe was held longer than the pulse width allows; it was cut",
-    Fault.REPEAT: "in training, a second strobe of a row within one sample, or a row out of order",
+    Fault.REPEAT: "a strobe outside its turn: outside a run or a sample's commit, a row again or out of order, depressing in training",
     Fault.COUNT_CAP: "in transfer, more strobes of one row than COUNT_CAP",
     Fault.STROBE_CAP: "the strobes of the run reached STROBE_CAP",
     Fault.GUARD: "a strobe came closer to the last one, or to a line change, than the guard time",

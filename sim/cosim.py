@@ -1,0 +1,180 @@
+"""Co-simulation: a job on the RTL in a simulator, each operation compared with the golden model as it goes."""
+
+import fcntl
+import pickle
+import re
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from amaranth.lib import wiring
+from cocotb_test.simulator import run as run_simulator
+
+from hw.emit import to_systemverilog
+from hw.top import EmulatedTop
+from model.record import RunRecord
+from model.training.hybrid import HybridJob
+from sim.stimulus import Stimulus, enough, make_stimulus
+from sim.toolchain import prepare
+from sim.waves import keep_waveform
+from spec.device_file import DeviceSpec
+from spec.params import HwParams
+
+SIMULATORS = ("verilator", "icarus")
+BUILD = Path("build") / "cosim"
+TOP = "crosstrain"
+POLL_SECONDS = 0.1
+
+Progress = Callable[[str, int, int], None]
+"""Called with a phase's name, what is done of it, and its total."""
+
+
+def file_name(text: str) -> str:
+    """A text as part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9.]+", "_", text).strip("_").lower()
+
+
+class SimulationError(RuntimeError):
+    """The simulator could not be built, or the bench died; the message has its last lines."""
+
+
+@dataclass
+class CosimResult:
+    """What a co-simulation found.  `result`: what the job returned on the RTL."""
+
+    result: Any
+    mismatches: int
+    differences: list[str]
+    counters: dict[str, int]
+    """All of the hardware's counters at the end, those of time too."""
+    seconds: float
+    """Time in the simulation, without building."""
+    cycles: int
+    """Clock cycles simulated."""
+    waveform: Path | None = None
+    coverage: dict[str, int] = field(default_factory=dict)
+    """How often a path was taken that a run without it would say nothing about."""
+
+    @property
+    def vacuous(self) -> bool:
+        """True when the training run had too few pulses in either direction to prove anything."""
+        return not (isinstance(self.result, RunRecord) and enough(self.result))
+
+
+def cosim_random(
+    params: HwParams,
+    device: DeviceSpec,
+    rule: str,
+    simulator: str,
+    samples: int,
+    seed: int,
+    *,
+    waves: bool = False,
+    progress: Progress | None = None,
+) -> CosimResult:
+    """A random short job (sim/stimulus.py) on any legal hardware.  Raises `SimulationError`."""
+    stimulus = make_stimulus(params, device, rule, samples, seed)
+    name = f"{params.name}-{file_name(device.name)}-{rule}-seed{seed}-{simulator}"
+    return run_cosim(
+        stimulus, simulator, waves=waves, waves_to=Path("build") / "waves" / name, progress=progress
+    )
+
+
+def run_cosim(
+    job: HybridJob | Stimulus,
+    simulator: str,
+    *,
+    waves: bool = False,
+    waves_to: Path | None = None,
+    progress: Progress | None = None,
+    top: Callable[[HwParams], wiring.Component] = EmulatedTop,
+    variant: str = "",
+) -> CosimResult:
+    """Run a job in a simulator beside the golden model.
+
+    top, variant: another design in place of the emulated top, and a name that keeps its build apart.
+    waves, waves_to: keep a waveform under this name, without a suffix.  The simulator's build is kept under build/cosim
+    per hardware, simulator and waves.  Raises `SimulationError`.
+    """
+    prepare()
+    parts = (job.params.name, f"{job.params.hash32:08x}", simulator, "waves" if waves else "", variant)
+    build = BUILD / "-".join(filter(None, parts))
+    build.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=build, prefix="run-") as name, open(build / "lock", "w") as lock:
+        folder = Path(name).resolve()
+        (folder / "job.pickle").write_bytes(pickle.dumps(job))
+        (folder / "progress").touch()
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one build at a time, until the bench is running
+        source = to_systemverilog(top(job.params), TOP, build / f"{TOP}.sv")
+        thread = _Simulator(simulator, source, build, folder, waves)
+        thread.start()
+        _follow(thread, folder / "progress", lambda: fcntl.flock(lock, fcntl.LOCK_UN), progress)
+        found = _result(folder / "result.pickle", f"{simulator} on {job.params.name}", thread.failure)
+        if waves:
+            found.waveform = keep_waveform(build, folder, simulator, waves_to, job.params)
+        return found
+
+
+def _result(file: Path, what: str, failure: str) -> CosimResult:
+    if not file.exists():
+        raise SimulationError(f"{what}: {failure or 'the bench ended early'}")
+    found = pickle.loads(file.read_bytes())
+    if isinstance(found, str):
+        raise SimulationError(f"{what}: {found}")
+    return found
+
+
+class _Simulator(threading.Thread):
+    """Builds and runs the bench; cocotb-test ends with SystemExit where a tool fails."""
+
+    def __init__(self, simulator: str, source: Path, build: Path, folder: Path, waves: bool):
+        super().__init__(daemon=True)
+        self.failure = ""
+        self._arguments = {
+            "simulator": simulator,
+            "verilog_sources": [str(source.resolve())],
+            "toplevel": TOP,
+            "module": "sim.tb_cosim",
+            "sim_build": str(build.resolve()),
+            "timescale": "1ns/1ps",
+            "waves": waves and simulator == "icarus",
+            "plus_args": ["--trace", "--trace-file", str(folder / "waves.vcd")]
+            if waves and simulator == "verilator"
+            else [],
+            "extra_args": _verilator_arguments(waves) if simulator == "verilator" else [],
+            "extra_env": {"CROSSTRAIN_COSIM": str(folder)},
+        }
+
+    def run(self) -> None:
+        try:
+            run_simulator(**self._arguments)
+        except (Exception, SystemExit) as error:
+            self.failure = str(error)
+
+
+def _verilator_arguments(waves: bool) -> list[str]:
+    return ["-Wno-fatal", "-O3", *(["--trace", "--trace-structs"] if waves else [])]
+
+
+def _follow(
+    thread: threading.Thread, file: Path, started: Callable[[], None], progress: Progress | None
+) -> None:
+    """Pass the bench's progress lines on until it ends; `started` is called at the first."""
+    running = False
+    with file.open() as lines:
+        while True:
+            alive = thread.is_alive()
+            for line in lines:
+                if not running:
+                    running = True
+                    started()
+                if progress:
+                    phase, done, total = line.rstrip("\n").split("\t")
+                    progress(phase, int(done), int(total))
+            if not alive:
+                return
+            time.sleep(POLL_SECONDS)

@@ -1,0 +1,103 @@
+"""Step and compare: one job drives the golden model and the RTL, and every result of the two is compared."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from model.controller.counters import COUNTERS
+from model.controller.update_rule import ACCUMULATE
+from model.record import RunRecord
+from sim.scoreboard import differences
+from spec.numerics import signed_limit
+from spec.registers import Mode
+
+
+@dataclass
+class Comparison:
+    """Differences so far: their number, and the first of each operation as a line of text."""
+
+    mismatches: int = 0
+    lines: list[str] = field(default_factory=list)
+
+    def add(self, operation: str, count: int, line: str) -> None:
+        self.mismatches += count
+        self.lines.append(f"{operation}: {line}")
+
+
+class PairedController:
+    """The coroutines of the host driver, each executed on both sides; returns what the RTL gave.
+
+    golden: `GoldenController`; rtl: `RtlController`.  Differences go to `comparison`, and the run goes on.
+    """
+
+    def __init__(self, golden: Any, rtl: Any, comparison: Comparison):
+        self.golden, self.rtl, self.comparison = golden, rtl, comparison
+        self.coverage = {"clipped codes": 0, "saturated weights": 0}
+        self._runs = 0
+
+    async def _both(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        expected = await getattr(self.golden, method)(*args)
+        return expected, await getattr(self.rtl, method)(*args, **kwargs)
+
+    async def configure(self, **registers: int) -> None:
+        await self.golden.configure(**registers)
+        await self.rtl.configure(**registers)
+
+    async def load_weights(self, weights: np.ndarray) -> None:
+        await self._both("load_weights", weights)
+
+    async def erase(self) -> None:
+        await self._both("erase")
+
+    async def clear_memory(self) -> None:
+        await self._both("clear_memory")
+
+    async def clear_counters(self) -> None:
+        await self._both("clear_counters")
+
+    async def counters(self) -> dict[str, int]:
+        expected, got = await self._both("counters")
+        for name in COUNTERS:
+            if expected[name] != got[name]:
+                self.comparison.add("counters", 1, f"{name}: expected {expected[name]}, got {got[name]}")
+        return got
+
+    async def conductances(self, **kwargs: Any) -> np.ndarray:
+        expected, got = await self._both("conductances", **kwargs)
+        wrong = np.argwhere(expected != got)
+        if len(wrong):
+            row, column, minus = wrong[0]
+            where = f"row {row}, column {column}, G{'-' if minus else '+'}"
+            values = f"expected {expected[*wrong[0]]}, got {got[*wrong[0]]}"
+            self.comparison.add("conductances", len(wrong), f"{where}: {values}")
+        return got
+
+    async def transfer(self, counts: np.ndarray, **kwargs: Any) -> RunRecord:
+        expected, got = await self._both("transfer", counts, **kwargs)
+        self._compare("transfer", expected.trace, got.trace)
+        return got
+
+    async def run(
+        self, mode: Mode, pixels: np.ndarray, labels: np.ndarray, *, trace: bool = False, **kwargs: Any
+    ) -> RunRecord:
+        """All stages are compared; the traces are kept if `trace`."""
+        self._runs += 1
+        expected = await self.golden.run(mode, pixels, labels, trace=True)
+        got = await self.rtl.run(mode, pixels, labels, trace=True, **kwargs)
+        self._compare(f"run {self._runs} ({mode.name.lower()})", expected.trace, got.trace)
+        self._cover(expected)
+        return got if trace else RunRecord(got.predictions, got.updates, got.strobes)
+
+    def _cover(self, record: RunRecord) -> None:
+        """Count what only some runs reach: codes at full scale, update memory at its limit."""
+        s = self.golden.settings
+        limit = signed_limit(s.accumulator_bits if s.rule == ACCUMULATE else s.counter_bits)
+        at_full_scale = np.array(record.trace["adc"]) == signed_limit(s.adc_bits)
+        self.coverage["clipped codes"] += int(at_full_scale.sum())
+        self.coverage["saturated weights"] = int((np.abs(self.golden.state.memory) == limit).sum())
+
+    def _compare(self, operation: str, expected: dict, got: dict) -> None:
+        found = differences(expected, got)
+        if found:
+            self.comparison.add(operation, len(found), str(found[0]))

@@ -1,0 +1,134 @@
+"""A short job for any legal hardware: random weights, pulses and samples, all of it from one seed.
+
+It is not meant to learn; it is meant to reach every path.  Ranges and thresholds are chosen on the golden model so
+that column codes clip and pulses come in both directions, where the hardware is able to.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from model.device.compile import compile_device
+from model.device.laws import pulses_to_reach
+from model.record import RunRecord
+from model.system import GoldenController, run
+from spec.device_file import DeviceSpec
+from spec.device_image import DeviceImage
+from spec.params import RULES, HwParams
+from spec.registers import Mode
+
+ENOUGH_PULSES = 20
+"""A run with fewer online pulses in either direction proves little: it is vacuous."""
+
+_NOMINAL_READ_POWER = 0.3
+_CLIPPED_QUANTILE = 0.97
+_INFERENCES = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Stimulus:
+    """What one short run is fed with; register values by name."""
+
+    params: HwParams
+    image: DeviceImage
+    counts: np.ndarray  # int32[rows, columns]
+    weights: np.ndarray  # int32[columns + 1, classes]
+    registers: dict[str, int]
+    pixels: np.ndarray  # uint8[samples, inputs]
+    labels: np.ndarray  # int64[samples]
+
+
+async def exercise(ctl: Any, stimulus: Stimulus, *, progress=None) -> RunRecord:
+    """Transfer, infer, train, infer, read out; returns the record of the training run."""
+    s = stimulus
+    few = slice(0, _INFERENCES)
+    await ctl.clear_counters()
+    await ctl.configure(**s.registers)
+    await ctl.load_weights(s.weights)
+    await ctl.erase()
+    await ctl.transfer(s.counts)
+    await ctl.run(Mode.INFER, s.pixels[few], s.labels[few])
+    await ctl.clear_memory()
+    record = await ctl.run(Mode.TRAIN, s.pixels, s.labels, trace=True, progress=progress)
+    await ctl.run(Mode.INFER, s.pixels[few], s.labels[few])
+    await ctl.counters()
+    await ctl.conductances()
+    return record
+
+
+def make_stimulus(params: HwParams, device: DeviceSpec, rule: str, samples: int, seed: int) -> Stimulus:
+    """The stimulus of one seed.  Deterministic; tries thresholds from large to small until pulses are enough."""
+    rng = np.random.default_rng(seed)
+    image = compile_device(
+        device, device.nonideal, params.state_bits, seed, _NOMINAL_READ_POWER, params.read_bits
+    )
+    pixels = rng.integers(0, 256, (samples, params.inputs)) * (rng.random((samples, params.inputs)) < 0.4)
+    stimulus = Stimulus(
+        params=params,
+        image=image,
+        counts=_counts(rng, params, device),
+        weights=_weights(rng, params),
+        registers={},
+        pixels=pixels.astype(np.uint8),
+        labels=rng.integers(0, params.classes, samples),
+    )
+    best = stimulus
+    for registers in _settings(rng, stimulus, rule):
+        best = replace(stimulus, registers=registers)
+        if enough(run(exercise(GoldenController(params, image), best))):
+            break
+    return best
+
+
+def enough(record: RunRecord) -> bool:
+    """Whether a run had enough pulses in each direction."""
+    return min(record.strobes.pulses_up, record.strobes.pulses_down) >= ENOUGH_PULSES
+
+
+def _counts(rng: np.random.Generator, params: HwParams, device: DeviceSpec) -> np.ndarray:
+    """Random pulse counts, G+ twice as often as G-, so that most columns have a positive sum."""
+    share = rng.random((params.rows, params.columns))
+    sign = np.where(rng.random(share.shape) < 2 / 3, 1, -1)
+    limit = (1 << (params.count_bits - 1)) - 1
+    return np.clip(sign * pulses_to_reach(device, share), -limit, limit).astype(np.int32)
+
+
+def _weights(rng: np.random.Generator, params: HwParams) -> np.ndarray:
+    limit = (1 << (params.weight_bits - 1)) - 1
+    return rng.integers(-limit, limit + 1, (params.upper_rows, params.classes)).astype(np.int32)
+
+
+def _lsb(stimulus: Stimulus) -> int:
+    """A range in which some column codes clip, from the sums of a scratch array."""
+    golden = GoldenController(stimulus.params, stimulus.image)
+    run(golden.transfer(stimulus.counts))
+    full = stimulus.params.dac_full_scale
+    codes = [np.append(pixels.astype(np.int64) * full // 255, full) for pixels in stimulus.pixels[:8]]
+    sums = np.concatenate([golden.macro.integrate(c) for c in codes])
+    positive = sums[sums > 0]
+    top = float(np.quantile(positive, _CLIPPED_QUANTILE)) if len(positive) else 1.0
+    return max(1, int(top / stimulus.params.adc_limit))
+
+
+def _settings(rng: np.random.Generator, stimulus: Stimulus, rule: str):
+    """Register values to try, in order: first a margin that not all samples fall below, then one that all do."""
+    p = stimulus.params
+    bits = p.accumulator_bits if rule == "accumulate" else p.counter_bits
+    common = {
+        "RULE": RULES.index(rule),
+        "LSB": _lsb(stimulus),
+        "LOGIT_SHIFT": max(0, p.logit_acc_bits - p.logit_bits - 2),
+        "DOUBLE_FIRST": len(stimulus.pixels) // 2,
+        "DOUBLE_SECOND": len(stimulus.pixels) * 3 // 4,
+        "X_THRESHOLD": p.dac_full_scale // 3,
+        "DELTA_THRESHOLD": max(1, p.delta_limit // 8),
+        "PULSE": int(rng.integers(1, min(6, p.pulse_max_cycles) + 1)),
+        "GUARD": int(rng.integers(1, 4)),
+        "INTEGRATE": int(rng.integers(1, 20)),
+        "WRITE": int(rng.integers(0, 1 << 8)) << 1,
+    }
+    all_below = 2 * p.logit_limit + 1
+    for margin in (all_below // 4 + 1, all_below):
+        for exponent in range(min(bits, 30) - 1, -1, -2):
+            yield common | {"MARGIN": margin, "THRESHOLD": 1 << exponent}
