@@ -156,6 +156,8 @@ def _run(values: dict, source: str) -> RunSpec:
         changes["seeds"] = tuple(values["seeds"]) if isinstance(values["seeds"], list) else values["seeds"]
     if "params" in values:
         changes["params"] = _named(values["params"], "params", load, from_dict)
+        built_in = changes["params"].rules
+        changes.setdefault("rule", default.rule if default.rule in built_in else built_in[0])
     if "device" in values:
         changes["device"] = _named(values["device"], "device", load_device, device_from_dict)
         changes["nonideal"] = changes["device"].nonideal
