@@ -229,8 +229,8 @@ class Controller(wiring.Component):
         ]
         with m.If(self.sequencer.readout_done):
             m.d.sync += [
-                field("DEBUG_PLUS").eq(self.macro.readout_plus),
-                field("DEBUG_MINUS").eq(self.macro.readout_minus),
+                field("DEBUG_STATE", "plus").eq(self.macro.readout_plus),
+                field("DEBUG_STATE", "minus").eq(self.macro.readout_minus),
             ]
         with m.If(field("DEBUG_ADDRESS", "valid")):
             m.d.sync += [

@@ -207,14 +207,14 @@ class Host:
         await self._idle()
         await self.configure(MODE=Mode.DEBUG)
         (_, row_at), (_, column_at) = _find("DEBUG_ADDRESS", "row"), _find("DEBUG_ADDRESS", "column")
+        state_mask = _mask(p.state_bits)
+        (_, plus_at), (_, minus_at) = _find("DEBUG_STATE", "plus"), _find("DEBUG_STATE", "minus")
         for row in range(p.rows):
             for column in range(p.columns):
                 await self.bus.write(ADDRESS["DEBUG_ADDRESS"], row << row_at | column << column_at)
                 await self._idle()
-                states[row, column] = (
-                    await self.read_field("DEBUG_PLUS"),
-                    await self.read_field("DEBUG_MINUS"),
-                )
+                word = await self.bus.read(ADDRESS["DEBUG_STATE"])
+                states[row, column] = word >> plus_at & state_mask, word >> minus_at & state_mask
             if progress:
                 progress(1)
         await self.configure(MODE=Mode.INFER)

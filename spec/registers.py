@@ -121,8 +121,10 @@ REGISTERS: tuple[Register, ...] = (
         Field("row", 16, "row of the pair"),
         Field("column", 16, "column of the pair"),
     )),
-    _value("DEBUG_PLUS", _RO, 16, "state of G+ at DEBUG_ADDRESS"),
-    _value("DEBUG_MINUS", _RO, 16, "state of G- at DEBUG_ADDRESS"),
+    Register("DEBUG_STATE", _RO, "the pair that DEBUG_ADDRESS read out, when no longer busy", (
+        Field("plus", 16, "state of G+"),
+        Field("minus", 16, "state of G-"),
+    )),
     _value("SAMPLES_DONE", _RO, 32, "counter: samples with a prediction"),
     _value("CORRECT", _RO, 32, "counter: predictions that equal the label"),
     _value("UPDATES", _RO, 32, "counter: samples whose margin asked for an update"),

@@ -61,7 +61,7 @@ class FakeBus:
             self.weights.append(fields["value"])
         elif event == "DEBUG_ADDRESS" and self.stored["MODE"] == Mode.DEBUG:
             pair = run(self.golden.conductances())[fields["row"], fields["column"]]
-            self.inputs["DEBUG_PLUS"], self.inputs["DEBUG_MINUS"] = map(int, pair)
+            self.inputs["DEBUG_STATE"] = int(pair[0]) | int(pair[1]) << 16
             self._begin(0)
         for name in (name for name, bit in fields.items() if event == "CONTROL" and bit):
             getattr(self, f"_{name}")()

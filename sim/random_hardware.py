@@ -1,0 +1,50 @@
+"""Random legal hardware, for co-simulations of what nobody would choose by hand."""
+
+import numpy as np
+
+from spec.params import RULES, HwParams
+
+LIMITS = {
+    "rows": 300, "columns": 64, "classes": 12, "dac_load_lanes": 16, "sar_settle_cycles": 3, "cmp_latency_cycles": 2,
+    "macs": 20, "queue_depth": 40, "guard_min_cycles": 3,
+}  # fmt: skip
+"""Largest values to draw; other ranges are those of the parameters."""
+
+
+def random_hardware(seed: int) -> HwParams:
+    """Legal parameters from a seed: rows 1-300, columns 1-64, every width, odd sizes, narrow memories half the time."""
+    rng = np.random.default_rng(seed)
+
+    def upto(high: int, low: int = 1) -> int:
+        return int(rng.integers(low, high + 1))
+
+    columns = upto(LIMITS["columns"])
+    state_bits = upto(16, 8)
+    rules = (RULES, RULES[:1], RULES[1:])[seed % 3]
+    return HwParams(
+        name=f"RANDOM{seed}",
+        rows=upto(LIMITS["rows"]),
+        columns=columns,
+        classes=upto(LIMITS["classes"], 2),
+        dac_bits=upto(8),
+        dac_load_lanes=upto(LIMITS["dac_load_lanes"]),
+        adc_bits=upto(10, 3),
+        adc_channels=upto(columns),
+        sar_settle_cycles=upto(LIMITS["sar_settle_cycles"]),
+        cmp_latency_cycles=upto(LIMITS["cmp_latency_cycles"], 0),
+        macs=upto(LIMITS["macs"]),
+        weight_bits=upto(8, 3),
+        logit_bits=upto(16, 4),
+        delta_bits=upto(10, 3),
+        rules=rules,
+        update_columns=upto(min(columns, 64)),
+        accumulator_bits=upto(14, 8) if rng.random() < 0.5 else upto(32, 15),
+        counter_bits=upto(4, 2) if rng.random() < 0.5 else upto(16, 5),
+        commit_depth=upto(32),
+        queue_depth=upto(LIMITS["queue_depth"], 2),
+        count_bits=upto(16, 3),
+        guard_min_cycles=upto(LIMITS["guard_min_cycles"]),
+        state_bits=state_bits,
+        read_bits=upto(min(12, state_bits), 6),
+        macro_lanes=upto(columns),
+    )
