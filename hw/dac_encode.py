@@ -21,7 +21,9 @@ class DacEncode(wiring.Component):
 
     def __init__(self, params: HwParams):
         self.params = params
-        super().__init__({"i": In(stream.Signature(Pixels(params))), "o": Out(stream.Signature(Codes(params)))})
+        super().__init__(
+            {"i": In(stream.Signature(Pixels(params))), "o": Out(stream.Signature(Codes(params)))}
+        )
 
     def elaborate(self, platform):
         p, m = self.params, Module()

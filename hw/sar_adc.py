@@ -70,7 +70,11 @@ class SarAdc(wiring.Component):
         return self.params.sar_settle_cycles + self.params.cmp_latency_cycles - 1
 
     def _first_bit(self, bit, wait, offset):
-        return [bit.eq(1 << (self.params.adc_bits - 1)), wait.eq(self._wait_cycles), *(o.eq(0) for o in offset)]
+        return [
+            bit.eq(1 << (self.params.adc_bits - 1)),
+            wait.eq(self._wait_cycles),
+            *(o.eq(0) for o in offset),
+        ]
 
     def _emit(self, tried, last_group):
         p = self.params
