@@ -246,7 +246,7 @@ def _rtl(result: MainResult, settings: MainSettings, progress: Progress) -> None
     def step(phase: str, done: int, total: int) -> None:
         progress(f"RTL {phase}", done, total)
 
-    result.rtl = run_cosim(result.rtl_job, settings.simulator, folder=settings.folder, progress=step)
+    result.rtl = run_cosim(result.rtl_job, settings.simulator, progress=step)
 
 
 def response_curves(result: MainResult) -> dict[str, np.ndarray]:
