@@ -1,0 +1,163 @@
+"""The behavioural crossbar macro: the macro port's operations on an array of compiled devices."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, connect
+
+from hw.interfaces import WIDTH_BITS, MacroPort, image_stream
+from hw.macro.converters import Converters
+from hw.macro.device_tables import DeviceConstants
+from hw.macro.event_keys import EventKeys
+from hw.macro.read_unit import ReadUnit
+from hw.macro.readout import Readout
+from hw.macro.row_codes import RowCodes
+from hw.macro.state_memory import StateWord, state_depth
+from hw.macro.write_lane import WriteLane
+from hw.macro.write_unit import WriteUnit
+from spec.params import HwParams
+
+
+class CrossbarMacro(wiring.Component):
+    """An array of `rows` x `columns` pairs behind the macro port; bit for bit the golden macro.
+
+    - `port`: the analog boundary.  `dac_ready` is always 1 (the shadow bank is loaded at any time); the amplitude
+      code is ignored.  Cycles of each operation: hw/macro/timing.py.
+    - `image`: words of the device image, always taken.  Load it all while no operation runs, then erase: cells keep
+      their states, and those of another device may be out of range.
+
+    Phases: IDLE, KEYS (of the generator), ARRAY (the work), HOLD (the programmed time or the strobe lasts longer).
+    The event counts start at 0 after reset; the cells keep their states, like a non-volatile array.
+    """
+
+    def __init__(self, params: HwParams):
+        self.params = params
+        super().__init__({"port": In(MacroPort(params)), "image": In(image_stream())})
+
+    def elaborate(self, platform):
+        m = Module()
+        p = self.params
+        m.submodules.constants = self.constants = DeviceConstants()
+        m.submodules.keys = self.keys = EventKeys()
+        m.submodules.rows = self.rows = RowCodes(p)
+        m.submodules.read = self.read = ReadUnit(p)
+        m.submodules.write = self.write = WriteUnit(p)
+        m.submodules.readout = self.readout = Readout(p)
+        m.submodules.converters = self.converters = Converters(p)
+        self._device(m)
+        self._read_path(m)
+        self._write_path(m)
+        self._state_memory(m)
+        self._operations(m)
+        return m
+
+    def _device(self, m):
+        """The image to the constants and the tables; constants to those who compute with them."""
+        m.d.comb += self.image.ready.eq(1)
+        for bus in (self.constants.image, self.write.image):
+            m.d.comb += [bus.valid.eq(self.image.valid), bus.word.eq(self.image.payload)]
+        m.d.comb += [
+            self.keys.seed.eq(self.constants.seed),
+            self.read.read_noise.eq(self.constants.read_noise),
+            self.read.key.eq(self.keys.keys.read),
+        ]
+        m.d.comb += [
+            getattr(self.write, name).eq(getattr(self.constants, name)) for name in WriteLane.CONSTANTS
+        ]
+        connect(m, self.keys.keys, self.write.keys)
+
+    def _read_path(self, m):
+        """Codes to rows, rows to sums, sums to comparators; and single pairs to the readout."""
+        port, rows, read, converters = self.port, self.rows, self.read, self.converters
+        m.d.comb += [
+            port.dac_ready.eq(1),
+            rows.dac_valid.eq(port.dac_valid),
+            rows.dac_word.eq(port.dac_word),
+            rows.dac_codes.eq(port.dac_codes),
+            rows.start.eq(read.start),
+            read.row_valid.eq(rows.valid),
+            rows.take.eq(read.row_take),
+            read.row_done.eq(rows.done),
+            read.row.eq(rows.row),
+            read.code.eq(rows.code),
+            converters.sums.eq(read.sums),
+            converters.lsb.eq(port.lsb),
+            converters.group.eq(port.group),
+            converters.trial.eq(port.trial),
+            port.compare.eq(converters.compare),
+            self.readout.row.eq(port.readout_row),
+            self.readout.column.eq(port.readout_column),
+            port.readout_plus.eq(self.readout.plus),
+            port.readout_minus.eq(self.readout.minus),
+        ]
+
+    def _write_path(self, m):
+        """The write lines as they were when the operation began."""
+        lines = self.port.write
+        with m.If(self.port.ready):
+            m.d.sync += [
+                self.write.erase.eq(self.port.erase),
+                self.write.row.eq(lines.row),
+                self.write.up.eq(lines.up),
+                self.write.down.eq(lines.down),
+                self.write.depress.eq(lines.depress),
+            ]
+
+    def _state_memory(self, m):
+        """The states of all cells: one read port, one write port of single devices."""
+        p = self.params
+        m.submodules.states = states = Memory(shape=StateWord(p), depth=state_depth(p), init=[])
+        read, write = states.read_port(), states.write_port(granularity=1)
+        m.d.comb += read.en.eq(0)  # a read port is enabled unless told otherwise
+        for user in (self.read, self.write, self.readout):
+            m.d.comb += user.state.data.eq(read.data)
+            with m.If(user.state.enable):
+                m.d.comb += [read.addr.eq(user.state.address), read.en.eq(1)]
+        access = self.write.write
+        m.d.comb += [
+            write.addr.eq(access.address),
+            write.en.eq(access.enable << access.device),
+            [write.data[device].eq(access.value) for device in range(2 * p.macro_lanes)],
+        ]
+
+    def _operations(self, m):
+        """One operation after the other, each with the number of its event."""
+        port, keys = self.port, self.keys
+        strobe_before = Signal()
+        m.d.sync += strobe_before.eq(port.write.strobe)
+        strobing, integrating = Signal(), Signal()
+        remaining = Signal(WIDTH_BITS)  # cycles, this one included, for which an integrate is to last
+        with m.If(remaining != 0):
+            m.d.sync += remaining.eq(remaining - 1)
+        hold = (remaining > 1) | (strobing & port.write.strobe)
+        done = self.read.done | self.write.done | self.readout.done
+
+        with m.FSM():
+            with m.State("IDLE"):
+                rising = port.write.strobe & ~strobe_before
+                m.d.comb += [port.ready.eq(1), self.rows.swap.eq(port.integrate)]
+                m.d.sync += [strobing.eq(rising), integrating.eq(port.integrate)]
+                with m.If(port.integrate):
+                    m.d.sync += remaining.eq(port.integrate_cycles)
+                with m.If(port.integrate | port.erase | rising):
+                    m.d.comb += keys.start.eq(1)
+                    m.next = "KEYS"
+                with m.Elif(port.readout):
+                    m.d.comb += self.readout.start.eq(1)
+                    m.next = "ARRAY"
+            with m.State("KEYS"):
+                with m.If(keys.done):
+                    m.d.comb += [self.read.start.eq(integrating), self.write.start.eq(~integrating)]
+                    m.d.sync += [
+                        keys.integrates.eq(keys.integrates + integrating),
+                        keys.strobes.eq(keys.strobes + strobing),
+                    ]
+                    m.next = "ARRAY"
+            with m.State("ARRAY"):
+                with m.If(done & hold):
+                    m.next = "HOLD"
+                with m.Elif(done):
+                    m.next = "IDLE"
+            with m.State("HOLD"):
+                with m.If(~hold):
+                    m.next = "IDLE"

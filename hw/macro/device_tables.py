@@ -1,0 +1,80 @@
+"""The compiled device inside the macro: tables in small memories, constants in registers, both loaded at run time."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory, ReadPort
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from hw.interfaces import ImageWord
+from spec.device_image import IMAGE_WORDS, SECTIONS, offset
+
+BY_NAME = {section.name: section for section in SECTIONS}
+CONSTANTS = tuple(section for section in SECTIONS if section.depth == 1)
+
+
+class ImageBus(wiring.Signature):
+    """Words of a device image: `word` is written in the cycle with `valid` 1."""
+
+    def __init__(self):
+        super().__init__({"valid": Out(1), "word": Out(ImageWord())})
+
+
+class Block(NamedTuple):
+    """Where neighbouring sections lie in the image: address of the first word, words, width of a word."""
+
+    start: int
+    depth: int
+    bits: int
+
+
+def block(names: Sequence[str]) -> Block:
+    """The block of the sections `names`.  Raises `ValueError` if they are not neighbours of one width."""
+    ends = [offset(name) + BY_NAME[name].depth for name in names]
+    if ends[:-1] != [offset(name) for name in names[1:]] or len({BY_NAME[name].bits for name in names}) > 1:
+        raise ValueError(f"sections {', '.join(names)} are not neighbours of one width")
+    return Block(offset(names[0]), ends[-1] - offset(names[0]), BY_NAME[names[0]].bits)
+
+
+class DeviceTable(wiring.Component):
+    """A block of sections as one memory.  Ask for read ports (synchronous) before elaboration."""
+
+    def __init__(self, names: Sequence[str]):
+        self.block = block(names)
+        self.memory = Memory(shape=self.block.bits, depth=self.block.depth, init=[])
+        super().__init__({"image": In(ImageBus())})
+
+    def read_port(self) -> ReadPort:
+        return self.memory.read_port()
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = self.memory
+        write = self.memory.write_port()
+        place = (self.image.word.address - self.block.start)[: ceil_log2(IMAGE_WORDS) + 1]
+        m.d.comb += [
+            write.addr.eq(place),
+            write.data.eq(self.image.word.value),
+            write.en.eq(self.image.valid & (place < self.block.depth)),
+        ]
+        return m
+
+
+class DeviceConstants(wiring.Component):
+    """The sections of one word as registers, each an output of its name."""
+
+    def __init__(self):
+        super().__init__(
+            {"image": In(ImageBus())} | {section.name: Out(section.bits) for section in CONSTANTS}
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        with m.If(self.image.valid), m.Switch(self.image.word.address):
+            for section in CONSTANTS:
+                with m.Case(offset(section.name)):
+                    m.d.sync += getattr(self, section.name).eq(self.image.word.value)
+        return m

@@ -1,0 +1,147 @@
+"""One read: column sums over all rows, and their noise."""
+
+from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from hw.macro.device_tables import BY_NAME
+from hw.macro.event_keys import KEY_BITS
+from hw.macro.isqrt import Isqrt
+from hw.macro.pipeline import Pipeline
+from hw.macro.state_memory import StateRead
+from hw.macro.timing import NOISE_STAGES, SUM_STAGES, power_bits
+from spec.device_image import READ_NOISE_SHIFT
+from spec.numerics import GAUSS, GAUSS_BITS, GAUSS_INDEX_BITS, draw
+from spec.params import HwParams
+
+
+class ReadUnit(wiring.Component):
+    """Column sums of the rows that come in from the walk, `macro_lanes` columns per cycle.
+
+        sum_j = sum_i x_i * ((g+_ij >> r) - (g-_ij >> r)) + ((z_j * isqrt(sum_i x_i**2) * read_noise) >> 12)
+
+    Phases: WALK (`row_*`: each row for `macro_words` cycles), DRAIN, ROOT (the size of the noise), NOISE (one column
+    per cycle).  `done` is 1 in the last cycle; `sums`, column j at place j, then hold until the next `start`.  Places
+    beyond the last column are junk.  Each step turns the accumulators by the columns that it has changed.
+    """
+
+    def __init__(self, params: HwParams):
+        self.params = p = params
+        super().__init__(
+            {
+                "start": In(1),
+                "done": Out(1),
+                "row_valid": In(1),
+                "row_take": Out(1),
+                "row_done": In(1),
+                "row": In(p.row_bits),
+                "code": In(p.dac_bits),
+                "state": Out(StateRead(p)),
+                "read_noise": In(BY_NAME["read_noise"].bits),
+                "key": In(KEY_BITS),
+                "sums": Out(data.ArrayLayout(signed(p.sum_bits), p.macro_words * p.macro_lanes)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        walking, draining, noisy = Signal(), Signal(), Signal()
+        m.submodules.isqrt = isqrt = Isqrt(power_bits(self.params))
+        power = Signal(power_bits(self.params))
+        m.d.comb += isqrt.value.eq(power)
+
+        with m.If(self.start):
+            m.d.sync += [self.sums.eq(0), power.eq(0)]
+        self._accumulate(m, walking, draining, power)
+        noise_done = self._add_noise(m, noisy, isqrt.root)
+
+        drained = Signal(range(SUM_STAGES))
+        with m.FSM():
+            with m.State("IDLE"):
+                with m.If(self.start):
+                    m.next = "WALK"
+            with m.State("WALK"):
+                m.d.comb += walking.eq(1)
+                with m.If(self.row_done):
+                    m.d.sync += drained.eq(0)
+                    m.next = "DRAIN"
+            with m.State("DRAIN"):
+                m.d.comb += draining.eq(1)
+                m.d.sync += drained.eq(drained + 1)
+                with m.If(drained == SUM_STAGES - 1):
+                    m.d.comb += isqrt.start.eq(1)
+                    m.next = "ROOT"
+            with m.State("ROOT"):
+                with m.If(isqrt.done):
+                    m.next = "NOISE"
+            with m.State("NOISE"):
+                m.d.comb += noisy.eq(1)
+                with m.If(noise_done):
+                    m.d.comb += self.done.eq(1)
+                    m.next = "IDLE"
+        return m
+
+    def _accumulate(self, m, walking, draining, power):
+        """WALK and DRAIN: rows times codes into the accumulators."""
+        p = self.params
+        word = Signal(range(p.macro_words + 1))
+        last = word == p.macro_words - 1
+        m.d.comb += self.row_take.eq(self.row_valid & last)
+        with m.If(self.start | self.row_take):
+            m.d.sync += word.eq(0)
+        with m.Elif(self.row_valid):
+            m.d.sync += word.eq(word + 1)
+
+        pipe = Pipeline(m, walking | draining)
+        valid = pipe.valid(self.row_valid & walking)
+        code = pipe.stage(self.code)
+        first = pipe.valid(self.row_valid & walking & (word == 0))
+        address = pipe.stage(self.row) * p.macro_words + pipe.stage(word)
+        m.d.comb += [self.state.enable.eq(valid.at(1)), self.state.address.eq(address.value)]
+        r = p.state_bits - p.read_bits
+        products = []
+        for lane in range(p.macro_lanes):
+            plus, minus = (
+                pipe.stage(self.state.data[2 * lane + device], address.depth + 1) for device in (0, 1)
+            )
+            products.append(((plus >> r) - (minus >> r)).reg() * code)
+        depth = products[0].depth
+        if depth != SUM_STAGES:
+            raise ValueError(f"SUM_STAGES is {SUM_STAGES}, the pipeline has {depth} stages")
+        sums = [self.sums[k] for k in range(len(self.sums))]
+        with m.If(valid.at(depth)):
+            added = [s + product.value for s, product in zip(sums[: p.macro_lanes], products, strict=True)]
+            m.d.sync += self._turned(sums, added)
+        square = code * code
+        with m.If(first.at(square.depth)):
+            m.d.sync += power.eq(power + square.value)
+
+    def _add_noise(self, m, noisy, root):
+        """NOISE: one column per cycle.  Returns the signal of its last cycle."""
+        pipe = Pipeline(m, noisy)
+        m.submodules.gauss = gauss = Memory(shape=signed(GAUSS_BITS), depth=len(GAUSS), init=GAUSS)
+        scale = Signal(len(root) + len(self.read_noise))
+        m.d.sync += scale.eq(root * self.read_noise)
+
+        column = Signal(range(len(self.sums) + 1))
+        with m.If(self.start):
+            m.d.sync += column.eq(0)
+        with m.Elif(noisy & (column != len(self.sums))):
+            m.d.sync += column.eq(column + 1)
+        valid = pipe.valid(noisy & (column != len(self.sums)))
+        last = pipe.valid(column == len(self.sums) - 1)
+        bits = draw(self.key, pipe.stage(column)).reg()
+        z = pipe.lookup(gauss.read_port(), bits[:GAUSS_INDEX_BITS])
+        noise = (z * scale) >> READ_NOISE_SHIFT
+        if noise.depth != NOISE_STAGES:
+            raise ValueError(f"NOISE_STAGES is {NOISE_STAGES}, the pipeline has {noise.depth} stages")
+        sums = [self.sums[k] for k in range(len(self.sums))]
+        with m.If(noisy & valid.at(noise.depth)):
+            m.d.sync += self._turned(sums, [sums[0] + noise.value])
+        return valid.at(noise.depth) & last.at(noise.depth)
+
+    def _turned(self, sums, changed):
+        """The accumulators turned by the changed ones, which come first and go last."""
+        rest = sums[len(changed) :]
+        return self.sums.as_value().eq(Cat(*rest, *(value[: self.params.sum_bits] for value in changed)))

@@ -1,0 +1,68 @@
+"""Cycles of each operation of the behavioural macro: how many `ready` is low.  Pure Python, for predictions of time.
+
+The constants of this file are held against the RTL when it is elaborated, the formulas by a test.
+"""
+
+from collections.abc import Sequence
+
+from spec.params import HwParams
+
+KEYS_CYCLES = 9
+"""Generator keys of an operation."""
+LANE_STAGES = 21
+"""Stages of the pulse arithmetic."""
+SUM_STAGES = 4
+"""Stages from a row's code to the accumulators."""
+NOISE_STAGES = 7
+"""Stages from a column's number to its read noise."""
+SCAN_START_CYCLES = 1
+"""Cycles of a read before the first word of codes is there."""
+READOUT_CYCLES = 2
+"""Cycles of a readout from the first word of columns."""
+
+
+def power_bits(params: HwParams) -> int:
+    """Width of the sum of the squares of all input codes."""
+    return (params.rows * params.dac_full_scale**2).bit_length()
+
+
+def root_cycles(params: HwParams) -> int:
+    """Cycles of the square root: one for each bit of it."""
+    return (power_bits(params) + 1) // 2
+
+
+def integrate_latency(params: HwParams, integrate_cycles: int, codes: Sequence[int] | None = None) -> int:
+    """Cycles of an integrate of `codes` (rows); without codes, of all rows non-zero, the longest there is.
+
+    A word of `dac_load_lanes` codes takes `macro_words` cycles for each of its non-zero rows, and one if there is
+    none; then come the noise's size and one cycle per column.  The array is busy for the programmed time at least.
+    """
+    lanes = params.dac_load_lanes
+    codes = [1] * params.rows if codes is None else list(codes)
+    words = [sum(code != 0 for code in codes[k : k + lanes]) for k in range(0, params.rows, lanes)]
+    scan = SCAN_START_CYCLES + sum(max(1, n * params.macro_words) for n in words)
+    noise = params.macro_words * params.macro_lanes + NOISE_STAGES
+    computed = KEYS_CYCLES + scan + SUM_STAGES + root_cycles(params) + noise
+    return max(integrate_cycles, computed)
+
+
+def strobe_latency(params: HwParams, width: int, up: Sequence[int], down: Sequence[int]) -> int:
+    """Cycles of a strobe of `width` cycles on the devices `up` and `down` (columns, non-zero selects).
+
+    It depends on them: one cycle per device, and one per word of `macro_lanes` columns that has any.
+    """
+    selected = [int(u != 0) + int(d != 0) for u, d in zip(up, down, strict=True)]
+    lanes = params.macro_lanes
+    words = sum(any(selected[k : k + lanes]) for k in range(0, params.columns, lanes))
+    return max(width, KEYS_CYCLES + words + sum(selected) + 1 + LANE_STAGES)
+
+
+def erase_latency(params: HwParams) -> int:
+    """Cycles of an erase: like a strobe of all devices on one row after the other."""
+    row = params.macro_words + 2 * params.columns + 1
+    return KEYS_CYCLES + params.rows * row + LANE_STAGES
+
+
+def readout_latency(params: HwParams, column: int) -> int:
+    """Cycles of a readout: one more for each word of `macro_lanes` columns before the column's own."""
+    return READOUT_CYCLES + column // params.macro_lanes

@@ -1,0 +1,129 @@
+"""Erase and strobe: which cells, one after the other, go through the pulse arithmetic."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from hw.macro.bits import lowest, number
+from hw.macro.device_tables import BY_NAME, ImageBus
+from hw.macro.event_keys import Keys
+from hw.macro.state_memory import StateRead, StateWrite
+from hw.macro.timing import LANE_STAGES
+from hw.macro.write_lane import WriteLane
+from spec.params import HwParams
+
+
+class WriteUnit(wiring.Component):
+    """One erase of all cells, or one pulse on the devices `up` (G+) and `down` (G-) of `row`.
+
+    Phases: WORD (the next word of `macro_lanes` columns with a selected device is read), CELL (one device per
+    cycle), DRAIN.  `done` is 1 in the last cycle.  `erase`, `row`, `up`, `down`, `depress`, keys and constants hold
+    from `start` until then.
+    """
+
+    def __init__(self, params: HwParams):
+        self.params = p = params
+        super().__init__(
+            {
+                "start": In(1),
+                "done": Out(1),
+                "erase": In(1),
+                "row": In(p.row_bits),
+                "up": In(p.columns),
+                "down": In(p.columns),
+                "depress": In(1),
+                "keys": In(Keys()),
+                "image": In(ImageBus()),
+                "state": Out(StateRead(p)),
+                "write": Out(StateWrite(p)),
+            }
+            | {name: In(BY_NAME[name].bits) for name in WriteLane.CONSTANTS}
+        )
+
+    def elaborate(self, platform):
+        p = self.params
+        m = Module()
+        devices = 2 * p.macro_lanes
+        row, base = (
+            Signal(p.row_bits),
+            Signal.like(self.state.address),
+        )  # base: address of the row's first word
+        words, word = Signal(p.macro_words), Signal(range(max(2, p.macro_words)))
+        cells = Signal(devices)
+        selected = self._selected(m)
+        with_cells = Cat(selected[k].any() for k in range(p.macro_words))
+
+        word_chosen, cell_chosen = lowest(words), lowest(cells)
+        next_word = number(word_chosen)
+        m.d.comb += self.state.address.eq(base + next_word)
+        running, drained = Signal(), Signal(range(LANE_STAGES))
+        with m.FSM() as fsm:
+            m.d.comb += running.eq(~fsm.ongoing("IDLE"))
+            with m.State("IDLE"):
+                m.d.sync += drained.eq(0)
+                with m.If(self.start):
+                    m.d.sync += [
+                        row.eq(Mux(self.erase, 0, self.row)),
+                        base.eq(Mux(self.erase, 0, self.row * p.macro_words)),
+                        words.eq(with_cells),
+                    ]
+                    m.next = "WORD"
+            with m.State("WORD"):
+                with m.If(words != 0):
+                    m.d.comb += self.state.enable.eq(1)
+                    m.d.sync += [
+                        words.eq(words ^ word_chosen),
+                        word.eq(next_word),
+                        cells.eq(selected[next_word]),
+                    ]
+                    m.next = "CELL"
+                with m.Elif(self.erase & (row != p.rows - 1)):
+                    m.d.sync += [row.eq(row + 1), base.eq(base + p.macro_words), words.eq(with_cells)]
+                with m.Else():
+                    m.next = "DRAIN"
+            with m.State("CELL"):
+                m.d.sync += cells.eq(cells ^ cell_chosen)
+                with m.If(cells == cell_chosen):
+                    m.next = "WORD"
+            with m.State("DRAIN"):
+                m.d.sync += drained.eq(drained + 1)
+                with m.If(drained == LANE_STAGES - 1):
+                    m.d.comb += self.done.eq(1)
+                    m.next = "IDLE"
+        self._lane(m, running, fsm.ongoing("CELL"), row, base, word, number(cell_chosen))
+        return m
+
+    def _selected(self, m):
+        """The devices to handle, word by word; the last word may have places without a column."""
+        p = self.params
+        layout = data.ArrayLayout(2 * p.macro_lanes, p.macro_words)
+        selected = Signal(layout)
+        pulsed = Cat(Cat(up, down) for up, down in zip(self.up, self.down, strict=True))
+        everything = Const((1 << 2 * p.columns) - 1)
+        m.d.comb += selected.as_value().eq(Mux(self.erase, everything, pulsed))
+        return selected
+
+    def _lane(self, m, running, valid, row, base, word, device):
+        """The pulse arithmetic between the state memory's two ports."""
+        p = self.params
+        address = Signal.like(self.state.address)
+        tag = Cat(address, device)
+        m.submodules.lane = lane = WriteLane(p, len(tag))
+        connect(m, flipped(self.image), lane.image)
+        connect(m, flipped(self.keys), lane.keys)
+        m.d.comb += [
+            address.eq(base + word),
+            lane.erase.eq(self.erase),
+            lane.depress.eq(self.depress),
+            lane.enable.eq(running),
+            lane.valid.eq(valid),
+            lane.row.eq(row),
+            lane.column.eq(word * p.macro_lanes + (device >> 1)),
+            lane.minus.eq(device[0]),
+            lane.g.eq(self.state.data[device]),
+            lane.tag.eq(tag),
+            self.write.enable.eq(lane.store & running),
+            self.write.value.eq(lane.value),
+            Cat(self.write.address, self.write.device).eq(lane.value_tag),
+        ]
+        m.d.comb += [getattr(lane, name).eq(getattr(self, name)) for name in WriteLane.CONSTANTS]

@@ -1,0 +1,74 @@
+"""The conformance test on the behavioural macro, under cocotb.  Started by test_macro_conformance.py."""
+
+import os
+import random
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge
+
+from hw.macro import timing
+from sim.conformance import Busy, Conformance, random_image
+from spec.device_image import DeviceImage
+from spec.params import HwParams, load
+
+PERIOD_NS = 10
+RESET_CYCLES = 2
+
+
+class CocotbPins:
+    """The pins of the macro port, seen and moved at the falling edge."""
+
+    def __init__(self, dut):
+        self.dut = dut
+
+    def set(self, name: str, value: int) -> None:
+        getattr(self.dut, f"port__{name}").value = value
+
+    def get(self, name: str) -> int:
+        return int(getattr(self.dut, f"port__{name}").value)  # an X raises
+
+    async def tick(self) -> None:
+        await FallingEdge(self.dut.clk)
+
+    async def load_image(self, image: DeviceImage) -> None:
+        for address, value in enumerate(image.words):
+            self.dut.image__payload.value = address | value << 12
+            self.dut.image__valid.value = 1
+            await self.tick()
+            assert self.dut.image__ready.value == 1
+        self.dut.image__valid.value = 0
+
+
+def check_times(params: HwParams, log: list[Busy]) -> None:
+    """Each operation took the cycles that hw/macro/timing.py predicts."""
+    formulas = {
+        "integrate": timing.integrate_latency,
+        "strobe": timing.strobe_latency,
+        "erase": timing.erase_latency,
+        "readout": timing.readout_latency,
+    }
+    assert {busy.operation for busy in log} == set(formulas)
+    for operation, arguments, cycles in log:
+        want = formulas[operation](params, *arguments)
+        assert cycles == want, f"{operation}{arguments}: {cycles} cycles, predicted {want}"
+
+
+@cocotb.test()
+@cocotb.parametrize(extreme=[False, True])
+async def conforms(dut, extreme):
+    params = load(os.environ["MACRO_PARAMS"])
+    seed, rounds = int(os.environ["MACRO_SEED"]), int(os.environ["MACRO_ROUNDS"])
+    image = random_image(params, random.Random(f"{seed} {extreme}"), extreme)
+    pins = CocotbPins(dut)
+    conformance = Conformance(params, image, pins, pins.load_image, seed)
+    dut.rst.value = 1
+    dut.image__valid.value = 0
+    dut.image__payload.value = 0
+    conformance.driver.idle()
+    cocotb.start_soon(Clock(dut.clk, PERIOD_NS, "ns").start())
+    for _ in range(RESET_CYCLES):
+        await pins.tick()
+    dut.rst.value = 0
+    await conformance.run(rounds)
+    check_times(params, conformance.driver.log)

@@ -1,0 +1,193 @@
+"""The behavioural macro in Amaranth's simulator, the text that is written of it, and its parts with a formula."""
+
+import random
+from math import isqrt
+
+import pytest
+from amaranth.hdl import Fragment, Module, Signal, signed
+from amaranth.lib.wiring import Component, In, Out
+from amaranth.sim import Simulator
+
+from hw.emit import to_systemverilog
+from hw.lint import lint
+from hw.macro import timing
+from hw.macro.bits import lowest, number
+from hw.macro.crossbar import CrossbarMacro
+from hw.macro.device_tables import block
+from hw.macro.isqrt import Isqrt
+from hw.macro.pipeline import Pipeline
+from sim.conformance import Conformance, random_image
+from spec.device_image import NODES, QUANTILES, offset
+from spec.numerics import draw
+from spec.params import INSTANCES, HwParams
+
+PERIOD = 1e-8
+
+
+class SimulatorPins:
+    """The pins of the macro port in Amaranth's simulator."""
+
+    def __init__(self, ctx, dut):
+        self.ctx, self.dut = ctx, dut
+
+    def _pin(self, name):
+        pin = self.dut.port
+        for part in name.split("__"):
+            pin = getattr(pin, part)
+        return getattr(pin, "as_value", lambda: pin)()
+
+    def set(self, name, value):
+        self.ctx.set(self._pin(name), value)
+
+    def get(self, name):
+        return self.ctx.get(self._pin(name))
+
+    async def tick(self):
+        await self.ctx.tick()
+
+    async def load_image(self, image):
+        for address, value in enumerate(image.words):
+            self.ctx.set(self.dut.image.payload, {"address": address, "value": value})
+            self.ctx.set(self.dut.image.valid, 1)
+            await self.tick()
+        self.ctx.set(self.dut.image.valid, 0)
+
+
+def simulate(dut, bench):
+    simulator = Simulator(dut)
+    simulator.add_clock(PERIOD)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
+def test_conforms_in_amaranths_simulator(seed):
+    params = HwParams(
+        rows=3, columns=3, dac_load_lanes=2, adc_channels=2, update_columns=1, macro_lanes=2, adc_bits=6
+    )
+    dut = CrossbarMacro(params)
+
+    async def bench(ctx):
+        pins = SimulatorPins(ctx, dut)
+        image = random_image(params, random.Random(seed), extreme=False)
+        await Conformance(params, image, pins, pins.load_image, seed).run(rounds=3)
+
+    simulate(dut, bench)
+
+
+@pytest.mark.parametrize("name", ["TINY", "DIGITS"])
+def test_has_no_latch_loop_or_second_driver(name, tmp_path):
+    source = to_systemverilog(CrossbarMacro(INSTANCES[name]), "macro", tmp_path / "macro.sv")
+    assert lint(source, "macro") == []
+
+
+@pytest.mark.parametrize("bits", [1, 2, 7, 26])
+def test_isqrt_equals_the_rule(bits, seed):
+    rng = random.Random(seed)
+    squares = [root * root for root in (rng.randrange(1 << (bits + 1) // 2) for _ in range(20))]
+    values = [0, (1 << bits) - 1, *squares, *(s - 1 for s in squares)]
+    dut = Isqrt(bits)
+
+    async def bench(ctx):
+        for value in values:
+            if not 0 <= value < 1 << bits:
+                continue
+            ctx.set(dut.value, value)
+            ctx.set(dut.start, 1)
+            await ctx.tick()
+            ctx.set(dut.start, 0)
+            ctx.set(dut.value, ~value)
+            cycles = 1
+            while not ctx.get(dut.done):
+                await ctx.tick()
+                cycles += 1
+            await ctx.tick()
+            assert (ctx.get(dut.root), cycles) == (isqrt(value), dut.cycles)
+
+    simulate(dut, bench)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 16])
+def test_lowest_and_number_find_the_first_set_bit(size):
+    m = Module()
+    bits, alone, place = Signal(size), Signal(size), Signal(range(max(2, size)))
+    m.d.comb += [alone.eq(lowest(bits)), place.eq(number(alone))]
+
+    async def bench(ctx):
+        for value in range(1 << size) if size < 6 else random.Random(size).sample(range(1 << size), 50):
+            ctx.set(bits, value)
+            first = value & -value
+            assert ctx.get(alone) == first
+            if value:
+                assert ctx.get(place) == first.bit_length() - 1
+
+    simulator = Simulator(m)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
+class Formula(Component):
+    """A rule of the spec and a sum of values of different stages, with a tag that must arrive beside them."""
+
+    def __init__(self):
+        super().__init__(
+            {"enable": In(1), "a": In(16), "tag": In(signed(8)), "o": Out(34), "o_tag": Out(signed(8))}
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        pipe = Pipeline(m, self.enable)
+        a = pipe.stage(self.a)
+        result = (draw(0x1234_5678, a) + a.reg()).reg()
+        self.depth = result.depth
+        m.d.comb += [self.o.eq(result.value), self.o_tag.eq(pipe.stage(self.tag).at(result.depth))]
+        return m
+
+
+def test_a_pipeline_keeps_items_apart_and_stands_still_without_enable(seed):
+    rng = random.Random(seed)
+    dut = Formula()
+    entered = []
+
+    async def bench(ctx):
+        for _ in range(200):
+            a, tag, enable = rng.getrandbits(16), rng.randrange(-128, 128), rng.random() < 0.7
+            ctx.set(dut.a, a)
+            ctx.set(dut.tag, tag)
+            ctx.set(dut.enable, enable)
+            await ctx.tick()
+            if enable:
+                entered.append((a, tag))
+            if len(entered) >= dut.depth:
+                a, tag = entered[-dut.depth]
+                assert (ctx.get(dut.o), ctx.get(dut.o_tag)) == (draw(0x1234_5678, a) + a, tag)
+
+    simulate(dut, bench)
+
+
+def test_a_pipeline_refuses_values_of_the_past():
+    m = Module()
+    pipe = Pipeline(m, Signal())
+    with pytest.raises(ValueError, match="stage 2 is asked for at stage 1"):
+        pipe.stage(Signal(), 2).at(1)
+    with pytest.raises(ValueError, match="not a mask"):
+        pipe.stage(Signal(4)) & 6
+    Fragment.get(m, None)  # used, for Amaranth
+
+
+def test_a_block_takes_neighbouring_sections_of_one_width():
+    assert block(["span"]) == (offset("span"), QUANTILES, 16)
+    assert block(["up_table", "down_table"]) == (0, 2 * NODES, 28)
+    for names in (("up_table", "scale_up"), ("scale_down", "scale_up"), ("span", "inverse")):
+        with pytest.raises(ValueError, match="not neighbours"):
+            block(names)
+
+
+def test_times_grow_with_what_is_done():
+    p = INSTANCES["TINY"]
+    none, some = [0] * p.columns, [0, 1, 0, 0, 0, 1]
+    assert timing.integrate_latency(p, 0, [0] * p.rows) < timing.integrate_latency(p, 0)
+    assert timing.integrate_latency(p, 5000) == 5000
+    idle = timing.strobe_latency(p, 1, none, none)
+    assert timing.strobe_latency(p, 1, some, none) == idle + 2 + 2
+    assert timing.strobe_latency(p, 1, some, some) == idle + 2 + 4
+    assert timing.strobe_latency(p, 200, some, none) == 200

@@ -1,0 +1,55 @@
+"""The behavioural macro passes the conformance test of the macro port, on both simulators."""
+
+import pytest
+from cocotb_test.simulator import run
+
+from hw.emit import to_systemverilog
+from hw.macro.crossbar import CrossbarMacro
+from sim.simulation import BUILD
+from spec.params import INSTANCES, HwParams, dump
+
+SHAPES = (
+    INSTANCES["TINY"],
+    HwParams(name="ONE", rows=1, columns=1, dac_load_lanes=1, adc_channels=1, update_columns=1, macro_lanes=1),
+    HwParams(
+        name="RAGGED", rows=13, columns=7, dac_bits=5, dac_load_lanes=4, adc_channels=3, cmp_latency_cycles=2,
+        update_columns=1, guard_min_cycles=3, state_bits=12, read_bits=8, macro_lanes=3,
+    ),
+    HwParams(
+        name="NARROW", rows=20, columns=5, dac_bits=1, dac_load_lanes=8, adc_bits=3, adc_channels=5,
+        update_columns=1, state_bits=8, read_bits=6, macro_lanes=5,
+    ),
+    HwParams(
+        name="SERIAL", rows=16, columns=9, dac_load_lanes=16, adc_bits=10, adc_channels=1, sar_settle_cycles=3,
+        update_columns=1, state_bits=9, read_bits=9, macro_lanes=1,
+    ),
+)  # fmt: skip
+
+
+def conform(params: HwParams, simulator: str, seed: int, rounds: int) -> None:
+    folder = BUILD / f"macro-{params.hash32:08x}-{simulator}"
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = folder / "params.toml"
+    settings.write_text(dump(params))
+    source = to_systemverilog(CrossbarMacro(params), "macro", folder / "macro.sv")
+    run(
+        simulator=simulator,
+        verilog_sources=[str(source)],
+        toplevel="macro",
+        module="tests.hw.tb_macro",
+        sim_build=str(folder),
+        timescale="1ns/1ps",
+        extra_args=["-Wno-fatal"] if simulator == "verilator" else [],
+        extra_env={"MACRO_PARAMS": str(settings), "MACRO_SEED": str(seed), "MACRO_ROUNDS": str(rounds)},
+    )
+
+
+@pytest.mark.parametrize("params", SHAPES, ids=lambda params: params.name)
+def test_conforms(params: HwParams, simulator: str, seed: int):
+    conform(params, simulator, seed, rounds=12)
+
+
+@pytest.mark.slow
+def test_digits_conforms(seed: int):
+    # not on Icarus, which makes some hundred cycles a second of 32 lanes
+    conform(INSTANCES["DIGITS"], "verilator", seed, rounds=4)
