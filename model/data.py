@@ -189,12 +189,19 @@ def _read_idx_archive(archive: Path, members: dict[str, str]) -> dict[str, np.nd
     """Arrays in IDX format out of a tar archive."""
     try:
         with tarfile.open(archive, "r:gz") as tar:
-            return {key: _parse_idx(tar.extractfile(member).read()) for key, member in members.items()}
-    except (OSError, EOFError, KeyError, AttributeError, ValueError, tarfile.TarError, zlib.error, struct.error,
+            return {key: _parse_idx(_member(tar, name)) for key, name in members.items()}
+    except (OSError, EOFError, KeyError, ValueError, tarfile.TarError, zlib.error, struct.error,
             gzip.BadGzipFile) as error:  # fmt: skip
         raise InputError(
             f"truncated or corrupt ({error}): remove the file and run again", source=str(archive)
         ) from None
+
+
+def _member(tar: tarfile.TarFile, name: str) -> bytes:
+    file = tar.extractfile(name)
+    if file is None:
+        raise ValueError(f"{name} is not a file")
+    return file.read()
 
 
 def _parse_idx(data: bytes) -> np.ndarray:

@@ -29,12 +29,14 @@ class VerifySettings(NamedTuple):
 
     tolerance: int
     """State codes from the target that are good enough."""
+    movement: int
+    """State codes; a cell whose reading stays closer to where it was for `give_up` pulses is unresponsive."""
     pulse_cap: int
     """Pulses on one cell or pair."""
     averages: int = 1
     """Reads of which one decision takes the mean."""
     give_up: int = 8
-    """Pulses that together do not move the reading by the tolerance, after which a cell is unresponsive."""
+    """Pulses without movement after which a cell, or the cell of a pair that is pulsed, is given up."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def _tune(state, row, column, what, target, s, masks, reads, pulses):
             return reads, pulses, 0
         if pulses - first >= s.pulse_cap:
             return reads, pulses, 1
-        if abs(reading - mark) > s.tolerance:
+        if abs(reading - mark) > s.movement:
             idle, mark = 0, reading
         else:
             idle += 1

@@ -24,6 +24,8 @@ from spec.run_file import RunSpec
 VERIFY_TOLERANCE = 0.02
 """Tolerance of program-verify as a share of the nominal range."""
 
+VERIFY_MOVEMENT = 2.0
+"""Movement below which a cell is unresponsive, in mean steps, if that is less than the tolerance."""
 VERIFY_PULSES = 4
 """Pulses allowed on one cell or pair, over the device's pulses from end to end."""
 
@@ -126,8 +128,13 @@ def verify_then_hybrid(way: str, rule: str, threshold: int, margin: float) -> Me
 def verify_settings(run: RunSpec) -> VerifySettings:
     """The verify loop's settings for the run's device."""
     gmin, gmax = nominal_codes(run.device, run.nonideal, run.params.state_bits)
-    tolerance = max(1, round(VERIFY_TOLERANCE * (gmax - gmin)))
-    return VerifySettings(tolerance, VERIFY_PULSES * max(run.device.states_up, run.device.states_down))
+    states = max(run.device.states_up, run.device.states_down)
+    movement = min(VERIFY_TOLERANCE, VERIFY_MOVEMENT / states)
+    return VerifySettings(
+        tolerance=max(1, round(VERIFY_TOLERANCE * (gmax - gmin))),
+        movement=max(1, round(movement * (gmax - gmin))),
+        pulse_cap=VERIFY_PULSES * states,
+    )
 
 
 async def transferred(ctl: GoldenController, job: HybridJob) -> int:

@@ -49,8 +49,8 @@ def choose_thresholds(
     of a few devices, whose seeds no run is likely to use; among equals the one with fewer online pulses wins.
     """
     most = largest_threshold(run.params, run.rule)
-    thresholds = [t for t in GRID[run.rule] if t <= most] if run.threshold == AUTO else [run.threshold]
-    margins = MARGINS if run.margin == AUTO else [run.margin]
+    thresholds = [t for t in GRID[run.rule] if t <= most] if run.threshold == AUTO else [int(run.threshold)]
+    margins = MARGINS if run.margin == AUTO else [float(run.margin)]
     candidates = [(t, m) for t in thresholds for m in margins]
     if len(candidates) == 1:
         return candidates[0]

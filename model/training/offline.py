@@ -44,9 +44,11 @@ def train_offline(
     on the number of cores.
     """
     with threadpool_limits(limits=1):
-        layers = _Trainer(data.train, params, settings, seed).run(progress)
-        accuracies = [accuracy(*layers, split) for split in (data.train, data.validation, data.test)]
-    return OfflineNet(*layers, *accuracies)
+        hidden, upper = _Trainer(data.train, params, settings, seed).run(progress)
+        train, validation, test = (
+            accuracy(hidden, upper, split) for split in (data.train, data.validation, data.test)
+        )
+    return OfflineNet(hidden, upper, train, validation, test)
 
 
 def accuracy(hidden: np.ndarray, upper: np.ndarray, split: Split) -> float:

@@ -65,8 +65,8 @@ def prepare(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> HybridJo
         rule=run.rule,
         x_threshold=run.x_threshold,
         delta_threshold=run.delta_threshold,
-        threshold=largest_threshold(params, run.rule) if run.threshold == AUTO else run.threshold,
-        margin_127=DEFAULT_MARGIN if run.margin == AUTO else run.margin,
+        threshold=largest_threshold(params, run.rule) if run.threshold == AUTO else int(run.threshold),
+        margin_127=DEFAULT_MARGIN if run.margin == AUTO else float(run.margin),
     )
 
 

@@ -27,6 +27,12 @@ def array(device: str, nonideal: NonIdealities, seed=1):
     return GoldenMacro(PARAMS, image), gmax - gmin, targets
 
 
+def settings(tolerance: int, **changes) -> VerifySettings:
+    return VerifySettings(
+        **({"tolerance": tolerance, "movement": max(1, tolerance // 2), "pulse_cap": 1000} | changes)
+    )
+
+
 def difference(states) -> np.ndarray:
     states = np.asarray(states, np.int64)
     return states[..., 0] - states[..., 1]
@@ -36,7 +42,7 @@ def difference(states) -> np.ndarray:
 def test_ends_within_tolerance(way):
     macro, span, targets = array("linear", NonIdealities.ideal())
     tolerance = span // 50
-    cost = verify_transfer(macro, targets, way, VerifySettings(tolerance, pulse_cap=1000))
+    cost = verify_transfer(macro, targets, way, settings(tolerance))
     assert cost.given_up == 0
     # without read noise a cell ends where it was read
     error = np.abs(difference(macro.conductances()) - difference(targets))
@@ -46,14 +52,14 @@ def test_ends_within_tolerance(way):
 @pytest.mark.parametrize("device", ["PCMO", "TaOx/HfOx", "extreme"])
 def test_large_and_noisy_steps_mostly_end_within_tolerance(device):
     macro, span, targets = array(device, NonIdealities())
-    cost = verify_transfer(macro, targets, "pair", VerifySettings(span // 50, pulse_cap=500))
+    cost = verify_transfer(macro, targets, "pair", settings(span // 50, pulse_cap=500))
     assert cost.given_up < 0.15 * ROWS * COLUMNS
 
 
 def test_every_pulse_is_followed_by_a_read():
     macro, span, targets = array("EpiRAM", NonIdealities())
     before = macro.events
-    cost = verify_transfer(macro, targets, "pair", VerifySettings(span // 50, pulse_cap=1000, averages=3))
+    cost = verify_transfer(macro, targets, "pair", settings(span // 50, averages=3))
     assert cost.reads == 3 * (cost.pulses + ROWS * COLUMNS)
     assert macro.events == (before.integrates + cost.reads, before.strobes + cost.pulses)
 
@@ -61,7 +67,7 @@ def test_every_pulse_is_followed_by_a_read():
 def test_nothing_to_do_costs_one_read_each():
     macro, span, _ = array("linear", NonIdealities.ideal())
     erased = macro.conductances().astype(np.int64)
-    cost = verify_transfer(macro, erased, "cell", VerifySettings(span // 50, pulse_cap=1000))
+    cost = verify_transfer(macro, erased, "cell", settings(span // 50))
     assert (cost.pulses, cost.reads, cost.given_up) == (0, 2 * ROWS * COLUMNS, 0)
 
 
@@ -69,7 +75,7 @@ def test_stuck_cells_are_given_up_after_few_pulses():
     macro, span, targets = array(
         "linear", replace(NonIdealities.ideal(), stuck=1.0, stuck_low=1.0, stuck_high=0.0)
     )
-    cost = verify_transfer(macro, targets, "cell", VerifySettings(span // 50, pulse_cap=1000))
+    cost = verify_transfer(macro, targets, "cell", settings(span // 50))
     missed = np.abs(targets - macro.conductances()) > span // 50
     assert cost.given_up == missed.sum() > ROWS * COLUMNS / 2
     assert cost.pulses == 8 * cost.given_up
@@ -80,18 +86,18 @@ def test_partners_compensate_stuck_cells():
     mean_error = {}
     for way in ("cell", "pair"):
         macro, span, targets = array("linear", nonideal)
-        verify_transfer(macro, targets, way, VerifySettings(span // 50, pulse_cap=1000))
+        verify_transfer(macro, targets, way, settings(span // 50))
         mean_error[way] = np.abs(difference(macro.conductances()) - difference(targets)).mean() / span
     assert mean_error["pair"] < 0.7 * mean_error["cell"]
 
 
 def test_pulse_cap_ends_a_search_for_the_impossible():
     macro, _, targets = array("TaOx/HfOx", NonIdealities())
-    cost = verify_transfer(macro, targets, "pair", VerifySettings(tolerance=0, pulse_cap=30))
+    cost = verify_transfer(macro, targets, "pair", settings(0, pulse_cap=30))
     assert cost.pulses <= 30 * ROWS * COLUMNS and cost.given_up > 0.9 * ROWS * COLUMNS
 
 
 def test_unknown_way_is_refused():
     macro, _, targets = array("linear", NonIdealities())
     with pytest.raises(InputError, match="verify: 'row' is not one of cell, pair"):
-        verify_transfer(macro, targets, "row", VerifySettings(1, 1))
+        verify_transfer(macro, targets, "row", settings(1))
