@@ -1,9 +1,10 @@
 """The host's end of the link: the bus of `sim/host.py`'s driver over any channel of bytes, such as a serial port."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Protocol
 
 from fpga.link import item_sizes
+from sim.bus import Bus
 from spec.errors import InputError
 from spec.link import (
     ADDRESS_BYTES,
@@ -71,7 +72,7 @@ class SerialChannel:
         self._port.close()
 
 
-class UartBus:
+class UartBus(Bus):
     """The bus over a channel, with the coroutines of `sim.bus.Bus`; start it with `connect`.
 
     Every request is sent again until its reply comes, and executed once; raises LinkError after ATTEMPTS.
@@ -99,7 +100,7 @@ class UartBus:
     async def write(self, address: int, value: int) -> None:
         await self.write_all([(address, value)])
 
-    async def read_all(self, addresses: Sequence[int]) -> list[int]:
+    async def read_all(self, addresses: Iterable[int]) -> list[int]:
         """Words of several registers, in as few frames as possible."""
         words: list[int] = []
         for part in _parts(list(addresses), DATA_BYTES):

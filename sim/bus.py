@@ -29,6 +29,15 @@ class Bus(Protocol):
     async def write(self, address: int, value: int) -> None:
         """Write a 32-bit word; returns when the hardware has it."""
 
+    async def read_all(self, addresses: Iterable[int]) -> list[int]:
+        """The words of several registers, read in order; a bus may ask for them in one go."""
+        return [await self.read(address) for address in addresses]
+
+    async def write_all(self, writes: Iterable[tuple[int, int]]) -> None:
+        """Write several words (address, value) in order; as `read_all`."""
+        for address, value in writes:
+            await self.write(address, value)
+
     async def send_samples(self, words: Iterable[int]) -> int:
         """Send words of raw samples; returns how many were taken, fewer than all when one waits for too long."""
 
@@ -42,7 +51,7 @@ class Bus(Protocol):
         """Let some time pass between two looks at a register."""
 
 
-class CocotbBus:
+class CocotbBus(Bus):
     """The bus of a simulation: the controller's top as `dut`, its clock.  One access at a time.
 
     Python wakes only when something happens: while a word waits for ready, the simulator runs on its own.

@@ -109,12 +109,12 @@ class Host:
             bits = sum(f.bits for f in BY_NAME[name].fields)
             _check_access(name, Access.RW)
             _check_range(name, registers[name], 0, _mask(bits))
-        for name, value in registers.items():
-            await self.bus.write(ADDRESS[name], int(value))
+        await self.bus.write_all([(ADDRESS[name], int(value)) for name, value in registers.items()])
 
     async def counters(self) -> dict[str, int]:
         """All counters by register name; they wrap at 2**32."""
-        return {name: await self.read_field(name) for name in COUNTERS}
+        words = await self.bus.read_all([ADDRESS[name] for name in COUNTERS])
+        return dict(zip(COUNTERS, words, strict=True))
 
     async def clear_counters(self) -> None:
         await self._trigger("clear_counters")
@@ -143,16 +143,15 @@ class Host:
         await self._idle()
         await self._trigger("rewind_weights")
         bits = BY_NAME["WEIGHT_DATA"].fields[0].bits
-        for weight in weights.ravel().tolist():
-            await self.bus.write(ADDRESS["WEIGHT_DATA"], weight & _mask(bits))
+        address = ADDRESS["WEIGHT_DATA"]
+        await self.bus.write_all([(address, weight & _mask(bits)) for weight in weights.ravel().tolist()])
 
     async def load_image(self, image: DeviceImage) -> None:
         """A compiled device into the emulated array; without one the words are lost."""
         if image.state_bits != self.params.state_bits:
             raise InputError(f"image of {image.state_bits}-bit states, hardware of {self.params.state_bits}")
         await self._idle()
-        for k, word in enumerate(image.words):
-            await self.bus.write(EMULATOR_BASE + k, word)
+        await self.bus.write_all([(EMULATOR_BASE + k, word) for k, word in enumerate(image.words)])
 
     # -- commands ------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from hw.interfaces import Count, Pixels, Result
 from hw.register_file import identity
 from model.controller.register_file import register_file
 from model.system import GoldenController, run
+from sim.bus import Bus
 from sim.payloads import pack, unpack
 from spec.device_image import IMAGE_WORDS, DeviceImage
 from spec.params import HwParams
@@ -19,7 +20,7 @@ BUSY_LOOKS = 3
 """Reads of STATUS for which a command stays busy after its last word."""
 
 
-class FakeBus:
+class FakeBus(Bus):
     """Takes at most `most` words at once.  `break_after` words of a run, `cause` is latched and the run ends."""
 
     def __init__(self, params: HwParams, *, most: int = 1000, break_after: int | None = None):
