@@ -24,7 +24,7 @@ def table(title: str, columns: list[str], rows: list[list[str]], *, text_columns
     """A table whose first `text_columns` columns are texts and whose others are figures."""
     out = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     for place, name in enumerate(columns):
-        out.add_column(name, justify="left" if place < text_columns else "right")
+        out.add_column(name, justify="left" if place < text_columns else "right", no_wrap=place == 0)
     for row in rows:
         out.add_row(*row)
     return out

@@ -1,13 +1,19 @@
 """`build` and `formal`: what becomes of the RTL outside a simulation."""
 
+import os
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from itertools import product
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from crosstrain.console import console, steps, table
 from crosstrain.files import make_folder
 from spec.errors import InputError
+
+LINTED = ("Controller", "EmulatedTop")
 
 
 def register(app: typer.Typer) -> None:
@@ -18,38 +24,66 @@ def register(app: typer.Typer) -> None:
 def build(
     board: Annotated[str | None, typer.Option(help="Synthesize, place and route for this board.")] = None,
     lint: Annotated[bool, typer.Option(help="Check the emitted SystemVerilog of every instance.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the placement.")] = 1,
     out: Annotated[Path, typer.Option(help="Folder for what is built.")] = Path("build"),
 ) -> None:
-    """Build for a board, or lint the RTL; exit 1 when that fails."""
+    """Build for a board, or lint the RTL; exit 1 when that fails or the clock is too slow."""
     if (board is None) == (not lint):
         raise InputError("give either --board NAME or --lint", key="build")
-    make_folder(out)
-    if lint:
-        _lint(out / "lint")
+    if board is None:
+        _lint(make_folder(out / "lint"))
     else:
-        from fpga.build import build_board
+        _board(board, out, seed)
 
-        raise typer.Exit(build_board(board, out))
+
+def _board(name: str, out: Path, seed: int) -> None:
+    from fpga.boards import find
+    from fpga.build import BuildError, build_board
+
+    find(name)
+    make_folder(out)
+    try:
+        with steps() as progress:
+            report, folder = build_board(name, out, seed=seed, progress=progress)
+    except BuildError as error:
+        print(f"crosstrain: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    rows = [list(row) for row in report.rows()]
+    console().print(table(f"{report.instance} on {report.board}", ["", "used", "available"], rows))
+    print(f"bitstream {folder / report.bitstream}")
+    if not report.timing.met:
+        print(f"crosstrain: too slow: {report.timing.path_from} to {report.timing.path_to}", file=sys.stderr)
+        raise typer.Exit(1)
 
 
 def _lint(folder: Path) -> None:
+    from spec.params import INSTANCES
+
+    names, tops = zip(*product(INSTANCES, LINTED), strict=True)
+    failures = 0
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for name, top, messages in zip(
+            names, tops, pool.map(_messages, names, tops, [folder] * len(names)), strict=True
+        ):
+            print(f"{top} {name}: {len(messages) or 'no'} messages", flush=True)
+            for message in messages:
+                print(message, file=sys.stderr)
+            failures += len(messages)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _messages(name: str, top: str, folder: Path) -> list[str]:
+    """Verilator's messages on one component of an instance."""
     from hw.controller import Controller
     from hw.emit import to_systemverilog
     from hw.lint import lint
     from hw.top import EmulatedTop
     from spec.params import INSTANCES
 
-    failures = 0
-    for params in INSTANCES.values():
-        for component in (Controller, EmulatedTop):
-            name = f"{component.__name__.lower()}_{params.name.lower()}"
-            messages = lint(to_systemverilog(component(params), name, folder / f"{name}.sv"), name)
-            print(f"{name}: {len(messages) or 'no'} messages", flush=True)
-            for message in messages:
-                print(message, file=sys.stderr)
-            failures += len(messages)
-    if failures:
-        raise typer.Exit(1)
+    component = {"Controller": Controller, "EmulatedTop": EmulatedTop}[top](INSTANCES[name])
+    module = f"{top.lower()}_{name.lower()}"
+    return lint(to_systemverilog(component, module, folder / f"{module}.sv"), module)
 
 
 def formal(

@@ -6,6 +6,18 @@ import typer
 
 from crosstrain.console import console, table
 
+_FIGURES = {
+    "rows": "rows",
+    "columns": "columns",
+    "classes": "classes",
+    "dac_bits": "DAC bits",
+    "adc_bits": "ADC bits",
+    "adc_channels": "ADCs",
+    "commit_depth": "D",
+    "state_bits": "state bits",
+}
+"""Parameters in the list, and their heads."""
+
 
 def register(app: typer.Typer) -> None:
     app.command()(params)
@@ -23,18 +35,9 @@ def params(
         print(hardware.dump(hardware.load(dump)), end="")
         return
     chosen = [hardware.load(name)] if name else list(hardware.INSTANCES.values())
-    figures = (
-        "rows",
-        "columns",
-        "classes",
-        "dac_bits",
-        "adc_bits",
-        "adc_channels",
-        "commit_depth",
-        "state_bits",
-    )
-    rows = [[p.name, ", ".join(p.rules), *(str(getattr(p, f)) for f in figures)] for p in chosen]
-    console().print(table("Hardware instances", ["name", "rules", *figures], rows, text_columns=2))
+    rows = [[p.name, ", ".join(p.rules), *(str(getattr(p, f)) for f in _FIGURES)] for p in chosen]
+    heads = ["name", "rules", *_FIGURES.values()]
+    console().print(table("Hardware instances", heads, rows, text_columns=2))
     if name:
         print(hardware.dump(chosen[0]), end="")
 
@@ -46,10 +49,13 @@ def devices(
     from spec.device_file import dump_device, load_device, preset_names
 
     chosen = [load_device(each) for each in ([name] if name else preset_names())]
-    columns = ["device", "law", "states up/down", "Gmax (µS)", "on/off", "pulse spread", "source"]
-    out = table("Devices (* assumed)", columns, [_device_row(spec) for spec in chosen], text_columns=2)
-    out.columns[-1].justify, out.columns[-1].overflow = "left", "fold"
-    console().print(out)
+    columns = ["device", "law", "states up/down", "Gmax (µS)", "on/off", "pulse spread"]
+    screen = console()
+    screen.print(
+        table("Devices (* assumed)", columns, [_device_row(spec) for spec in chosen], text_columns=2)
+    )
+    for spec in chosen:
+        screen.print(f"{spec.name}: {spec.source}", markup=False)
     if name:
         print(dump_device(chosen[0]), end="")
 
@@ -59,7 +65,7 @@ def _device_row(spec) -> list[str]:
         return text + ("*" if any(key in spec.assumed for key in keys) else "")
 
     law_keys = [f"law.{key}" for key, _ in spec.law.values]
-    values = " / ".join(f"{value:g}" for _, value in spec.law.values if isinstance(value, float))
+    values = ", ".join(f"{value:g}" for _, value in spec.law.values if isinstance(value, float))
     return [
         spec.name,
         mark(f"{spec.law.kind} {values}".strip(), *law_keys),
@@ -67,5 +73,4 @@ def _device_row(spec) -> list[str]:
         mark(f"{spec.g_max_uS:g}", "g_max_uS"),
         mark(f"{spec.on_off:g}", "on_off"),
         mark(f"{100 * spec.c2c_sigma:g} % {spec.c2c_kind}", "c2c.sigma", "c2c.kind"),
-        spec.source,
     ]

@@ -1,0 +1,180 @@
+"""The commands that show, generate and simulate."""
+
+import json
+import shutil
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crosstrain.cli import app
+from crosstrain.commands import documents
+from crosstrain.dataflow import data_flow
+from model.record import RunRecord, Strobes
+from sim.cosim import CosimResult
+from spec.device_file import load_device, preset_names
+from spec.params import INSTANCES, from_dict
+from spec.stages import STAGES
+
+COMMANDS = sorted(
+    command.name or command.callback.__name__.replace("_", "-") for command in app.registered_commands
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(program, command):
+    outcome = program(command, "--help")
+    assert outcome.status == 0 and command in outcome.out
+
+
+def test_without_a_command_the_commands_are_listed(program):
+    outcome = program()
+    assert all(command in outcome.out + outcome.err for command in COMMANDS)
+
+
+def test_params_lists_every_instance(program):
+    outcome = program("params")
+    assert outcome.status == 0 and all(name in outcome.out for name in INSTANCES)
+
+
+@pytest.mark.parametrize("name", INSTANCES)
+def test_dumped_params_read_back_the_same(program, tmp_path, name):
+    text = program("params", "--dump", name).out
+    assert from_dict(tomllib.loads(text)) == INSTANCES[name]
+
+
+def test_devices_lists_every_preset_and_marks_what_is_assumed(program):
+    outcome = program("devices")
+    assert outcome.status == 0
+    assert all(name in outcome.out for name in preset_names())
+    assumed = next(spec for spec in map(load_device, preset_names()) if "on_off" in spec.assumed)
+    assert f"{assumed.on_off:g}*" in program("devices", assumed.name).out
+
+
+def test_device_shown_reads_back_the_same(program, tmp_path):
+    shown = program("devices", "EpiRAM").out
+    path = tmp_path / "device.toml"
+    path.write_text(shown[shown.index("name = ") :])
+    assert load_device(str(path)) == load_device("EpiRAM")
+
+
+def test_generated_documents_are_up_to_date(program):
+    outcome = program("docs", "--check")
+    assert (outcome.status, outcome.err) == (0, "")
+
+
+def test_a_stale_document_is_named_with_the_remedy(program, monkeypatch, tmp_path):
+    for folder in ("docs", "hw"):
+        shutil.copytree(
+            documents.ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    monkeypatch.setattr(documents, "ROOT", tmp_path)
+    path = tmp_path / "docs" / "registers.md"
+    path.write_text(path.read_text().replace("MARGIN", "MARGINE"))
+    (tmp_path / "docs" / "parameters.md").unlink()
+    outcome = program("docs", "--check")
+    assert outcome.status == 1
+    assert "docs/registers.md is out of date: run `crosstrain docs`" in outcome.err
+    assert "docs/parameters.md is out of date" in outcome.err and "architecture" not in outcome.err
+    assert program("docs").status == 0 and program("docs", "--check").status == 0
+    assert "MARGINE" not in path.read_text()
+
+
+def test_graph_has_every_block_of_the_data_flow():
+    edges = data_flow(Path(documents.ROOT / "hw" / "controller.py").read_text()).edges
+    names = {name for edge in edges for name in edge}
+    assert {stage.block for stage in STAGES} <= names
+    assert {"samples", "results", "counts", "macro", "commit_queue", "pulse_driver", "pulse_gate"} <= names
+    assert ("macro", "sar_adc") in edges and ("pulse_gate", "macro") in edges
+    blocks = {path.stem for path in (documents.ROOT / "hw").glob("*.py")}
+    blocks |= {"samples", "counts", "results", "macro"}
+    assert {name for name in names if not name.endswith("_fifo")} <= blocks
+
+
+@pytest.fixture
+def found(monkeypatch) -> CosimResult:
+    """What `cosim` is told, in place of a simulation."""
+    masks = np.ones((25, 6), np.uint8)
+    strobes = Strobes(np.zeros(25, np.int32), masks, masks, np.zeros(25, np.uint8))
+    record = RunRecord(np.zeros(40, np.int32), np.zeros(40, np.int32), strobes)
+    result = CosimResult(record, 0, [], {}, 2.0, 5000, None, {"clipped codes": 3})
+    monkeypatch.setattr("sim.cosim.cosim_random", lambda *args, **kwargs: replace(result, **changes))
+    changes: dict = {}
+    result.__dict__["changes"] = changes
+    return result
+
+
+def test_cosim_prints_what_it_found(program, found, tmp_path):
+    outcome = program("cosim", "--out", tmp_path)
+    assert outcome.status == 0
+    for text in (
+        "mismatches        0",
+        "150 up, 150 down",
+        "clipped codes     3",
+        "5000",
+        "samples/s         20",
+    ):
+        assert text in outcome.out
+    assert "vacuous" not in outcome.out
+    as_json = json.loads(program("cosim", "--json").out)
+    assert as_json["mismatches"] == 0 and as_json["pulses_up"] == 150
+    assert json.loads((tmp_path / "result.json").read_text()) == as_json
+
+
+def test_cosim_fails_on_a_mismatch_and_shows_the_first(program, found):
+    found.__dict__["changes"].update(mismatches=2, differences=["run 2: adc 5[3]: expected 4, got 5"])
+    outcome = program("cosim")
+    assert outcome.status == 1 and "expected 4, got 5" in outcome.out
+
+
+def test_cosim_says_when_it_proves_nothing(program, found):
+    few = found.result.strobes
+    found.result.strobes = Strobes(few.row[:1], few.up[:1], few.down[:1], few.depress[:1])
+    outcome = program("cosim")
+    assert outcome.status == 0 and "vacuous" in outcome.out
+
+
+def test_a_failed_simulation_is_told_without_a_traceback(program, monkeypatch):
+    from sim.cosim import SimulationError
+
+    def fail(*args, **kwargs):
+        raise SimulationError("verilator on TINY: no compiler")
+
+    monkeypatch.setattr("sim.cosim.cosim_random", fail)
+    outcome = program("cosim")
+    assert outcome.status == 3
+    assert outcome.err == "crosstrain: the simulation failed: verilator on TINY: no compiler\n"
+
+
+def test_lint_fails_on_a_message(program, monkeypatch, tmp_path):
+    monkeypatch.setattr("spec.params.INSTANCES", {"TINY": INSTANCES["TINY"]})
+    monkeypatch.setattr("crosstrain.commands.build.ProcessPoolExecutor", Pool)
+    monkeypatch.setattr("hw.lint.lint", lambda path, top: [f"%Warning: {path.name}"] if "top" in top else [])
+    outcome = program("build", "--lint", "--out", tmp_path)
+    assert outcome.status == 1
+    assert outcome.out == "Controller TINY: no messages\nEmulatedTop TINY: 1 messages\n"
+    assert outcome.err == "%Warning: emulatedtop_tiny.sv\n"
+
+
+class Pool:
+    """Executes here, where the test's patches are."""
+
+    def __init__(self, _):
+        self.map = map
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+
+def test_program_ends_quietly_when_interrupted(program, monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("spec.params.load", interrupt)
+    outcome = program("params", "TINY")
+    assert outcome.status == 130 and "Traceback" not in outcome.err
