@@ -26,6 +26,7 @@ from spec.params import HwParams
 
 SIMULATORS = ("verilator", "icarus")
 BUILD = Path("build") / "cosim"
+WAVES = Path("build") / "waves"
 TOP = "crosstrain"
 POLL_SECONDS = 0.1
 
@@ -75,13 +76,12 @@ def cosim_random(
     *,
     waves: bool = False,
     progress: Progress | None = None,
+    folder: Path | None = None,
 ) -> CosimResult:
-    """A random short job (sim/stimulus.py) on any legal hardware.  Raises `SimulationError`."""
+    """A random short job (sim/stimulus.py) on any legal hardware; waves go to `folder`.  Raises `SimulationError`."""
     stimulus = make_stimulus(params, device, rule, samples, seed)
     name = f"{params.name}-{file_name(device.name)}-{rule}-seed{seed}-{simulator}"
-    return run_cosim(
-        stimulus, simulator, waves=waves, waves_to=Path("build") / "waves" / name, progress=progress
-    )
+    return run_cosim(stimulus, simulator, waves=waves, waves_to=(folder or WAVES) / name, progress=progress)
 
 
 def run_cosim(

@@ -24,17 +24,31 @@ class TapMonitor:
 
     def restart(self) -> None:
         """Forget what was collected."""
+        self.unknown: set[str] = set()
+        """Taps that showed X or Z."""
         self.trace: dict[str, list[np.ndarray]] = {name: [] for name in STAGE_NAMES}
         self._words: dict[str, list[int]] = {name: [] for name in STAGE_NAMES}
 
-    def step(self) -> None:
-        valid = int(self._valid.value)
+    def step(self) -> bool:
+        """Collect what is transferred in this cycle; whether anything is."""
+        valid = self._known(self._valid, STAGE_NAMES[0])
+        seen = bool(valid)
         stage = 0
         while valid:
             if valid & 1:
-                self._collect[stage](unpack(self._layouts[stage], int(self._payloads[stage].value)))
+                payload = self._known(self._payloads[stage], STAGE_NAMES[stage])
+                self._collect[stage](unpack(self._layouts[stage], payload))
             valid >>= 1
             stage += 1
+        return seen
+
+    def _known(self, handle: Any, name: str) -> int:
+        """The value of a tap; an X or Z in it is noted, and reads as 0."""
+        try:
+            return int(handle.value)
+        except ValueError:
+            self.unknown.add(name)
+            return int("".join(bit if bit in "01" else "0" for bit in str(handle.value)), 2)
 
     def strobes(self) -> Strobes:
         """The strobes seen so far, in order."""

@@ -21,6 +21,11 @@ class RtlController:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.host, name)  # configure, load_weights, erase, ...: nothing to observe
 
+    @property
+    def unknown(self) -> set[str]:
+        """Stages that showed X or Z in the last operation."""
+        return self.monitor.unknown
+
     async def transfer(
         self, counts: np.ndarray, *, progress: Callable[[int], None] | None = None
     ) -> RunRecord:

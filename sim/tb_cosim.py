@@ -9,13 +9,13 @@ from pathlib import Path
 import cocotb
 from cocotb.clock import Clock
 from cocotb.simtime import get_sim_time
-from cocotb.triggers import ClockCycles, FallingEdge
+from cocotb.triggers import ClockCycles, FallingEdge, First
 
 from model.system import GoldenController
 from model.training.hybrid import HybridJob, hybrid
 from sim.bus import CocotbBus
 from sim.cosim import CosimResult
-from sim.host import Host
+from sim.host import HardwareFault, Host, HostError
 from sim.monitor import TapMonitor
 from sim.paired import Comparison, PairedController
 from sim.rtl_controller import RtlController
@@ -23,6 +23,8 @@ from sim.stimulus import exercise
 
 CLOCK_NS = 10
 RESET_CYCLES = 3
+SILENT_CYCLES = 20_000
+SILENT_CYCLES_PER_PAIR = 100
 
 
 @cocotb.test()
@@ -42,37 +44,68 @@ async def cosim(dut):
 
 async def _play(dut, job, progress) -> CosimResult:
     progress("start", 0, 1)
-    bus = CocotbBus(dut, dut.clk)
-    dut.rst.value = 1
-    Clock(dut.clk, CLOCK_NS, unit="ns").start()
-    await ClockCycles(dut.clk, RESET_CYCLES)
-    dut.rst.value = 0
-
-    monitor = TapMonitor(dut, job.params)
-    cocotb.start_soon(_watch(dut.clk, monitor))
-    host = Host(bus, job.params)
-    await host.check_identity()
+    host, monitor = await _power_up(dut, job.params)
     await host.load_image(job.image)
     comparison = Comparison()
     pair = PairedController(GoldenController(job.params, job.image), RtlController(host, monitor), comparison)
     started, start_ns = time.perf_counter(), get_sim_time("ns")
-    if isinstance(job, HybridJob):
-        result = await hybrid(pair, job, progress=progress)
+    played = cocotb.start_soon(_job(pair, job, progress))
+    await First(played, cocotb.start_soon(_watch(dut.clk, monitor)))
+    result = played.result() if played.done() else HostError("nothing happened on any tap for too long")
+    if isinstance(result, str):
+        raise RuntimeError(result)
+    if isinstance(result, Exception):
+        pair.interrupted(str(result))
+        result, counters = None, {}
     else:
-        result = await exercise(pair, job, progress=lambda n: progress("samples", n, len(job.pixels)))
+        counters = await host.counters()
     return CosimResult(
         result=result,
         mismatches=comparison.mismatches,
         differences=comparison.lines,
-        counters=await host.counters(),
+        counters=counters,
         seconds=time.perf_counter() - started,
         cycles=round((get_sim_time("ns") - start_ns) / CLOCK_NS),
         coverage=pair.coverage,
     )
 
 
+async def _power_up(dut, params) -> tuple[Host, TapMonitor]:
+    bus = CocotbBus(dut, dut.clk)
+    dut.rst.value = 1
+    Clock(dut.clk, CLOCK_NS, unit="ns").start()
+    await ClockCycles(dut.clk, RESET_CYCLES)
+    dut.rst.value = 0
+    host = Host(bus, params)
+    await host.check_identity()
+    return host, TapMonitor(dut, params)
+
+
+async def _job(pair, job, progress):
+    """What the job returns on the RTL.
+
+    An exception leaves as a value, since in a task it would end the simulation: one of the hardware's as it is, any
+    other as its text.
+    """
+    try:
+        if isinstance(job, HybridJob):
+            return await hybrid(pair, job, progress=progress)
+        return await exercise(pair, job, progress=lambda n: progress("samples", n, len(job.pixels)))
+    except (HardwareFault, HostError) as error:
+        return error
+    except Exception:
+        return traceback.format_exc()
+
+
 async def _watch(clk, monitor: TapMonitor) -> None:
-    """Taps are read in the middle of a cycle, when everything has settled."""
-    while True:
+    """Read the taps in the middle of a cycle, when everything has settled; ends when they are silent for too long.
+
+    Silence is normal while the array is erased, the update memory cleared and the states are read out, and until the
+    watchdog has found an array that hangs.
+    """
+    p = monitor.params
+    patience = p.watchdog_cycles + SILENT_CYCLES + SILENT_CYCLES_PER_PAIR * p.rows * p.columns
+    silent = 0
+    while silent < patience:
         await FallingEdge(clk)
-        monitor.step()
+        silent = 0 if monitor.step() else silent + 1

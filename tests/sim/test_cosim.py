@@ -1,0 +1,115 @@
+"""The whole controller against the golden model, and seeded faults in every block found and named."""
+
+from dataclasses import replace
+
+import pytest
+
+from model.system import GoldenController, run
+from sim.cosim import cosim_random, run_cosim
+from sim.mutants import mutated
+from sim.paired import Comparison, PairedController
+from sim.random_hardware import random_hardware
+from sim.stimulus import enough, exercise, make_stimulus
+from spec.device_file import load_device, preset_names
+from spec.params import INSTANCES
+
+RANDOM_SETS = 50
+RANDOM_SAMPLES = 60
+
+# Narrow everywhere, so that each rounding and each saturation shows within a few samples.
+NARROW = replace(
+    INSTANCES["TINY"], name="NARROW", dac_bits=5, logit_bits=6, delta_bits=6, accumulator_bits=12
+)
+
+FAULTS = [
+    ("codes", "hw.dac_encode", "round_shift(self.i.payload.pixels[lane], PIXEL_BITS - p.dac_bits)",
+     "self.i.payload.pixels[lane] >> (PIXEL_BITS - p.dac_bits)"),
+    ("codes", "hw.dac_load", "m.d.comb += [self.dac_word.eq(word), self.dac_codes.eq(self.i.payload)]",
+     "m.d.comb += self.dac_word.eq(word)\n        m.d.sync += self.dac_codes.eq(self.i.payload)"),
+    ("codes", "hw.input_buffer", "self.load.payload.eq(port.data)", "self.load.payload[0].eq(port.data[0])"),
+    ("entry", "hw.input_buffer", "self.rows.payload.code.eq(port.data[lane])",
+     "self.rows.payload.code.eq(port.data[lane - 1])"),
+    ("adc", "hw.sar_adc", "m.d.sync += [o.eq(t) for o, t in zip(offset, tried, strict=True)]",
+     "m.d.sync += [o.eq(o | bit) for o in offset]"),
+    ("adc", "hw.macro.converters", "(selected[k] << 1) >= (", "(selected[k] << 1) > ("),
+    ("hidden", "hw.activation", "Mux(code < 0, 0, code)", "code"),
+    ("logits", "hw.upper_layer", "round_shift(held[0], self.shift)", "held[0] >> self.shift"),
+    ("logits", "hw.upper_layer", "logit = saturate(shifted, -p.logit_limit, p.logit_limit)", "logit = shifted"),
+    ("verdict", "hw.margin_error", "(code > best)", "(code >= best)"),
+    ("delta", "hw.backprop_delta", "error = saturate(d, -p.delta_limit, p.delta_limit)", "error = d"),
+    ("entry", "hw.update_lane", "self._saturate(value), value)", "value, value)"),
+    ("entry", "hw.update_lane", 'self._delay(m, up, "up", 2)', 'self._delay(m, down, "up", 2)'),
+    ("strobe", "hw.commit_queue", "self.o.payload.up.eq(entry.up)", "self.o.payload.up.eq(entry.down)"),
+    ("strobe", "hw.pulse_scheduler", "count > compared.strobe", "count >= compared.strobe"),
+    ("strobe", "hw.pulse_driver", ".eq(operation[name])", ".eq(operation['row' if name == 'row' else 'up'])"),
+    ("counters", "hw.counters", "strobed * self.down", "strobed * self.up"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stimulus():
+    return make_stimulus(NARROW, load_device("PCMO"), "accumulate", 30, 5)
+
+
+def test_rtl_equals_golden_model(stimulus, simulator):
+    found = run_cosim(stimulus, simulator)
+    assert found.differences == []
+    assert found.mismatches == 0
+    assert not found.vacuous
+    assert min(found.coverage.values()) > 0
+
+
+@pytest.mark.parametrize("rule", ["accumulate", "counter"])
+def test_rtl_equals_golden_model_under_each_rule(rule, simulator):
+    found = cosim_random(INSTANCES["TINY"], load_device("AlOx/HfO2"), rule, simulator, 40, 2)
+    assert (found.mismatches, found.differences, found.vacuous) == (0, [], False)
+
+
+def draw(seed):
+    """Hardware, device and rule of one random set: all presets and both rules come in turn."""
+    params = random_hardware(seed)
+    names = preset_names()
+    return params, load_device(names[seed % len(names)]), params.rules[seed // 3 % len(params.rules)]
+
+
+def test_random_hardware_is_never_vacuous_and_reaches_clipping_and_saturation():
+    clipped = saturated = 0
+    for seed in range(RANDOM_SETS):
+        params, device, rule = draw(seed)
+        stimulus = make_stimulus(params, device, rule, RANDOM_SAMPLES, seed)
+        pair = PairedController(
+            GoldenController(params, stimulus.image), GoldenController(params, stimulus.image), Comparison()
+        )
+        assert enough(run(exercise(pair, stimulus))), f"seed {seed} is vacuous"
+        assert pair.comparison.lines == []
+        clipped += pair.coverage["clipped codes"]
+        saturated += pair.coverage["saturated weights"]
+    assert clipped > 0
+    assert saturated > 0
+
+
+def check_random(seed, simulator):
+    params, device, rule = draw(seed)
+    found = cosim_random(params, device, rule, simulator, RANDOM_SAMPLES, seed)
+    assert (found.mismatches, found.differences, found.vacuous) == (0, [], False)
+
+
+@pytest.mark.parametrize("seed", [2, 27])
+def test_rtl_of_random_hardware_equals_golden_model(seed, simulator):
+    check_random(seed, simulator)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(RANDOM_SETS))
+def test_rtl_of_much_random_hardware_equals_golden_model(seed, simulator):
+    check_random(seed, simulator)
+
+
+@pytest.mark.parametrize(("stage", "module", "old", "new"), FAULTS, ids=[f"{f[1]}-{f[0]}" for f in FAULTS])
+def test_seeded_fault_is_caught_and_named_by_stage(stage, module, old, new, stimulus, request):
+    simulator = "icarus"
+    variant = request.node.callspec.id.replace("/", "_")
+    with mutated(module, old, new):
+        found = run_cosim(stimulus, simulator, variant=variant)
+    assert found.mismatches > 0
+    assert f": {stage}" in found.differences[0]
