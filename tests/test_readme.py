@@ -1,0 +1,77 @@
+"""What the documents say exists and works: commands, links, files."""
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+import typer
+
+from crosstrain.cli import app, main
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PROGRAM = ".venv/bin/crosstrain"
+QUICK = ("devices", "params")
+
+
+def commands(start: str) -> list[list[str]]:
+    """Indented lines of the README that begin so, without their comments."""
+    lines = re.findall(rf"^    ({re.escape(start)} .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+def test_there_are_commands():
+    assert len(commands("make")) >= 2 and len(commands(PROGRAM)) >= 5
+
+
+@pytest.mark.parametrize("command", commands("make"), ids=" ".join)
+def test_make_target_exists(command):
+    found = subprocess.run([*command, "--dry-run"], cwd=ROOT, capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+
+
+@pytest.mark.parametrize("command", commands(PROGRAM), ids=" ".join)
+def test_command_line_parses(command):
+    group = typer.main.get_command(app)
+    name, *arguments = command[1:]
+    with group.make_context("crosstrain", [name, *arguments]) as context:
+        group.commands[name].make_context(name, arguments, parent=context)
+
+
+def run(monkeypatch, arguments: list[str]) -> int:
+    monkeypatch.setattr("sys.argv", ["crosstrain", *arguments])
+    with pytest.raises(SystemExit) as left:
+        main()
+    return int(left.value.code or 0)
+
+
+@pytest.mark.parametrize("command", [c for c in commands(PROGRAM) if c[1] in QUICK], ids=" ".join)
+def test_quick_command_runs(command, monkeypatch):
+    assert run(monkeypatch, command[1:]) == 0
+
+
+@pytest.mark.slow
+def test_commands_without_simulation_run_one_after_the_other(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    chain = [c[1:] for c in commands(PROGRAM) if "--no-rtl" in c or c[1] == "report"]
+    assert [run(monkeypatch, arguments) for arguments in chain] == [0] * len(chain) and len(chain) >= 3
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_and_files_exist(path):
+    text = path.read_text()
+    for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
+        assert (path.parent / link).exists(), link
+    for name in re.findall(r"`((?:\w+/)*\w+\.(?:py|toml)|(?:\w+/)+)`", text):
+        placeholder = "NAME" in name
+        assert placeholder or list(ROOT.glob(f"{name}")) or list(ROOT.glob(f"*/**/{name}")), name
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_anchors_exist(path):
+    for link, anchor in re.findall(r"\]\(([^)#]*)#([^)]+)\)", path.read_text()):
+        target = path.parent / link if link else path
+        headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
+        assert anchor in {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
