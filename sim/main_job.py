@@ -7,7 +7,6 @@ every seed, then the first seed's job on the RTL.  Nothing here computes an upda
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -94,8 +93,6 @@ class MainSettings:
 
     simulator: str = "verilator"
     rtl: bool = True
-    folder: Path = Path("build/run")
-    """For the simulation's files."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,7 +43,7 @@ def train(
     from sim.main_job import MainSettings, main_job
 
     with simulating(), steps() as progress:
-        result = main_job(run, MainSettings(sim, not no_rtl, out / "rtl"), progress)
+        result = main_job(run, MainSettings(sim, not no_rtl), progress)
     _write(out, result)
     if result.rtl and result.rtl.mismatches:
         raise typer.Exit(1)
