@@ -25,6 +25,7 @@ from model.training.hybrid import HybridJob, largest_threshold
 from model.training.offline import OfflineNet, train_offline
 from model.training.prepare import on_split, prepare
 from spec.numerics import MASK32
+from spec.params import HwParams
 from spec.registers import Mode
 from spec.run_file import AUTO, OFFLINE_KINDS, RunSpec
 
@@ -32,7 +33,7 @@ GRID = {
     "accumulate": tuple(1 << k for k in range(14, 20)),
     "counter": (2, 3, 4, 6, 8, 12, 16),
 }
-"""Thresholds that are tried, by rule."""
+"""Thresholds that are tried, by rule; those of `accumulate` are for 8-bit inputs and weights."""
 
 MARGINS = (12.0, 20.0)
 
@@ -48,8 +49,7 @@ def choose_thresholds(
     Whatever the run states is kept; only what is "auto" is chosen.  Each candidate is a whole online epoch on each
     of a few devices, whose seeds no run is likely to use; among equals the one with fewer online pulses wins.
     """
-    most = largest_threshold(run.params, run.rule)
-    thresholds = [t for t in GRID[run.rule] if t <= most] if run.threshold == AUTO else [int(run.threshold)]
+    thresholds = [int(run.threshold)] if run.threshold != AUTO else _grid(run.params, run.rule)
     margins = MARGINS if run.margin == AUTO else [float(run.margin)]
     candidates = [(t, m) for t in thresholds for m in margins]
     if len(candidates) == 1:
@@ -63,6 +63,15 @@ def choose_thresholds(
         if progress:
             progress(k + 1, len(candidates))
     return candidates[max(range(len(candidates)), key=lambda k: scores[k])]
+
+
+def _grid(params: HwParams, rule: str) -> list[int]:
+    """The grid of a rule in the units of this hardware's update memory, as far as that can hold it."""
+    narrower = 0
+    if rule == "accumulate":  # counts products of an input code and a weight
+        narrower = (8 - params.dac_bits) + (8 - params.weight_bits)
+    most = largest_threshold(params, rule)
+    return [t >> narrower for t in GRID[rule] if t >> narrower <= most] or [most]
 
 
 class _Trial:

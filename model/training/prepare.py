@@ -13,6 +13,7 @@ from model.training.offline import OfflineNet
 from model.training.range_search import SAMPLES
 from model.training.transfer import check_counts, open_loop_counts, preactivations, weight_limit
 from spec.errors import InputError
+from spec.numerics import round_shift, signed_limit
 from spec.params import HwParams
 from spec.run_file import AUTO, RunSpec
 
@@ -63,8 +64,10 @@ def prepare(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> HybridJo
         test_pixels=test.pixels,
         test_labels=test.labels,
         rule=run.rule,
-        x_threshold=run.x_threshold,
-        delta_threshold=run.delta_threshold,
+        x_threshold=round_shift(run.x_threshold, 8 - params.dac_bits),
+        delta_threshold=max(
+            1, round(run.delta_threshold * signed_limit(params.weight_bits) / signed_limit(8))
+        ),
         threshold=largest_threshold(params, run.rule) if run.threshold == AUTO else int(run.threshold),
         margin_127=DEFAULT_MARGIN if run.margin == AUTO else float(run.margin),
     )

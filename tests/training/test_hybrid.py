@@ -37,6 +37,28 @@ def test_improves_on_open_loop(trained, net):
     assert min(result.online_pulses) >= 20
 
 
+@pytest.mark.parametrize(
+    "widths, threshold",
+    [
+        ({"adc_bits": 6}, 1 << 16),
+        ({"dac_bits": 4}, 1 << 12),
+        ({"weight_bits": 4, "delta_bits": 5}, 1 << 12),
+        ({"logit_bits": 16, "adc_bits": 10}, 1 << 16),
+        ({"state_bits": 9, "read_bits": 9}, 1 << 16),
+        ({"adc_channels": 5, "macs": 3, "update_columns": 7, "commit_depth": 1}, 1 << 16),
+    ],
+)
+def test_other_widths_train_too(make_job, digits_run, widths, threshold):
+    result = done(make_job(params=replace(digits_run.params, **widths), threshold=threshold))
+    assert result.hybrid_accuracy >= result.open_loop_accuracy + 0.05
+
+
+def test_thresholds_of_the_counter_follow_the_widths(make_job, digits_run):
+    narrow = make_job(params=replace(digits_run.params, dac_bits=4, weight_bits=4))
+    assert (narrow.x_threshold, narrow.delta_threshold) == (8, 1)
+    assert (make_job().x_threshold, make_job().delta_threshold) == (128, 16)
+
+
 def test_same_job_same_bits(trained):
     job, first = trained
     second = done(job)
