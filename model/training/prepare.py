@@ -45,7 +45,7 @@ def prepare(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> HybridJo
     counts = open_loop_counts(net.hidden, limit, partial(pulses_to_reach, run.device))
     check_counts(counts, params)
     gmin, gmax = nominal_codes(run.device, run.nonideal, params.state_bits)
-    full_sum = ((gmax - gmin) >> (params.state_bits - params.read_bits)) * params.dac_full_scale
+    full_sum = (gmax - gmin) / (1 << (params.state_bits - params.read_bits)) * params.dac_full_scale
     power = read_power(run.device, net.hidden, limit)
     image = compile_device(run.device, run.nonideal, params.state_bits, seed, power, params.read_bits)
     order = np.random.default_rng(seed).permutation(len(data.train))
