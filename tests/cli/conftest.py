@@ -58,6 +58,15 @@ def save_data(path: Path, samples: int, inputs: int = 8, classes: int = 3) -> Pa
     return path
 
 
+def save_config(path: Path, data: Path) -> Path:
+    """A run of a second on TINY."""
+    path.write_text(
+        f'data = "{data}"\nparams = "TINY"\ndevice = "AlOx/HfO2"\nseeds = [3, 4]\nthreshold = 4096\nmargin = 40\n'
+        "[offline]\nepochs = 3\n"
+    )
+    return path
+
+
 @pytest.fixture
 def data(tmp_path) -> Path:
     return save_data(tmp_path / "tiny.npz", 240)
@@ -65,9 +74,4 @@ def data(tmp_path) -> Path:
 
 @pytest.fixture
 def config(tmp_path, data) -> Path:
-    """A run of a second on TINY."""
-    path = tmp_path / "run.toml"
-    path.write_text(
-        f'data = "{data}"\nparams = "TINY"\nseeds = [3, 4]\nthreshold = 4096\nmargin = 40\n[offline]\nepochs = 3\n'
-    )
-    return path
+    return save_config(tmp_path / "run.toml", data)

@@ -37,7 +37,7 @@ def check_nothing_left(out) -> None:
         ('params = "TINY"', 'params = {base = "TINY", classes = 2}', "classes: 2 classes are fewer"),
         ("[offline]", "[nonideal]\nstuck = nan\n[offline]", "nonideal.stuck: nan is outside"),
         ("[offline]", "[nonideal]\nstuck = 2\n[offline]", "nonideal.stuck: 2"),
-        ("[offline]", '[device]\nname = "x"\n[offline]', "device: law: is missing"),
+        ('device = "AlOx/HfO2"', 'device = {name = "x"}', "device: law: is missing"),
         ("[offline]", "[offline", "cannot be read"),
     ],
 )

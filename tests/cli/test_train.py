@@ -1,28 +1,37 @@
 """`crosstrain train` and `crosstrain report`."""
 
+import io
 import json
 import re
+from contextlib import redirect_stdout
 
 import numpy as np
 import pytest
 
+from crosstrain.cli import main
 from spec.run_file import load_run
+from tests.cli.conftest import save_config, save_data
 
 ACCURACIES = {"software", "open_loop", "hybrid", "last_layer", "program_verify"}
 
 
-@pytest.fixture
-def finished(program, config, tmp_path):
-    """Folder of a finished run without RTL, and its result."""
-    out = tmp_path / "out"
-    outcome = program("train", "--config", config, "--no-rtl", "--out", out)
-    assert outcome.status == 0, outcome.err
-    assert "Hybrid" in outcome.out and str(out / "report.html") in outcome.out.replace("\n", "")
-    return out, json.loads((out / "result.json").read_text())
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Folder of a finished run without RTL, its result, and what was printed."""
+    folder = tmp_path_factory.mktemp("finished")
+    config = save_config(folder / "run.toml", save_data(folder / "tiny.npz", 240))
+    printed = io.StringIO()
+    arguments = ["crosstrain", "train", "--config", str(config), "--no-rtl", "--out", str(folder / "out")]
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), pytest.raises(SystemExit) as left:
+        patch.setattr("sys.argv", arguments)
+        main()
+    assert left.value.code == 0
+    return folder / "out", json.loads((folder / "out" / "result.json").read_text()), printed.getvalue()
 
 
 def test_result_says_what_was_run_and_what_came_out(finished):
-    out, result = finished
+    out, result, printed = finished
+    assert "Hybrid" in printed and str(out / "report.html") in printed.replace("\n", "")
     assert {path.name for path in out.iterdir()} == {"result.json", "report.html", "arrays.npz", "run.toml"}
     assert result["rule"] == "accumulate" and result["device"] == "AlOx/HfO2" and result["seeds"] == [3, 4]
     assert result["params"]["name"] == "TINY" and result["samples"] == load_samples(result)
@@ -42,7 +51,7 @@ def load_samples(result: dict) -> int:
 
 
 def test_run_file_repeats_the_run(finished, program, tmp_path):
-    out, result = finished
+    out, result, _ = finished
     again = tmp_path / "again"
     assert program("train", "--config", out / "run.toml", "--no-rtl", "--out", again).status == 0
     repeated = json.loads((again / "result.json").read_text())
@@ -76,7 +85,7 @@ def test_report_is_drawn_again_from_the_files(finished, program):
 
 
 def test_pulses_of_the_figures_are_all_of_the_pulses(finished):
-    out, result = finished
+    out, result, _ = finished
     with np.load(out / "arrays.npz") as arrays:
         up, down = result["pulses"]["online_up"], result["pulses"]["online_down"]
         assert arrays["per_cell"].sum(axis=(0, 1)).tolist() == [up, down]
@@ -86,12 +95,12 @@ def test_pulses_of_the_figures_are_all_of_the_pulses(finished):
 
 def test_options_change_what_the_run_file_says(program, config, tmp_path):
     out = tmp_path / "out"
-    options = ("--device", "EpiRAM", "--rule", "counter", "--seeds", 1)
+    options = ("--device", "FeFET", "--rule", "counter", "--seeds", 1)
     # the file's threshold is in the other rule's units: 16 counts
     config.write_text(config.read_text().replace("4096", "16"))
     assert program("train", "--config", config, *options, "--no-rtl", "--out", out).status == 0
     result = json.loads((out / "result.json").read_text())
-    assert (result["device"], result["rule"], result["seeds"]) == ("EpiRAM", "counter", [0])
+    assert (result["device"], result["rule"], result["seeds"]) == ("FeFET", "counter", [0])
 
 
 @pytest.mark.slow
