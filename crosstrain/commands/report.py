@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from crosstrain.files import write
+from spec.errors import InputError
 
 
 def register(app: typer.Typer) -> None:
@@ -16,7 +17,14 @@ def report(
     folder: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Folder of a finished run.")],
 ) -> None:
     """Draw report.html again from result.json and arrays.npz."""
-    from sim.report.page import render
-    from sim.report.result import load_result
+    from jinja2 import UndefinedError
 
-    print(write(folder / "report.html", render(*load_result(folder))))
+    from sim.report.page import render
+    from sim.report.result import RESULT, load_result
+
+    result, arrays = load_result(folder)
+    try:
+        page = render(result, arrays)
+    except (KeyError, UndefinedError) as error:
+        raise InputError(f"lacks something: {error}", source=str(folder / RESULT)) from None
+    print(write(folder / "report.html", page))

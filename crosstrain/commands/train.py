@@ -85,9 +85,11 @@ def _print(result: dict[str, Any], out: Path) -> None:
     title = (
         f"{result['data']} on {result['device']}, {result['rule']}, {seeds} seed{'s' if seeds > 1 else ''}"
     )
-    rows = [[m["label"], m["accuracy"], m["pulses"], m["reads"]] for m in method_rows(result)]
+    rows = [[m["label"], m["accuracy"], m["gain"], m["pulses"], m["reads"]] for m in method_rows(result)]
     screen = console()
-    screen.print(table(title, ["method", "test accuracy (%)", "pulses", "verify reads"], rows))
+    screen.print(
+        table(title, ["method", "test accuracy (%)", "hybrid minus it", "pulses", "verify reads"], rows)
+    )
     speed, pulses = result["samples_per_s"], result["pulses"]
     lines = [
         ("online pulses", f"{pulses['online_up']} up, {pulses['online_down']} down"),

@@ -165,9 +165,11 @@ def methods(names: Sequence[str], accuracies: Sequence[np.ndarray]) -> str:
         figure, (axes,) = _axes(height=0.55 + 0.42 * len(names))
         for place, values in enumerate(accuracies):
             values = 100 * np.asarray(values, float)
-            axes.plot(values, np.full(len(values), place), "o", color=UP, alpha=0.35, ms=4, mew=0)
             axes.errorbar(
-                values.mean(), place, xerr=standard_error(values), fmt="|", color="black", ms=13, capsize=3
+                values.mean(), place, xerr=standard_error(values), fmt="|", color="black", ms=16, capsize=4
+            )
+            axes.plot(
+                values, np.full(len(values), place), "o", color=ACCENT, alpha=0.55, ms=5, mew=0, zorder=3
             )
         axes.set(yticks=range(len(names)), yticklabels=names, xlabel="test accuracy (%)")
         axes.set_ylim(len(names) - 0.5, -0.5)

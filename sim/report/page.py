@@ -22,7 +22,7 @@ NOTES = {
     "open_loop": "identical pulses by the nominal curve, nothing read back",
     "hybrid": "open-loop pulses, no verify read; first layer on the array, upper layer digital",
     "last_layer": "after the open-loop transfer, only the digital upper layer is trained",
-    "program_verify": "each pair is read and pulsed until it holds its weight",
+    "program_verify": "each pair is read and pulsed until its difference is the weight; no online epoch",
 }
 
 
@@ -75,6 +75,15 @@ def accuracy_text(result: dict[str, Any], method: str) -> str:
     return f"{100 * mean:.2f}" + (f" ± {100 * error:.2f}" if len(result["seeds"]) > 1 else "")
 
 
+def gain_text(result: dict[str, Any], method: str) -> str:
+    """Hybrid minus a method in percentage points, with the standard error of the paired difference."""
+    gain = result["hybrid_minus"].get(method)
+    if gain is None:
+        return ""
+    text = f"{100 * gain['mean']:+.2f}"
+    return text + (f" ± {100 * gain['standard_error']:.2f}" if len(result["seeds"]) > 1 else "")
+
+
 def method_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
     """The table of methods: accuracy over the seeds, operations of the first seed."""
     pulses, reads = result["pulses"], result["verify_reads"]
@@ -87,7 +96,7 @@ def method_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
         "program_verify": (pulses["program_verify"], reads["program_verify"]),
     }
     return [
-        {"name": name, "label": label, "note": NOTES[name], "accuracy": accuracy_text(result, name),
+        {"name": name, "label": label, "note": NOTES[name], "accuracy": accuracy_text(result, name), "gain": gain_text(result, name),
          "pulses": count(operations[name][0]), "reads": count(operations[name][1])}
         for name, label in LABELS.items()
     ]  # fmt: skip

@@ -89,6 +89,7 @@ def result_json(result: MainResult) -> dict[str, Any]:
         "accuracy": {name: float(np.mean(values)) for name, values in accuracies.items()},
         "accuracy_standard_error": {name: standard_error(np.array(v)) for name, v in accuracies.items()},
         "accuracy_per_seed": accuracies,
+        "hybrid_minus": _gains(accuracies),
         "pulses": {
             "transfer": transfer.pulses,
             "online_up": first.counters["online"]["PULSES_UP"],
@@ -114,6 +115,16 @@ def result_json(result: MainResult) -> dict[str, Any]:
         "versions": versions(result.simulator),
         "run": dump_run(run),
     }  # fmt: skip
+
+
+def _gains(accuracies: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+    """Accuracy of the hybrid method minus that of each other one, seed by seed: mean and standard error."""
+    gains = {}
+    for name, values in accuracies.items():
+        if name != "hybrid":
+            difference = np.subtract(accuracies["hybrid"], values)
+            gains[name] = {"mean": float(difference.mean()), "standard_error": standard_error(difference)}
+    return gains
 
 
 def _utilisation(result: MainResult) -> float | None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from sim.report.result import ARRAY_NAMES
 from tests.cli.conftest import save_data
 
 
@@ -180,4 +181,11 @@ def test_report_of_a_broken_result(bad_input, tmp_path):
     (tmp_path / "result.json").write_text('{"format": 1}')
     (tmp_path / "arrays.npz").write_bytes(b"PK\x03\x04")
     assert f"{tmp_path / 'arrays.npz'}: cannot be read" in bad_input("report", tmp_path)
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_report_of_a_result_that_lacks_something(bad_input, tmp_path):
+    (tmp_path / "result.json").write_text('{"format": 1, "accuracy_per_seed": {}}')
+    np.savez(tmp_path / "arrays.npz", **dict.fromkeys(ARRAY_NAMES, np.zeros(1)))
+    assert f"{tmp_path / 'result.json'}: lacks something" in bad_input("report", tmp_path)
     assert not (tmp_path / "report.html").exists()

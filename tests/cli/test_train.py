@@ -38,6 +38,7 @@ def test_result_says_what_was_run_and_what_came_out(finished):
     assert set(result["accuracy"]) == ACCURACIES
     assert all(0 <= share <= 1 for share in result["accuracy"].values())
     assert {len(values) for values in result["accuracy_per_seed"].values()} == {2}
+    assert set(result["hybrid_minus"]) == ACCURACIES - {"hybrid"}
     assert set(result["pulses"]) == {"transfer", "online_up", "online_down", "program_verify"}
     assert result["verify_reads"]["online"] == 0 < result["verify_reads"]["program_verify"]
     assert result["samples_per_s"]["golden"] > 0
