@@ -190,21 +190,26 @@ class GoldenController:
         return self.macro.conductances()
 
     async def transfer(
-        self, counts: np.ndarray, *, progress: Callable[[int], None] | None = None
+        self, counts: np.ndarray, *, trace: bool = False, progress: Callable[[int], None] | None = None
     ) -> RunRecord:
-        """Open-loop pulses, int[rows, columns]: positive on G+, negative on G-; polarity from register WRITE."""
+        """Open-loop pulses, int[rows, columns]: positive on G+, negative on G-; polarity from register WRITE.
+
+        The record has the strobes if `trace`, else none: of a large array they take hundreds of megabytes.
+        """
         depress = self.registers.get("WRITE", reset_value("WRITE")) & 1
-        operations = []
+        kept = []
         for row in range(self.params.rows):
-            for operation in pulse_scheduler(row, np.asarray(counts[row])):
+            operations = pulse_scheduler(row, np.asarray(counts[row]))
+            for operation in operations:
                 self.macro.strobe(*operation, depress)
-                operations.append(operation)
+            strobes = _strobes(operations, self.params.columns, depress)
+            self._count(RunRecord(NONE, NONE, strobes), NONE, 0)
+            if trace:
+                kept.append(strobes)
             if progress:
                 progress(1)
-        strobes = _strobes(operations, self.params.columns, depress)
-        record = RunRecord(NONE, NONE, strobes, {"strobe": _strobe_rows(strobes)})
-        self._count(record, NONE, 0)
-        return record
+        strobes = Strobes.join([Strobes.empty(self.params.columns), *kept])
+        return RunRecord(NONE, NONE, strobes, {"strobe": _strobe_rows(strobes)} if trace else {})
 
     async def run(
         self,

@@ -76,7 +76,7 @@ class PairedController:
         return got
 
     async def transfer(self, counts: np.ndarray, **kwargs: Any) -> RunRecord:
-        expected = await self.golden.transfer(counts)
+        expected = await self.golden.transfer(counts, trace=True)
         self._under_way = "transfer", expected.trace
         got = await self.rtl.transfer(counts, **kwargs)
         self._compare(got.trace)
