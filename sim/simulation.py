@@ -25,6 +25,8 @@ PATIENCE_CYCLES = 2000
 LINGER_CYCLES = 20
 """Cycles after the last expected transfer in which one too many would be seen."""
 POLL_SECONDS = 0.2
+# Compiling takes longer than simulating a block, which takes longer in Python than in C++.
+VERILATOR_OPTIONS = {"extra_args": ["-Wno-fatal"], "make_args": ["OPT_FAST=-O0", "OPT_SLOW=-O0"]}
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class Simulation:
     def _members(self, component: wiring.Component) -> None:
         """Sort the ports: streams in and out with their payload shapes, other pins in and out with theirs."""
         leaves = {path: member for path, member, _ in component.signature.flatten(component)}
+        self._shapes = {"__".join(path): member.shape for path, member in leaves.items()}
         streams = {path[:-1] for path in leaves if path[-1] == "payload"}
         self.sources, self.sinks, self.pins, self.levels = {}, {}, {}, {}
         for path, member in leaves.items():
@@ -145,8 +148,8 @@ class Simulation:
                 module="sim.tb_block",
                 sim_build=str(self.folder),
                 timescale="1ns/1ps",
-                extra_args=["-Wno-fatal"] if self.simulator == "verilator" else [],
                 extra_env={"BLOCK_SOCKET": self._address},
+                **(VERILATOR_OPTIONS if self.simulator == "verilator" else {}),
             )
             Path(results).unlink()
         except (Exception, SystemExit) as error:  # cocotb-test ends with SystemExit where a tool fails
@@ -156,7 +159,7 @@ class Simulation:
             self._log.close()
 
     def play(self, case: Case, expected: dict[str, int], levels: Sequence[str] = ()) -> Outcome:
-        """Run one case from reset.  expected: how many items each output stream is to send; it may send more.
+        """Run one case from reset.  expected: items of each output stream; one more than that ends the case.
 
         Raises SimulationError when the simulator dies, ValueError when a value does not fit its layout.
         """
@@ -165,7 +168,7 @@ class Simulation:
         for name, shape in self.sinks.items():
             outputs[name] = [unpack(shape, item) for item in outputs[name]]
         for name, event in self.events.items():
-            shapes = [(self.levels | self.pins)[pin] for pin in event.values]
+            shapes = [self._shapes[pin] for pin in event.values]
             outputs[name] = [
                 [unpack(s, v) for s, v in zip(shapes, item, strict=True)] for item in outputs[name]
             ]

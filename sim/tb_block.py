@@ -35,7 +35,7 @@ class CaseRun:
         self._agents = [*self.sources.values(), *self.sinks.values(), *self.events.values()]
 
     async def play(self) -> None:
-        """Play the case to its end, or until nothing happens any more.  Raises StreamError."""
+        """Play the case until nothing happens any more, or too much came.  Raises StreamError."""
         await self._reset()
         for action, name, value in self.case["setup"]:
             await getattr(self, f"_{action}")(name, value)
@@ -43,7 +43,7 @@ class CaseRun:
             self.sources[name].items += stream["items"]
             self._hold_back(self.sources[name], stream["after"])
         quiet = 0
-        while quiet < (self.case["linger"] if self._complete() else self.case["patience"]):
+        while not self._exceeded() and quiet < self.case["linger" if self._complete() else "patience"]:
             quiet = 0 if await self._step() else quiet + 1
 
     async def _reset(self) -> None:
@@ -59,10 +59,15 @@ class CaseRun:
         sinks = [(self.sinks[sink], per_item) for sink, per_item in after.items()]
         source.may = lambda k: all(len(sink.items) >= (k + 1) * per_item for sink, per_item in sinks)
 
+    def _surplus(self) -> list[int]:
+        """Per output stream, how many items came beyond those expected."""
+        return [len(self.sinks[name].items) - s["expected"] for name, s in self.case["sinks"].items()]
+
     def _complete(self) -> bool:
-        return all(source.done for source in self.sources.values()) and all(
-            len(self.sinks[name].items) >= stream["expected"] for name, stream in self.case["sinks"].items()
-        )
+        return all(source.done for source in self.sources.values()) and all(n >= 0 for n in self._surplus())
+
+    def _exceeded(self) -> bool:
+        return any(n > 0 for n in self._surplus())
 
     async def _step(self) -> bool:
         """One cycle; whether anything was transferred."""
