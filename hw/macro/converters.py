@@ -5,6 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.interfaces import LSB_BITS
+from hw.macro.read_unit import column_sums, sums_bits
 from spec.params import HwParams
 
 
@@ -18,7 +19,7 @@ class Converters(wiring.Component):
         self.params = p = params
         super().__init__(
             {
-                "sums": In(data.ArrayLayout(signed(p.sum_bits), p.macro_words * p.macro_lanes)),
+                "sums": In(sums_bits(p)),
                 "lsb": In(LSB_BITS),
                 "group": In(range(max(2, p.adc_groups))),
                 "trial": In(data.ArrayLayout(signed(p.adc_bits), p.adc_channels)),
@@ -29,13 +30,14 @@ class Converters(wiring.Component):
     def elaborate(self, platform):
         p = self.params
         m = Module()
-        selected = Signal(data.ArrayLayout(signed(p.sum_bits), p.adc_channels))
+        sums = column_sums(p, self.sums)
+        selected = [Signal(signed(p.sum_bits), name=f"sum{k}") for k in range(p.adc_channels)]
         with m.Switch(self.group):
             for group in range(p.adc_groups):
                 with m.Case(group):
                     first = group * p.adc_channels
                     for k in range(min(p.adc_channels, p.columns - first)):
-                        m.d.comb += selected[k].eq(self.sums[first + k])
+                        m.d.comb += selected[k].eq(sums[first + k])
         compare = Signal(p.adc_channels)
         for k in range(p.adc_channels):
             m.d.comb += compare[k].eq((selected[k] << 1) >= ((self.trial[k] << 1) - 1) * self.lsb)

@@ -12,7 +12,7 @@ from hw.macro.event_keys import EventKeys
 from hw.macro.read_unit import ReadUnit
 from hw.macro.readout import Readout
 from hw.macro.row_codes import RowCodes
-from hw.macro.state_memory import StateWord, state_depth
+from hw.macro.state_memory import state_depth, state_word_bits
 from hw.macro.write_lane import WriteLane
 from hw.macro.write_unit import WriteUnit
 from spec.params import HwParams
@@ -104,20 +104,19 @@ class CrossbarMacro(wiring.Component):
             ]
 
     def _state_memory(self, m):
-        """The states of all cells: one read port, one write port of single devices."""
+        """The states of all cells: one read port, one write port."""
         p = self.params
-        m.submodules.states = states = Memory(shape=StateWord(p), depth=state_depth(p), init=[])
-        read, write = states.read_port(), states.write_port(granularity=1)
+        m.submodules.states = states = Memory(shape=state_word_bits(p), depth=state_depth(p), init=[])
+        read, write = states.read_port(), states.write_port()
         m.d.comb += read.en.eq(0)  # a read port is enabled unless told otherwise
         for user in (self.read, self.write, self.readout):
             m.d.comb += user.state.data.eq(read.data)
             with m.If(user.state.enable):
                 m.d.comb += [read.addr.eq(user.state.address), read.en.eq(1)]
-        access = self.write.write
         m.d.comb += [
-            write.addr.eq(access.address),
-            write.en.eq(access.enable << access.device),
-            [write.data[device].eq(access.value) for device in range(2 * p.macro_lanes)],
+            write.addr.eq(self.write.write.address),
+            write.data.eq(self.write.write.data),
+            write.en.eq(self.write.write.enable),
         ]
 
     def _operations(self, m):

@@ -1,7 +1,7 @@
 """One read: column sums over all rows, and their noise."""
 
-from amaranth.hdl import Cat, Module, Signal, signed
-from amaranth.lib import data, wiring
+from amaranth.hdl import Cat, Module, Signal, Value, signed
+from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
@@ -9,11 +9,21 @@ from hw.macro.device_tables import BY_NAME
 from hw.macro.event_keys import KEY_BITS
 from hw.macro.isqrt import Isqrt
 from hw.macro.pipeline import Pipeline
-from hw.macro.state_memory import StateRead
+from hw.macro.state_memory import StateRead, devices
 from hw.macro.timing import NOISE_STAGES, SUM_STAGES, power_bits
 from spec.device_image import READ_NOISE_SHIFT
 from spec.numerics import GAUSS, GAUSS_BITS, GAUSS_INDEX_BITS, draw
 from spec.params import HwParams
+
+
+def sums_bits(p: HwParams) -> int:
+    """Width of all column sums, `sum_bits` each; the last word's lanes may have no column."""
+    return p.sum_bits * p.macro_words * p.macro_lanes
+
+
+def column_sums(p: HwParams, sums: Value) -> list[Value]:
+    """The signed sum of each place."""
+    return [sums[k : k + p.sum_bits].as_signed() for k in range(0, sums_bits(p), p.sum_bits)]
 
 
 class ReadUnit(wiring.Component):
@@ -40,7 +50,7 @@ class ReadUnit(wiring.Component):
                 "state": Out(StateRead(p)),
                 "read_noise": In(BY_NAME["read_noise"].bits),
                 "key": In(KEY_BITS),
-                "sums": Out(data.ArrayLayout(signed(p.sum_bits), p.macro_words * p.macro_lanes)),
+                "sums": Out(sums_bits(p)),
             }
         )
 
@@ -101,15 +111,13 @@ class ReadUnit(wiring.Component):
         m.d.comb += [self.state.enable.eq(valid.at(1)), self.state.address.eq(address.value)]
         r = p.state_bits - p.read_bits
         products = []
-        for lane in range(p.macro_lanes):
-            plus, minus = (
-                pipe.stage(self.state.data[2 * lane + device], address.depth + 1) for device in (0, 1)
-            )
+        states = [pipe.stage(state, address.depth + 1) for state in devices(p, self.state.data)]
+        for plus, minus in zip(states[::2], states[1::2], strict=True):
             products.append(((plus >> r) - (minus >> r)).reg() * code)
         depth = products[0].depth
         if depth != SUM_STAGES:
             raise ValueError(f"SUM_STAGES is {SUM_STAGES}, the pipeline has {depth} stages")
-        sums = [self.sums[k] for k in range(len(self.sums))]
+        sums = column_sums(p, self.sums)
         with m.If(valid.at(depth)):
             added = [s + product.value for s, product in zip(sums[: p.macro_lanes], products, strict=True)]
             m.d.sync += self._turned(sums, added)
@@ -119,24 +127,26 @@ class ReadUnit(wiring.Component):
 
     def _add_noise(self, m, noisy, root):
         """NOISE: one column per cycle.  Returns the signal of its last cycle."""
+        p = self.params
+        columns = p.macro_words * p.macro_lanes
         pipe = Pipeline(m, noisy)
         m.submodules.gauss = gauss = Memory(shape=signed(GAUSS_BITS), depth=len(GAUSS), init=GAUSS)
         scale = Signal(len(root) + len(self.read_noise))
         m.d.sync += scale.eq(root * self.read_noise)
 
-        column = Signal(range(len(self.sums) + 1))
+        column = Signal(range(columns + 1))
         with m.If(self.start):
             m.d.sync += column.eq(0)
-        with m.Elif(noisy & (column != len(self.sums))):
+        with m.Elif(noisy & (column != columns)):
             m.d.sync += column.eq(column + 1)
-        valid = pipe.valid(noisy & (column != len(self.sums)))
-        last = pipe.valid(column == len(self.sums) - 1)
+        valid = pipe.valid(noisy & (column != columns))
+        last = pipe.valid(column == columns - 1)
         bits = draw(self.key, pipe.stage(column)).reg()
         z = pipe.lookup(gauss.read_port(), bits[:GAUSS_INDEX_BITS])
         noise = (z * scale) >> READ_NOISE_SHIFT
         if noise.depth != NOISE_STAGES:
             raise ValueError(f"NOISE_STAGES is {NOISE_STAGES}, the pipeline has {noise.depth} stages")
-        sums = [self.sums[k] for k in range(len(self.sums))]
+        sums = column_sums(p, self.sums)
         with m.If(noisy & valid.at(noise.depth)):
             m.d.sync += self._turned(sums, [sums[0] + noise.value])
         return valid.at(noise.depth) & last.at(noise.depth)
@@ -144,4 +154,4 @@ class ReadUnit(wiring.Component):
     def _turned(self, sums, changed):
         """The accumulators turned by the changed ones, which come first and go last."""
         rest = sums[len(changed) :]
-        return self.sums.as_value().eq(Cat(*rest, *(value[: self.params.sum_bits] for value in changed)))
+        return self.sums.eq(Cat(*rest, *(value[: self.params.sum_bits] for value in changed)))

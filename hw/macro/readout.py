@@ -1,10 +1,10 @@
 """Reads out the states of one pair."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Array, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.macro.state_memory import StateRead
+from hw.macro.state_memory import StateRead, devices
 from spec.params import HwParams
 
 
@@ -44,10 +44,8 @@ class Readout(wiring.Component):
                     m.d.comb += self.state.enable.eq(1)
                     m.next = "READ"
             with m.State("READ"):
-                m.d.sync += [
-                    self.plus.eq(self.state.data[lane << 1]),
-                    self.minus.eq(self.state.data[(lane << 1) + 1]),
-                ]
+                states = devices(p, self.state.data)
+                m.d.sync += [self.plus.eq(Array(states[::2])[lane]), self.minus.eq(Array(states[1::2])[lane])]
                 m.d.comb += self.done.eq(1)
                 m.next = "IDLE"
         return m

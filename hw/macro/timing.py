@@ -17,6 +17,8 @@ NOISE_STAGES = 7
 """Stages from a column's number to its read noise."""
 SCAN_START_CYCLES = 1
 """Cycles of a read before the first word of codes is there."""
+WORD_CYCLES = LANE_STAGES + 3
+"""Cycles of a write for each word of columns: it is read, and stored when its last cell has its new state."""
 READOUT_CYCLES = 2
 """Cycles of a readout from the first word of columns."""
 
@@ -49,18 +51,18 @@ def integrate_latency(params: HwParams, integrate_cycles: int, codes: Sequence[i
 def strobe_latency(params: HwParams, width: int, up: Sequence[int], down: Sequence[int]) -> int:
     """Cycles of a strobe of `width` cycles on the devices `up` and `down` (columns, non-zero selects).
 
-    It depends on them: one cycle per device, and one per word of `macro_lanes` columns that has any.
+    It depends on them: one cycle per device, and `WORD_CYCLES` per word of `macro_lanes` columns that has any.
     """
     selected = [int(u != 0) + int(d != 0) for u, d in zip(up, down, strict=True)]
     lanes = params.macro_lanes
     words = sum(any(selected[k : k + lanes]) for k in range(0, params.columns, lanes))
-    return max(width, KEYS_CYCLES + words + sum(selected) + 1 + LANE_STAGES)
+    return max(width, KEYS_CYCLES + words * WORD_CYCLES + sum(selected) + 1)
 
 
 def erase_latency(params: HwParams) -> int:
     """Cycles of an erase: like a strobe of all devices on one row after the other."""
-    row = params.macro_words + 2 * params.columns + 1
-    return KEYS_CYCLES + params.rows * row + LANE_STAGES
+    row = params.macro_words * WORD_CYCLES + 2 * params.columns + 1
+    return KEYS_CYCLES + params.rows * row
 
 
 def readout_latency(params: HwParams, column: int) -> int:

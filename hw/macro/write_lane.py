@@ -30,16 +30,16 @@ def _byte(word, number):
 
 
 class WriteLane(wiring.Component):
-    """The new state of the cell (`row`, `column`, `minus`) whose state is `g`, `LANE_STAGES` enabled cycles later.
+    """The new state of a cell whose state is `g`, `LANE_STAGES` enabled cycles later.
 
     With `erase` its erased state, else its state after one pulse of polarity `depress`; `store` is 0 for a pulse on
-    a stuck cell.  `tag` goes along unchanged.  `keys`, `erase`, `depress` and the constants hold meanwhile.
+    a stuck cell.  `device` is the cell's number in its word (odd: G-) and goes along.  `keys`, `erase`, `depress` and the constants hold meanwhile.
     Formulas: `spec.device_image`.  One cell per cycle.
     """
 
     CONSTANTS = ("noise_add", "noise_rel", "stuck_threshold", "stuck_low", "stuck_high")
 
-    def __init__(self, params: HwParams, tag_bits: int):
+    def __init__(self, params: HwParams):
         self.params = p = params
         super().__init__(
             {
@@ -51,12 +51,11 @@ class WriteLane(wiring.Component):
                 "valid": In(1),
                 "row": In(p.row_bits),
                 "column": In(p.column_bits),
-                "minus": In(1),
                 "g": In(p.state_bits),
-                "tag": In(tag_bits),
+                "device": In(range(2 * p.macro_lanes)),
                 "store": Out(1),
                 "value": Out(p.state_bits),
-                "value_tag": Out(tag_bits),
+                "value_device": Out(range(2 * p.macro_lanes)),
             }
             | {name: In(BY_NAME[name].bits) for name in self.CONSTANTS}
         )
@@ -64,7 +63,7 @@ class WriteLane(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         pipe = Pipeline(m, self.enable)
-        cell = cell_index(self.row, self.column, self.minus, self.params.columns)
+        cell = cell_index(self.row, self.column, self.device[0], self.params.columns)
         index = pipe.stage(cell).reg()
         static, stuck, write = (
             draw(key, index).reg() for key in (self.keys.static, self.keys.stuck, self.keys.write)
@@ -83,7 +82,7 @@ class WriteLane(wiring.Component):
         m.d.comb += [
             self.value.eq(value.value),
             self.store.eq(pipe.valid(self.valid).at(value.depth) & (self.erase | ~is_stuck.at(value.depth))),
-            self.value_tag.eq(pipe.stage(self.tag).at(value.depth)),
+            self.value_device.eq(pipe.stage(self.device).at(value.depth)),
         ]
         return m
 

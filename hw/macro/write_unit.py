@@ -1,13 +1,13 @@
 """Erase and strobe: which cells, one after the other, go through the pulse arithmetic."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.macro.bits import lowest, number
 from hw.macro.device_tables import BY_NAME, ImageBus
 from hw.macro.event_keys import Keys
-from hw.macro.state_memory import StateRead, StateWrite
+from hw.macro.state_memory import StateRead, StateWrite, devices, state_word_bits
 from hw.macro.timing import LANE_STAGES
 from hw.macro.write_lane import WriteLane
 from spec.params import HwParams
@@ -16,8 +16,8 @@ from spec.params import HwParams
 class WriteUnit(wiring.Component):
     """One erase of all cells, or one pulse on the devices `up` (G+) and `down` (G-) of `row`.
 
-    Phases: WORD (the next word of `macro_lanes` columns with a selected device is read), CELL (one device per
-    cycle), DRAIN.  `done` is 1 in the last cycle.  `erase`, `row`, `up`, `down`, `depress`, keys and constants hold
+    Phases: WORD (the next word of `macro_lanes` columns with a selected device is read), LOAD, CELL (one device per
+    cycle), DRAIN, STORE.  `done` is 1 in the last cycle.  `erase`, `row`, `up`, `down`, `depress`, keys and constants hold
     from `start` until then.
     """
 
@@ -43,24 +43,23 @@ class WriteUnit(wiring.Component):
     def elaborate(self, platform):
         p = self.params
         m = Module()
-        devices = 2 * p.macro_lanes
         row, base = (
             Signal(p.row_bits),
             Signal.like(self.state.address),
         )  # base: address of the row's first word
         words, word = Signal(p.macro_words), Signal(range(max(2, p.macro_words)))
-        cells = Signal(devices)
+        cells, states = Signal(2 * p.macro_lanes), Signal(state_word_bits(p))
         selected = self._selected(m)
         with_cells = Cat(selected[k].any() for k in range(p.macro_words))
-
-        word_chosen, cell_chosen = lowest(words), lowest(cells)
-        next_word = number(word_chosen)
-        m.d.comb += self.state.address.eq(base + next_word)
-        running, drained = Signal(), Signal(range(LANE_STAGES))
+        m.d.comb += [
+            self.state.address.eq(base + number(lowest(words))),
+            self.write.address.eq(base + word),
+            self.write.data.eq(states),
+        ]
+        drained = Signal(range(LANE_STAGES))
         with m.FSM() as fsm:
-            m.d.comb += running.eq(~fsm.ongoing("IDLE"))
+            lane = self._lane(m, ~fsm.ongoing("IDLE"), fsm.ongoing("CELL"), row, word, cells, states)
             with m.State("IDLE"):
-                m.d.sync += drained.eq(0)
                 with m.If(self.start):
                     m.d.sync += [
                         row.eq(Mux(self.erase, 0, self.row)),
@@ -69,28 +68,33 @@ class WriteUnit(wiring.Component):
                     ]
                     m.next = "WORD"
             with m.State("WORD"):
+                m.d.sync += [words.eq(words ^ lowest(words)), word.eq(number(lowest(words)))]
                 with m.If(words != 0):
                     m.d.comb += self.state.enable.eq(1)
-                    m.d.sync += [
-                        words.eq(words ^ word_chosen),
-                        word.eq(next_word),
-                        cells.eq(selected[next_word]),
-                    ]
-                    m.next = "CELL"
+                    m.next = "LOAD"
                 with m.Elif(self.erase & (row != p.rows - 1)):
                     m.d.sync += [row.eq(row + 1), base.eq(base + p.macro_words), words.eq(with_cells)]
                 with m.Else():
-                    m.next = "DRAIN"
+                    m.d.comb += self.done.eq(1)
+                    m.next = "IDLE"
+            with m.State("LOAD"):
+                m.d.sync += [states.eq(self.state.data), cells.eq(selected[word])]
+                m.next = "CELL"
             with m.State("CELL"):
-                m.d.sync += cells.eq(cells ^ cell_chosen)
-                with m.If(cells == cell_chosen):
-                    m.next = "WORD"
+                m.d.sync += [cells.eq(cells ^ lowest(cells)), drained.eq(0)]
+                with m.If(cells == lowest(cells)):
+                    m.next = "DRAIN"
             with m.State("DRAIN"):
                 m.d.sync += drained.eq(drained + 1)
                 with m.If(drained == LANE_STAGES - 1):
-                    m.d.comb += self.done.eq(1)
-                    m.next = "IDLE"
-        self._lane(m, running, fsm.ongoing("CELL"), row, base, word, number(cell_chosen))
+                    m.next = "STORE"
+            with m.State("STORE"):
+                m.d.comb += self.write.enable.eq(1)
+                m.next = "WORD"
+        with m.If(lane.store), m.Switch(lane.value_device):
+            for device, state in enumerate(devices(p, states)):
+                with m.Case(device):
+                    m.d.sync += state.eq(lane.value)
         return m
 
     def _selected(self, m):
@@ -103,27 +107,22 @@ class WriteUnit(wiring.Component):
         m.d.comb += selected.as_value().eq(Mux(self.erase, everything, pulsed))
         return selected
 
-    def _lane(self, m, running, valid, row, base, word, device):
-        """The pulse arithmetic between the state memory's two ports."""
+    def _lane(self, m, running, valid, row, word, cells, states):
+        """The pulse arithmetic, given the lowest of `cells`."""
         p = self.params
-        address = Signal.like(self.state.address)
-        tag = Cat(address, device)
-        m.submodules.lane = lane = WriteLane(p, len(tag))
+        device = number(lowest(cells))
+        m.submodules.lane = lane = WriteLane(p)
         connect(m, flipped(self.image), lane.image)
         connect(m, flipped(self.keys), lane.keys)
         m.d.comb += [
-            address.eq(base + word),
             lane.erase.eq(self.erase),
             lane.depress.eq(self.depress),
             lane.enable.eq(running),
             lane.valid.eq(valid),
             lane.row.eq(row),
             lane.column.eq(word * p.macro_lanes + (device >> 1)),
-            lane.minus.eq(device[0]),
-            lane.g.eq(self.state.data[device]),
-            lane.tag.eq(tag),
-            self.write.enable.eq(lane.store & running),
-            self.write.value.eq(lane.value),
-            Cat(self.write.address, self.write.device).eq(lane.value_tag),
+            lane.device.eq(device),
+            lane.g.eq(Array(devices(p, states))[device]),
         ]
         m.d.comb += [getattr(lane, name).eq(getattr(self, name)) for name in WriteLane.CONSTANTS]
+        return lane

@@ -188,6 +188,6 @@ def test_times_grow_with_what_is_done():
     assert timing.integrate_latency(p, 0, [0] * p.rows) < timing.integrate_latency(p, 0)
     assert timing.integrate_latency(p, 5000) == 5000
     idle = timing.strobe_latency(p, 1, none, none)
-    assert timing.strobe_latency(p, 1, some, none) == idle + 2 + 2
-    assert timing.strobe_latency(p, 1, some, some) == idle + 2 + 4
+    assert timing.strobe_latency(p, 1, some, none) == idle + 2 * timing.WORD_CYCLES + 2
+    assert timing.strobe_latency(p, 1, some, some) == idle + 2 * timing.WORD_CYCLES + 4
     assert timing.strobe_latency(p, 200, some, none) == 200
