@@ -45,30 +45,31 @@ def cosim(
         found = cosim_random(
             hardware, spec, rule, sim, samples, seed, waves=waves, progress=progress, folder=folder
         )
-    summary = _summary(found) | {
+    summary = _summary(found, samples) | {
         "params": hardware.name, "simulator": sim, "samples": samples, "seed": seed, "device": spec.name, "rule": rule,
     }  # fmt: skip
     text = json.dumps(summary, indent=2) + "\n"
     if out:
         write(out / "result.json", text)
     print(text if as_json else _text(summary), end="")
-    if found.mismatches:
+    if found.mismatches or not summary["completed"]:
         raise typer.Exit(1)
 
 
-def _summary(found) -> dict:
-    strobes = found.result.strobes
-    samples = len(found.result.predictions)
+def _summary(found, samples: int) -> dict:
+    completed = found.result is not None
+    strobes = found.result.strobes if completed else None
     return {
         "mismatches": found.mismatches,
         "differences": found.differences,
+        "completed": completed,
         "vacuous": found.vacuous,
-        "pulses_up": strobes.pulses_up,
-        "pulses_down": strobes.pulses_down,
+        "pulses_up": strobes.pulses_up if completed else None,
+        "pulses_down": strobes.pulses_down if completed else None,
         "coverage": found.coverage,
         "cycles": found.cycles,
         "seconds": round(found.seconds, 3),
-        "samples_per_s": round(samples / found.seconds, 2),
+        "samples_per_s": round(samples / found.seconds, 2) if completed else None,
         "waveform": str(found.waveform) if found.waveform else None,
     }
 
@@ -79,13 +80,18 @@ def _text(summary: dict) -> str:
         f"seed {summary['seed']}, on {summary['simulator']}",
         f"mismatches        {summary['mismatches']}",
         *(f"  {line}" for line in summary["differences"]),
-        f"online pulses     {summary['pulses_up']} up, {summary['pulses_down']} down",
-        *(f"{name:<17} {count}" for name, count in summary["coverage"].items()),
-        f"cycles            {summary['cycles']}",
-        f"samples/s         {summary['samples_per_s']:g}",
     ]
+    if summary["completed"]:
+        lines += [
+            f"online pulses     {summary['pulses_up']} up, {summary['pulses_down']} down",
+            *(f"{name:<17} {count}" for name, count in summary["coverage"].items()),
+            f"samples/s         {summary['samples_per_s']:g}",
+        ]
+    lines.append(f"cycles            {summary['cycles']}")
     if summary["waveform"]:
         lines.append(f"waveform          {summary['waveform']}")
-    if summary["vacuous"]:
+    if not summary["completed"]:
+        lines.append("the run broke off before its end")
+    elif summary["vacuous"]:
         lines.append("vacuous: fewer than 20 online pulses in a direction; take more samples or another seed")
     return "\n".join(lines) + "\n"

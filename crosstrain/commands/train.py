@@ -45,7 +45,7 @@ def train(
     with simulating(), steps() as progress:
         result = main_job(run, MainSettings(sim, not no_rtl), progress)
     _write(out, result)
-    if result.rtl and result.rtl.mismatches:
+    if result.rtl and (result.rtl.mismatches or result.rtl.result is None):
         raise typer.Exit(1)
 
 
@@ -95,18 +95,18 @@ def _print(result: dict[str, Any], out: Path) -> None:
         ("online pulses", f"{pulses['online_up']} up, {pulses['online_down']} down"),
         ("samples/s", f"golden {figure(speed['golden'])}, RTL {figure(speed['rtl'])}"),
     ]
-    if result["rtl"]:
-        lines += [
-            (
-                "array utilisation",
-                f"{percent(result['array_utilisation'], 1)}, and {percent(result['array_stretch'], 1)} "
-                "for what the emulated array takes beyond the programmed times",
-            ),
+    rtl = result["rtl"]
+    if rtl and rtl["completed"]:
+        stretch = f"{percent(result['array_stretch'], 1)} for what the emulated array takes beyond the programmed times"
+        lines.append(("array utilisation", f"{percent(result['array_utilisation'], 1)}, and {stretch}"))
+    if rtl:
+        end = "" if rtl["completed"] else "; the run broke off"
+        lines.append(
             (
                 "mismatches",
-                f"{result['mismatches']} in {result['rtl']['samples']} samples on {result['simulator']}",
-            ),
-            *(("", line) for line in result["rtl"]["differences"]),
-        ]
+                f"{result['mismatches']} in {rtl['samples']} samples on {result['simulator']}{end}",
+            )
+        )
+        lines += [("", line) for line in rtl["differences"]]
     for name, text in [*lines, ("report", str(out / "report.html"))]:
         screen.print(f"{name:<18} {text}", markup=False)

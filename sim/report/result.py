@@ -68,6 +68,7 @@ def _difference(states: np.ndarray, unit: float) -> np.ndarray:
 def result_json(result: MainResult) -> dict[str, Any]:
     """Everything but the arrays; accuracies are shares, `pulses` and the like are of the first seed."""
     run, first, rtl = result.run, result.first.result, result.rtl
+    speeds = _speeds(result)
     accuracies = {name: values for name, values in result.accuracies.items() if values}
     transfer, online = (operations(first.counters[phase]) for phase in ("transfer", "online"))
     return {
@@ -105,9 +106,9 @@ def result_json(result: MainResult) -> dict[str, Any]:
             name: asdict(estimate(run.params, run.device, done))
             for name, done in (("transfer", transfer), ("online", online), ("program_verify", result.program_verify))
         },
-        "array_utilisation": _utilisation(result),
-        "array_stretch": _stretch(result),
-        "samples_per_s": {"golden": result.first.samples_per_s, "rtl": rtl_samples_per_s(rtl) if rtl else None},
+        "array_utilisation": speeds["array_utilisation"],
+        "array_stretch": speeds["array_stretch"],
+        "samples_per_s": {"golden": result.first.samples_per_s, "rtl": speeds["samples_per_s"]},
         "rtl": _rtl(result),
         "seeds": list(run.seeds),
         "params": asdict(run.params),
@@ -127,19 +128,17 @@ def _gains(accuracies: dict[str, list[float]]) -> dict[str, dict[str, float]]:
     return gains
 
 
-def _utilisation(result: MainResult) -> float | None:
-    if result.rtl is None:
-        return None
-    outcome = result.rtl.result
-    return array_utilisation(result.run.params, outcome.registers, outcome.counters["online"])
-
-
-def _stretch(result: MainResult) -> float | None:
-    """Share of the elapsed cycles that the array took beyond its programmed times."""
-    if result.rtl is None:
-        return None
-    online = result.rtl.result.counters["online"]
-    return online["STRETCH"] / online["ELAPSED"]
+def _speeds(result: MainResult) -> dict[str, Any]:
+    """What the RTL's online epoch says of the controller's timing; None where it was not run to its end."""
+    found = result.rtl
+    if found is None or found.result is None:
+        return {"array_utilisation": None, "array_stretch": None, "samples_per_s": None}
+    online = found.result.counters["online"]
+    return {
+        "array_utilisation": array_utilisation(result.run.params, found.result.registers, online),
+        "array_stretch": online["STRETCH"] / online["ELAPSED"],
+        "samples_per_s": rtl_samples_per_s(found),
+    }
 
 
 def rtl_samples_per_s(found: CosimResult) -> float:
@@ -149,21 +148,27 @@ def rtl_samples_per_s(found: CosimResult) -> float:
 
 
 def _rtl(result: MainResult) -> dict[str, Any] | None:
-    if result.rtl is None or result.rtl_job is None:
+    found, job = result.rtl, result.rtl_job
+    if found is None or job is None:
         return None
-    outcome = result.rtl.result
-    up, down = outcome.online_pulses
-    return {
-        "samples": len(result.rtl_job.train_labels),
-        "whole_epoch": len(result.rtl_job.train_labels) == len(result.first.job.train_labels),
+    about = {
+        "completed": found.result is not None,
+        "samples": len(job.train_labels),
+        "whole_epoch": len(job.train_labels) == len(result.first.job.train_labels),
+        "test_samples": len(job.test_labels),
+        "cycles": found.cycles,
+        "seconds": found.seconds,
+        "differences": found.differences,
+        "counters": found.counters,
+    }
+    if found.result is None:
+        return about
+    up, down = found.result.online_pulses
+    return about | {
         "online_up": up,
         "online_down": down,
-        "hybrid_accuracy": outcome.hybrid_accuracy,
-        "test_samples": len(result.rtl_job.test_labels),
-        "cycles": result.rtl.cycles,
-        "seconds": result.rtl.seconds,
-        "counters": outcome.counters["online"],
-        "differences": result.rtl.differences,
+        "hybrid_accuracy": found.result.hybrid_accuracy,
+        "counters": found.result.counters["online"],
     }
 
 

@@ -136,6 +136,12 @@ def test_cosim_says_when_it_proves_nothing(program, found):
     assert outcome.status == 0 and "vacuous" in outcome.out
 
 
+def test_cosim_fails_when_the_run_breaks_off(program, found):
+    found.__dict__["changes"].update(result=None, mismatches=1, differences=["the hardware makes no end"])
+    outcome = program("cosim")
+    assert outcome.status == 1 and "makes no end" in outcome.out and "broke off" in outcome.out
+
+
 def test_a_failed_simulation_is_told_without_a_traceback(program, monkeypatch):
     from sim.cosim import SimulationError
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from crosstrain.cli import main
+from sim.cosim import CosimResult
 from spec.run_file import load_run
 from tests.cli.conftest import save_config, save_data
 
@@ -120,3 +121,13 @@ def test_rtl_runs_the_first_seed_without_a_mismatch(program, config, tmp_path):
     assert result["rtl"]["hybrid_accuracy"] == result["accuracy_per_seed"]["hybrid"][0]
     assert 0 < result["array_utilisation"] <= 1
     assert result["samples_per_s"]["rtl"] > 0
+
+
+def test_an_rtl_run_that_broke_off_is_a_result_and_a_failure(program, config, tmp_path, monkeypatch):
+    broken = CosimResult(None, 1, ["run 1 (infer): the hardware makes no end"], {"CYCLES": 5}, 1.0, 100)
+    monkeypatch.setattr("sim.main_job.run_cosim", lambda *args, **kwargs: broken)
+    outcome = program("train", "--config", config, "--out", tmp_path / "out")
+    assert outcome.status == 1 and "makes no end" in outcome.out
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert result["mismatches"] == 1 and result["array_utilisation"] is None
+    assert "broke off" in (tmp_path / "out" / "report.html").read_text()
