@@ -32,6 +32,7 @@ _STYLE = {
     "svg.hashsalt": "crosstrain",  # the same run gives the same bytes
 }
 _WIDTH = 8.6
+_MOST_BARS = 60
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -115,6 +116,7 @@ def pulse_histograms(per_cell: np.ndarray, ends: np.ndarray, up: np.ndarray, dow
         cells.xaxis.set_major_locator(MaxNLocator(integer=True))
         cells.set_title("Pulses per device")
         cells.legend()
+        ends, up, down = _merged(ends, up, down)
         starts = np.array([0, *ends[:-1]])
         widths = ends - starts
         epoch.bar(starts, up / widths, widths, align="edge", color=UP, label="up (G+)")
@@ -125,6 +127,13 @@ def pulse_histograms(per_cell: np.ndarray, ends: np.ndarray, up: np.ndarray, dow
         epoch.set_title("Pulses over the epoch")
         epoch.legend()
         return _svg(figure)
+
+
+def _merged(ends: np.ndarray, *totals: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Neighbouring chunks together, so that at most `_MOST_BARS` are left."""
+    first = np.arange(0, len(ends), -(-len(ends) // _MOST_BARS))
+    last = np.append(first[1:], len(ends)) - 1
+    return ends[last], *(np.add.reduceat(total, first) for total in totals)
 
 
 def device_curve(
@@ -138,12 +147,12 @@ def device_curve(
     with _style():
         figure, (axes,) = _axes(height=3.2)
         pulse = np.arange(len(cells))
-        axes.plot(pulse, cells, color="#9ca3af", lw=0.5, alpha=0.6)
+        axes.plot(pulse, cells, color="#9ca3af", lw=0.6, alpha=0.7)
         low, high = np.percentile(noise, (5, 95), axis=1)
-        axes.fill_between(pulse, low, high, color=UP, alpha=0.25, lw=0)
+        axes.fill_between(pulse, low, high, color=UP, alpha=0.25, lw=0, zorder=3)
         turn = len(nominal_up) - 1
-        axes.plot(np.arange(turn + 1), nominal_up, color=UP, lw=2)
-        axes.plot(turn + np.arange(len(nominal_down)), nominal_down, color=DOWN, lw=2)
+        axes.plot(np.arange(turn + 1), nominal_up, color=UP, lw=2, zorder=4)
+        axes.plot(turn + np.arange(len(nominal_down)), nominal_down, color=DOWN, lw=2, zorder=4)
         axes.axvline(turn, color=NEUTRAL, lw=0.8, ls=":")
         axes.set(
             xlabel="pulse number", ylabel=f"conductance ({unit})", xlim=(0, len(cells) - 1), ylim=(0, None)

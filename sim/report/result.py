@@ -23,8 +23,8 @@ from spec.run_file import dump_run
 
 RESULT, ARRAYS = "result.json", "arrays.npz"
 FORMAT = 1
-WINDOW = 200
-"""Online samples that the learning curve averages over, at most a fifth of the epoch."""
+SHOWN_DEVICES = 48
+"""Devices whose pulse response is drawn."""
 ARRAY_NAMES = (
     "average", "before", "after", "per_cell", "chunk_ends", "chunk_up", "chunk_down", "nominal_up", "nominal_down",
     "noise", "cells",
@@ -45,6 +45,8 @@ def result_arrays(result: MainResult) -> dict[str, np.ndarray]:
     totals = [
         np.concatenate([[0], np.cumsum(mask.sum(axis=1))])[bounds] for mask in (strobes.up, strobes.down)
     ]
+    curves = response_curves(result)
+    curves["cells"] = curves["cells"][:, :SHOWN_DEVICES]
     return {
         "average": first.learning_curve(_window(len(first.train_correct))).astype(np.float32),
         "before": _difference(result.first.before, unit),
@@ -53,12 +55,13 @@ def result_arrays(result: MainResult) -> dict[str, np.ndarray]:
         "chunk_ends": marks.samples,
         "chunk_up": np.diff(totals[0], prepend=0),
         "chunk_down": np.diff(totals[1], prepend=0),
-        **{name: curve.astype(np.float32) for name, curve in response_curves(result).items()},
+        **{name: curve.astype(np.float32) for name, curve in curves.items()},
     }
 
 
 def _window(samples: int) -> int:
-    return max(1, min(WINDOW, samples // 5))
+    """Online samples that the learning curve averages over: 200, a fifth of a short epoch, a 25th of a long one."""
+    return max(1, min(200, samples // 5), samples // 25)
 
 
 def _difference(states: np.ndarray, unit: float) -> np.ndarray:
