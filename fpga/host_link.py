@@ -124,7 +124,7 @@ class UartBus(Bus):
         received, self._received = self._received, []
         return received
 
-    async def pause(self) -> None:
+    async def pause(self, look: int) -> None:
         """Results make room meanwhile: a run waits when the device can keep no more of them."""
         await self._collect()
 

@@ -16,8 +16,8 @@ REQUEST, RESPONSE, SAMPLES, COUNTS, RESULTS = "request", "response", "samples", 
 
 STALL_CYCLES = 5000
 """How long a word waits to be taken before the sender looks whether the run goes on."""
-PAUSE_CYCLES = 200
-"""Between two looks at a register that is waited for."""
+FIRST_PAUSE_CYCLES, LONGEST_PAUSE_CYCLES = 4, 256
+"""Between two looks at a register that is waited for: each pause is twice the last, up to the longest."""
 
 
 class Bus(Protocol):
@@ -47,8 +47,8 @@ class Bus(Protocol):
     async def results(self) -> list[int]:
         """The words of the results that came since the last call."""
 
-    async def pause(self) -> None:
-        """Let some time pass between two looks at a register."""
+    async def pause(self, look: int) -> None:
+        """Let some time pass after the `look`-th look (from 0) at a register that is waited for."""
 
 
 class CocotbBus(Bus):
@@ -88,8 +88,9 @@ class CocotbBus(Bus):
         received, self._received = self._received, []
         return received
 
-    async def pause(self) -> None:
-        await Timer(PAUSE_CYCLES * await self._clock_period(), "step")
+    async def pause(self, look: int) -> None:
+        cycles = min(LONGEST_PAUSE_CYCLES, FIRST_PAUSE_CYCLES << min(look, LONGEST_PAUSE_CYCLES.bit_length()))
+        await Timer(cycles * await self._clock_period(), "step")
 
     async def _access(self, address: int, write: int, value: int) -> int:
         request, response = self._request, self._response

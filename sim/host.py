@@ -238,10 +238,10 @@ class Host:
 
     async def _idle(self) -> None:
         """Wait until nothing is going on any more: only then are commands and modes taken."""
-        for _ in range(PAUSES):
+        for look in range(PAUSES):
             if not await self._status():
                 return
-            await self.bus.pause()
+            await self.bus.pause(look)
         raise HostError("the hardware stays busy")
 
     async def _stream(self, send: Callable, words: list[int]) -> None:

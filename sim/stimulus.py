@@ -143,7 +143,7 @@ def _settings(rng: np.random.Generator, stimulus: Stimulus, rule: str):
     common = {
         "RULE": RULES.index(rule),
         "LSB": _lsb(stimulus),
-        "LOGIT_SHIFT": max(0, p.logit_acc_bits - p.logit_bits - 2),
+        "LOGIT_SHIFT": max(0, p.logit_acc_bits - p.logit_bits - 3),
         "DOUBLE_FIRST": len(stimulus.pixels) // 2,
         "DOUBLE_SECOND": len(stimulus.pixels) * 3 // 4,
         "X_THRESHOLD": p.dac_full_scale // 3,

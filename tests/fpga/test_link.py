@@ -217,7 +217,7 @@ def test_results_wait_for_the_host():
         await channel.ctx.tick().repeat(4 * RESULT_SLOTS)
         assert len(device.results) == 20
         got = await bus.results()
-        await bus.pause()
+        await bus.pause(0)
         assert got + await bus.results() == results
         assert await bus.results() == []
 

@@ -77,7 +77,7 @@ class FakeBus(Bus):
         results, self._results = self._results, []
         return results
 
-    async def pause(self) -> None:
+    async def pause(self, look: int) -> None:
         self.pauses += 1
 
     # -- the hardware --------------------------------------------------------------------------

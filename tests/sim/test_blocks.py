@@ -72,6 +72,17 @@ def test_block_equals_its_golden_function(block, params, simulator):
         drawn()
 
 
+@pytest.mark.parametrize("name", ["dac_encode", "activation", "weight_load"])
+def test_a_block_of_latency_0_passes_an_item_on_in_its_cycle(name, simulator):
+    block = next(block for block in BLOCKS if block.name == name)
+    params = block.params[0]
+    with Simulation(block.build(params), name, simulator, block.events) as simulation:
+        case = with_waits(block, simulation, block.draw(params, lambda low, high: high), lambda: [0, 2])
+        cycles = simulation.play(case, {"o": len(case.inputs["i"])}).cycles
+    assert cycles["o"] == cycles["i"]
+    assert len(cycles["o"]) == len(case.inputs["i"])
+
+
 def test_every_block_is_in_the_table():
     """Every class in hw that is a component is in the table, or named here with a reason."""
     names = set()

@@ -18,7 +18,7 @@ RANDOM_SAMPLES = 60
 
 # Narrow everywhere, so that each rounding and each saturation shows within a few samples.
 NARROW = replace(
-    INSTANCES["TINY"], name="NARROW", dac_bits=5, logit_bits=6, delta_bits=6, accumulator_bits=12
+    INSTANCES["TINY"], name="NARROW", dac_bits=5, logit_bits=6, delta_bits=6, accumulator_bits=9
 )
 
 FAULTS = [
@@ -31,7 +31,7 @@ FAULTS = [
      "self.rows.payload.code.eq(port.data[lane - 1])"),
     ("adc", "hw.sar_adc", "m.d.sync += [o.eq(t) for o, t in zip(offset, tried, strict=True)]",
      "m.d.sync += [o.eq(o | bit) for o in offset]"),
-    ("adc", "hw.macro.converters", "(selected[k] << 1) >= (", "(selected[k] << 1) > ("),
+    ("adc", "hw.macro.converters", "(selected[k] << 1) >= (", "selected[k] >= ("),
     ("hidden", "hw.activation", "Mux(code < 0, 0, code)", "code"),
     ("logits", "hw.upper_layer", "round_shift(held[0], self.shift)", "held[0] >> self.shift"),
     ("logits", "hw.upper_layer", "logit = saturate(shifted, -p.logit_limit, p.logit_limit)", "logit = shifted"),
@@ -48,7 +48,7 @@ FAULTS = [
 
 @pytest.fixture(scope="module")
 def stimulus():
-    return make_stimulus(NARROW, load_device("PCMO"), "accumulate", 30, 5)
+    return make_stimulus(NARROW, load_device("PCMO"), "accumulate", 20, 10)
 
 
 def test_rtl_equals_golden_model(stimulus, simulator):
