@@ -104,11 +104,11 @@ class CaseRun:
         await self._until(lambda: read(getattr(self.dut, name)) == value, f"waiting for {name} = {value}")
 
     def result(self, error: str) -> dict:
-        sinks, sources = self.sinks.items(), self.sources.items()
+        outputs = self.sinks | self.events
         return {
             "error": error,
-            "outputs": {name: agent.items for name, agent in [*sinks, *self.events.items()]},
-            "cycles": {name: agent.cycles for name, agent in [*sinks, *sources]},
+            "outputs": {name: agent.items for name, agent in outputs.items()},
+            "cycles": {name: agent.cycles for name, agent in (outputs | self.sources).items()},
             "levels": {} if error else {pin: read(getattr(self.dut, pin)) for pin in self.case["levels"]},
         }
 
