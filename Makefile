@@ -15,7 +15,7 @@ WORKERS = $(shell nproc 2>/dev/null || echo 2)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@echo "Variables: VENV=$(VENV) DATA=digits|mnist BOARD=ulx3s PYTEST_ARGS='-m \"not slow\"'"
+	@echo "Variables: VENV=$(VENV) DATA=digits|mnist BOARD=ulx3s PYTEST_ARGS='-m slow'"
 
 setup: ## create the virtual environment with everything in it
 	@$(SETUP) dev fpga formal
@@ -24,7 +24,7 @@ run: ## train a network the hybrid way and write a report to build/run (DATA=dig
 	@$(SETUP)
 	$(CROSSTRAIN) train --data $(DATA) --out build/run
 
-test: setup ## run all tests
+test: setup ## run the tests (PYTEST_ARGS='-m slow': the long ones)
 	@$(VENV)/bin/python -m sim.toolchain
 	$(VENV)/bin/pytest -n $(WORKERS) --dist worksteal --durations=15 $(PYTEST_ARGS)
 
