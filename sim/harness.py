@@ -1,6 +1,9 @@
 """Stream ports around blocks that have others, so that the bench of all blocks can play them."""
 
-from amaranth.hdl import Cat, Module, Signal, signed
+# Ports are members of the signature, which mypy does not see.
+# mypy: disable-error-code="attr-defined"
+
+from amaranth.hdl import Cat, Module, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -67,7 +70,7 @@ class SarAdcHarness(wiring.Component):
             column = Signal(total)
             m.d.comb += [column[g].eq(sums[g * p.adc_channels + k]) for g in range(p.adc_groups)]
             compare.append((column[block.group] << 1) >= ((trial << 1) - 1) * self.lsb)
-        late = Cat(compare)
+        late: Value = Cat(compare)
         for stage in range(p.sar_settle_cycles + p.cmp_latency_cycles - 1):
             before, late = late, Signal(p.adc_channels, name=f"late_{stage}")
             m.d.sync += late.eq(before)

@@ -16,6 +16,7 @@ from cocotb_test.simulator import run
 
 from hw.emit import to_systemverilog
 from sim.payloads import pack, unpack
+from spec.params import HwParams
 
 BUILD = Path(__file__).parents[1] / "build" / "sim"
 
@@ -77,8 +78,9 @@ class Simulation:
     def __init__(
         self, component: wiring.Component, name: str, simulator: str, events: dict[str, Event] | None = None
     ):
+        params: HwParams = component.params  # type: ignore[attr-defined]  # every component of hw has them
         self.name, self.simulator, self.events = name, simulator, events or {}
-        self.folder = BUILD / f"{name}-{component.params.hash32:08x}-{simulator}"
+        self.folder = BUILD / f"{name}-{params.hash32:08x}-{simulator}"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.source = to_systemverilog(component, name, self.folder / f"{name}.sv")
         self._members(component)
@@ -94,7 +96,10 @@ class Simulation:
         leaves = {path: member for path, member, _ in component.signature.flatten(component)}
         self._shapes = {"__".join(path): member.shape for path, member in leaves.items()}
         streams = {path[:-1] for path in leaves if path[-1] == "payload"}
-        self.sources, self.sinks, self.pins, self.levels = {}, {}, {}, {}
+        self.sources: dict[str, Any] = {}
+        self.sinks: dict[str, Any] = {}
+        self.pins: dict[str, Any] = {}
+        self.levels: dict[str, Any] = {}
         for path, member in leaves.items():
             is_in = member.flow is wiring.In
             if path[:-1] not in streams:

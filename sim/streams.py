@@ -40,7 +40,7 @@ class Source:
     """
 
     def __init__(self, pins: StreamPins, items: Sequence[int] = (), gaps: Sequence[int] = (0,)):
-        self.pins, self.items, self.gaps = pins, items, gaps
+        self.pins, self.items, self.gaps = pins, list(items), gaps
         self.may: Callable[[int], bool] = lambda k: True
         self.cycles: list[int] = []
         self._wait = gaps[0]

@@ -32,7 +32,11 @@ class CaseRun:
         self.sources = {name: Source(StreamPins(dut, name), [], gaps[name]) for name in gaps}
         self.sinks = {name: Sink(StreamPins(dut, name), s["stalls"]) for name, s in case["sinks"].items()}
         self.events = {name: Recorder(dut, **event) for name, event in case["events"].items()}
-        self._agents = [*self.sources.values(), *self.sinks.values(), *self.events.values()]
+        self._agents: list[Source | Sink | Recorder] = [
+            *self.sources.values(),
+            *self.sinks.values(),
+            *self.events.values(),
+        ]
 
     async def play(self) -> None:
         """Play the case until nothing happens any more, or too much came.  Raises StreamError."""

@@ -5,6 +5,7 @@ of pins at the end.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle
 
 import numpy as np
 
@@ -19,10 +20,14 @@ def extremes() -> Iterator[Pick]:
     """Picks at the ends of every range: all low, all high, in turn, one inside."""
     yield lambda low, high: low
     yield lambda low, high: high
-    for turn in ((0, 1), (1, 0, 0), (1, 1, 0)):
-        state = iter(turn * 100_000)
-        yield lambda low, high, state=state: high if next(state) else low
+    for pattern in ((0, 1), (1, 0, 0), (1, 1, 0)):
+        yield _in_turn(pattern)
     yield lambda low, high: max(low, high - 1)
+
+
+def _in_turn(pattern: Sequence[int]) -> Pick:
+    turn = cycle(pattern)
+    return lambda low, high: high if next(turn) else low
 
 
 def pick_list(pick: Pick, low: int, high: int, length: int) -> list[int]:

@@ -49,7 +49,8 @@ def draw_input_buffer(p: HwParams, pick: Pick) -> Case:
 
 
 def golden_input_buffer(p: HwParams, case: Case) -> tuple[Outputs, dict]:
-    items, out = case.inputs["i"], {"load": [], "label": [], "rows": []}
+    items = case.inputs["i"]
+    out: Outputs = {"load": [], "label": [], "rows": []}
     for k, verdict in enumerate(case.inputs["verdict"]):
         sample = items[k * p.row_words : (k + 1) * p.row_words]
         codes = np.array([item["codes"] for item in sample], np.int32).reshape(-1)[: p.rows]
