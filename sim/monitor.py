@@ -16,7 +16,7 @@ class TapMonitor:
 
     def __init__(self, dut: Any, params: HwParams):
         self.params = params
-        self._valid = dut.taps__valid
+        self.valid = dut.taps__valid
         self._payloads = [getattr(dut, f"taps__{name}") for name in STAGE_NAMES]
         self._layouts = [tap_layouts(params)[name] for name in STAGE_NAMES]
         self._collect = [getattr(self, f"_{name}") for name in STAGE_NAMES]
@@ -31,7 +31,7 @@ class TapMonitor:
 
     def step(self) -> bool:
         """Collect what is transferred in this cycle; whether anything is."""
-        valid = self._known(self._valid, STAGE_NAMES[0])
+        valid = self._known(self.valid, STAGE_NAMES[0])
         seen = bool(valid)
         stage = 0
         while valid:

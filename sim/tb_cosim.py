@@ -9,7 +9,7 @@ from pathlib import Path
 import cocotb
 from cocotb.clock import Clock
 from cocotb.simtime import get_sim_time
-from cocotb.triggers import ClockCycles, FallingEdge, First
+from cocotb.triggers import ClockCycles, FallingEdge, First, Timer, ValueChange
 
 from model.system import GoldenController
 from model.training.hybrid import HybridJob, hybrid
@@ -100,12 +100,14 @@ async def _job(pair, job, progress):
 async def _watch(clk, monitor: TapMonitor) -> None:
     """Read the taps in the middle of a cycle, when everything has settled; ends when they are silent for too long.
 
-    Silence is normal while the array is erased, the update memory cleared and the states are read out, and until the
-    watchdog has found an array that hangs.
+    Python sleeps while no tap is valid.  Silence is normal while the array is erased, the update memory cleared and
+    the states are read out, and until the watchdog has found an array that hangs.
     """
     p = monitor.params
     patience = p.watchdog_cycles + SILENT_CYCLES + SILENT_CYCLES_PER_PAIR * p.rows * p.columns
-    silent = 0
-    while silent < patience:
+    while True:
         await FallingEdge(clk)
-        silent = 0 if monitor.step() else silent + 1
+        if not monitor.step():
+            silence = Timer(patience * CLOCK_NS, "ns")
+            if await First(ValueChange(monitor.valid), silence) is silence:
+                return

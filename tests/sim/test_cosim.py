@@ -17,9 +17,7 @@ RANDOM_SETS = 50
 RANDOM_SAMPLES = 60
 
 # Narrow everywhere, so that each rounding and each saturation shows within a few samples.
-NARROW = replace(
-    INSTANCES["TINY"], name="NARROW", dac_bits=5, logit_bits=6, delta_bits=6, accumulator_bits=9
-)
+NARROW = replace(INSTANCES["TINY"], name="NARROW", dac_bits=5, logit_bits=6, delta_bits=6, accumulator_bits=9)
 
 FAULTS = [
     ("codes", "hw.dac_encode", "round_shift(self.i.payload.pixels[lane], PIXEL_BITS - p.dac_bits)",
@@ -40,7 +38,7 @@ FAULTS = [
     ("entry", "hw.update_lane", "self._saturate(value), value)", "value, value)"),
     ("entry", "hw.update_lane", 'self._delay(m, up, "up", 2)', 'self._delay(m, down, "up", 2)'),
     ("strobe", "hw.commit_queue", "self.o.payload.up.eq(entry.up)", "self.o.payload.up.eq(entry.down)"),
-    ("strobe", "hw.pulse_scheduler", "count > compared.strobe", "count >= compared.strobe"),
+    ("strobe", "hw.pulse_scheduler", "Cat(ups, (count > compared.strobe", "Cat(ups, (count >= compared.strobe"),
     ("strobe", "hw.pulse_driver", ".eq(operation[name])", ".eq(operation['row' if name == 'row' else 'up'])"),
     ("counters", "hw.counters", "strobed * self.down", "strobed * self.up"),
 ]  # fmt: skip
