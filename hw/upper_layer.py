@@ -91,7 +91,7 @@ class UpperLayer(wiring.Component):
         A sample's bias waits while the sums of the sample before are `reserved`, then reserves them for its own.
         """
         p = self.params
-        group = Signal(HiddenCodes(p), init={"last": 1})
+        group = Signal(HiddenCodes(p), init={"last": 1})  # type: ignore[arg-type]  # the stubs know no layouts here
         left = Signal(p.adc_channels + 1)  # a bit per code still to do; the highest is the bias
         base, word = Signal(address.shape()), Signal(range(max(2, p.weight_words)))
         fields = {"valid": 1, "first": 1, "last": 1, "word": len(word), "code": p.adc_bits - 1}

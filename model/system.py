@@ -290,7 +290,8 @@ def _trace(p: HwParams, n: int) -> Trace:
 
 
 def _copy(log: Log, length: int) -> Strobes:
-    return Strobes(*(array[:length].copy() for array in log), np.zeros(length, np.uint8))
+    row, up, down = (array[:length].copy() for array in log)
+    return Strobes(row, up, down, np.zeros(length, np.uint8))
 
 
 def _strobes(operations: list, columns: int, depress: int) -> Strobes:

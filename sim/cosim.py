@@ -81,15 +81,15 @@ def cosim_random(
     """A random short job (sim/stimulus.py) on any legal hardware; waves go to `folder`.  Raises `SimulationError`."""
     stimulus = make_stimulus(params, device, rule, samples, seed)
     name = f"{params.name}-{file_name(device.name)}-{rule}-seed{seed}-{simulator}"
-    return run_cosim(stimulus, simulator, waves=waves, waves_to=(folder or WAVES) / name, progress=progress)
+    waveform = (folder or WAVES) / name if waves else None
+    return run_cosim(stimulus, simulator, waveform=waveform, progress=progress)
 
 
 def run_cosim(
     job: HybridJob | Stimulus,
     simulator: str,
     *,
-    waves: bool = False,
-    waves_to: Path | None = None,
+    waveform: Path | None = None,
     progress: Progress | None = None,
     top: Callable[[HwParams], wiring.Component] = EmulatedTop,
     variant: str = "",
@@ -97,11 +97,11 @@ def run_cosim(
     """Run a job in a simulator beside the golden model.
 
     top, variant: another design in place of the emulated top, and a name that keeps its build apart.
-    waves, waves_to: keep a waveform under this name, without a suffix.  The simulator's build is kept under build/cosim
-    per hardware, simulator and waves.  Raises `SimulationError`.
+    waveform: keep one under this name, which gets the simulator's suffix.  The simulator's build is kept under
+    build/cosim per hardware, simulator and whether there is a waveform.  Raises `SimulationError`.
     """
     prepare()
-    parts = (job.params.name, f"{job.params.hash32:08x}", simulator, "waves" if waves else "", variant)
+    parts = (job.params.name, f"{job.params.hash32:08x}", simulator, "waves" if waveform else "", variant)
     build = BUILD / "-".join(filter(None, parts))
     build.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=build, prefix="run-") as name, open(build / "lock", "w") as lock:
@@ -110,12 +110,12 @@ def run_cosim(
         (folder / "progress").touch()
         fcntl.flock(lock, fcntl.LOCK_EX)  # one build at a time, until the bench is running
         source = to_systemverilog(top(job.params), TOP, build / f"{TOP}.sv")
-        thread = _Simulator(simulator, source, build, folder, waves)
+        thread = _Simulator(simulator, source, build, folder, waveform is not None)
         thread.start()
         _follow(thread, folder / "progress", lambda: fcntl.flock(lock, fcntl.LOCK_UN), progress)
         found = _result(folder / "result.pickle", f"{simulator} on {job.params.name}", thread.failure)
-        if waves:
-            found.waveform = keep_waveform(build, folder, simulator, waves_to, job.params)
+        if waveform:
+            found.waveform = keep_waveform(build, folder, simulator, waveform, job.params)
         return found
 
 

@@ -32,6 +32,7 @@ async def cosim(dut):
     """Leaves a `CosimResult`, or the text of an exception, in result.pickle."""
     folder = Path(os.environ["CROSSTRAIN_COSIM"])
     job = pickle.loads((folder / "job.pickle").read_bytes())
+    outcome: CosimResult | str
     try:
         with (folder / "progress").open("a", buffering=1) as lines:
             outcome = await _play(dut, job, lambda *step: lines.write("\t".join(map(str, step)) + "\n"))

@@ -59,7 +59,7 @@ class RowCodes(wiring.Component):
             empty.eq((pending == 0) | (self.take & (pending == chosen))),
             self.valid.eq(pending != 0),
             self.row.eq(current * p.dac_load_lanes + number(chosen)),
-            self.code.eq(word[number(chosen)]),
+            self.code.eq(word[number(chosen)]),  # type: ignore[index]  # a layout may be indexed by a value
             read.addr.eq(Cat((ahead + 1)[: len(self.dac_word)], active)),
             read.en.eq(0),  # a read port is enabled unless told otherwise
         ]
