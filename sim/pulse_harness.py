@@ -1,5 +1,8 @@
 """PulseGate with one transfer for each of its cycles, so that the bench of all blocks can play it."""
 
+# Ports are members of the signature, which mypy does not see.
+# mypy: disable-error-code="attr-defined"
+
 from amaranth.hdl import EnableInserter, Module
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out

@@ -1,6 +1,7 @@
 """Cases for the blocks before the write lines."""
 
 from random import Random
+from typing import Any
 
 from hw.interfaces import AMPLITUDE_BITS, WIDTH_BITS
 from hw.pulse_gate import COUNT_CAP_BITS, LINES, STROBE_CAP_BITS
@@ -57,7 +58,8 @@ class GatePlayer:
 
     def __init__(self, p: HwParams, rng: Random, noise: int = 0):
         self.p, self.rng, self.noise = p, rng, noise
-        self.state, self.inputs, self.busy = GateState(), [], 0
+        self.state, self.busy = GateState(), 0
+        self.inputs: list[Inputs] = []
         self.base = Inputs(
             width_limit=rng.choice((0, 1, 3, 5, (1 << WIDTH_BITS) - 1)),
             guard=rng.choice((0, 1, 2, 4)),
@@ -88,7 +90,7 @@ class GatePlayer:
     def _spoilt(self, now: Inputs) -> Inputs:
         """One input changed."""
         name = self.rng.choice(Inputs._fields)
-        value: int | Lines = self.rng.getrandbits(1)
+        value: Any = self.rng.getrandbits(1)
         if name == "lines":
             member = self.rng.choice(Lines._fields)
             value = now.lines._replace(**{member: getattr(self.lines(), member)})
@@ -132,8 +134,9 @@ class GatePlayer:
     def run(self) -> None:
         """One run, and what the host does about a fault."""
         mode = self.rng.choice(("training", "transferring"))
+        levels: dict[str, Any] = {"run_active": 1, mode: 1}
         self.cycle(run_start=1)
-        self.base = self.base._replace(run_active=1, **{mode: 1})
+        self.base = self.base._replace(**levels)
         for _ in range(self.rng.randrange(1, 4)):
             if mode == "training":
                 self.read()
