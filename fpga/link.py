@@ -156,11 +156,12 @@ class Link(wiring.Component):
     def _streams(self, m):
         """The item at hand on each way out."""
         request, written = self.request.payload, self._item(Command.WRITE)
+        write = self.command == Command.WRITE
         m.d.comb += [
             self.samples.payload.eq(self._item(Command.SAMPLES)),
             self.counts.payload.eq(self._item(Command.COUNTS)),
-            request.write.eq(self.command == Command.WRITE),
-            request.address.eq(Mux(request.write, written, self._item(Command.READ))),
+            request.write.eq(write),
+            request.address.eq(Mux(write, written, self._item(Command.READ))),
             request.data.eq(written[DATA_BITS * ADDRESS_BYTES :]),
         ]
 

@@ -77,9 +77,10 @@ class UartReceiver(wiring.Component):
             with m.State("STOP"):
                 m.d.comb += [self.o.valid.eq(sample), self.o.payload.error.eq(~level)]
                 with m.If(sample):
-                    m.next = "RELEASE"
+                    m.next = "IDLE"
+                    with m.If(~level):
+                        m.next = "RELEASE"
             with m.State("RELEASE"):
-                m.d.sync += timer.eq(self.divisor // 2 - 1)
                 with m.If(level):
                     m.next = "IDLE"
         return m
