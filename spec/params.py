@@ -204,6 +204,7 @@ class HwParams:
 
 
 # ULX3S, ICEBREAKER and MNIST carry the widths that their array needs; a board's own limits live in fpga/.
+# Their watchdog lets the emulated array erase itself, which takes it half a million cycles.
 INSTANCES: dict[str, HwParams] = {
     p.name: p
     for p in (
@@ -211,11 +212,13 @@ INSTANCES: dict[str, HwParams] = {
                  update_columns=4, commit_depth=2, queue_depth=4, macro_lanes=3),
         HwParams(name="DIGITS"),
         HwParams(name="MNIST", rows=785, columns=256, adc_channels=16, update_columns=32, commit_depth=16,
-                 queue_depth=64, macro_lanes=256),
+                 queue_depth=64, watchdog_cycles=1 << 20, macro_lanes=256),
         HwParams(name="ULX3S", rows=785, columns=128, adc_channels=16, update_columns=4, commit_depth=16,
-                 rules=("counter",), counter_bits=9, state_bits=9, read_bits=9, macro_lanes=8),
+                 rules=("counter",), counter_bits=9, watchdog_cycles=1 << 20, state_bits=9, read_bits=9,
+                 macro_lanes=8),
         HwParams(name="ICEBREAKER", rows=785, columns=128, rules=("counter",), counter_bits=8, update_columns=4,
-                 dac_load_lanes=4, adc_channels=4, macs=4, cmp_latency_cycles=2, macro_lanes=8),
+                 dac_load_lanes=4, adc_channels=4, macs=4, cmp_latency_cycles=2, watchdog_cycles=1 << 20,
+                 macro_lanes=8),
     )
 }  # fmt: skip
 
