@@ -29,6 +29,20 @@ from spec.params import HwParams
 from spec.stages import STAGE_NAMES
 
 
+def host_ports(params: HwParams) -> dict[str, wiring.Member]:
+    """What a host sees of a controller, with an emulated array or a real one."""
+    return {
+        "request": In(stream.Signature(BusRequest())),
+        "response": Out(stream.Signature(BusResponse())),
+        "samples": In(stream.Signature(Pixels(params))),
+        "counts": In(stream.Signature(Count(params))),
+        "results": Out(stream.Signature(Result(params))),
+        "busy": Out(1),
+        "fault": Out(1),
+        "taps": Out(Taps(params)),
+    }
+
+
 class Controller(wiring.Component):
     """The digital controller of one crossbar array.
 
@@ -40,18 +54,7 @@ class Controller(wiring.Component):
     def __init__(self, params: HwParams):
         self.params = params
         super().__init__(
-            {
-                "request": In(stream.Signature(BusRequest())),
-                "response": Out(stream.Signature(BusResponse())),
-                "samples": In(stream.Signature(Pixels(params))),
-                "counts": In(stream.Signature(Count(params))),
-                "results": Out(stream.Signature(Result(params))),
-                "macro": Out(MacroPort(params)),
-                "image": Out(image_stream()),
-                "busy": Out(1),
-                "fault": Out(1),
-                "taps": Out(Taps(params)),
-            }
+            {**host_ports(params), "macro": Out(MacroPort(params)), "image": Out(image_stream())}
         )
 
     def elaborate(self, platform):

@@ -1,34 +1,20 @@
 """The controller with the emulated array: what simulation and an FPGA without a chip run."""
 
 from amaranth.hdl import Module
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib import wiring
+from amaranth.lib.wiring import connect, flipped
 
-from hw.controller import Controller
-from hw.interfaces import Count, Pixels, Result
+from hw.controller import Controller, host_ports
 from hw.macro.crossbar import CrossbarMacro
-from hw.register_file import BusRequest, BusResponse
-from hw.taps import Taps
 from spec.params import HwParams
 
 
 class EmulatedTop(wiring.Component):
-    """`Controller` and `CrossbarMacro`; the ports are the controller's without the array's."""
+    """`Controller` and `CrossbarMacro`."""
 
     def __init__(self, params: HwParams):
         self.params = params
-        super().__init__(
-            {
-                "request": In(stream.Signature(BusRequest())),
-                "response": Out(stream.Signature(BusResponse())),
-                "samples": In(stream.Signature(Pixels(params))),
-                "counts": In(stream.Signature(Count(params))),
-                "results": Out(stream.Signature(Result(params))),
-                "busy": Out(1),
-                "fault": Out(1),
-                "taps": Out(Taps(params)),
-            }
-        )
+        super().__init__(host_ports(params))
 
     def elaborate(self, platform):
         m = Module()

@@ -4,14 +4,15 @@ import shutil
 from pathlib import Path
 
 from amaranth.hdl import Shape, Value
+from amaranth.lib import wiring
 
-from hw.top import EmulatedTop
+from hw.controller import host_ports
 from spec.params import HwParams
 
 STREAMS_IN = ("request", "counts", "samples")
 STREAMS_OUT = ("results", "response")
-SCOPES = {"verilator": "TOP.crosstrain", "icarus": "crosstrain"}
-"""Where a simulator puts the top's signals."""
+SCOPE = "crosstrain"
+"""Where both simulators put the top's signals."""
 
 
 def keep_waveform(build: Path, folder: Path, simulator: str, target: Path, params: HwParams) -> Path:
@@ -21,18 +22,17 @@ def keep_waveform(build: Path, folder: Path, simulator: str, target: Path, param
     waveform = target.with_name(target.name + source.suffix)
     shutil.move(source, waveform)
     groups = signal_groups(params)
-    scope = SCOPES[simulator]
-    target.with_name(target.name + ".gtkw").write_text(_gtkwave(groups, scope, waveform))
-    target.with_name(target.name + ".sucl").write_text(_surfer(groups, scope))
+    target.with_name(target.name + ".gtkw").write_text(_gtkwave(groups, waveform))
+    target.with_name(target.name + ".sucl").write_text(_surfer(groups))
     return waveform
 
 
 def signal_groups(params: HwParams) -> dict[str, list[tuple[str, int]]]:
     """Signals of the top with their widths, grouped in data-flow order: what goes in, each stage, what comes out."""
-    top = EmulatedTop(params)
+    ports = wiring.Signature(host_ports(params))
     widths = {
         "__".join(map(str, path)): Shape.cast(Value.cast(value).shape()).width
-        for path, _, value in top.signature.flatten(top)
+        for path, _, value in ports.flatten(ports.create())
     }
     groups: dict[str, list[tuple[str, int]]] = {"clock": [("clk", 1), ("rst", 1)]}
     stages = [name for name in widths if name.startswith("taps__")]
@@ -44,20 +44,20 @@ def signal_groups(params: HwParams) -> dict[str, list[tuple[str, int]]]:
     return groups
 
 
-def _gtkwave(groups: dict, scope: str, waveform: Path) -> str:
+def _gtkwave(groups: dict, waveform: Path) -> str:
     lines = [f'[dumpfile] "{waveform.resolve()}"']
     for group, signals in groups.items():
         lines += ["@200", f"-{group}"]
         for name, width in signals:
             lines += [
                 "@22" if width > 1 else "@28",
-                f"{scope}.{name}" + (f"[{width - 1}:0]" if width > 1 else ""),
+                f"{SCOPE}.{name}" + (f"[{width - 1}:0]" if width > 1 else ""),
             ]
     return "\n".join(lines) + "\n"
 
 
-def _surfer(groups: dict, scope: str) -> str:
+def _surfer(groups: dict) -> str:
     lines = []
     for group, signals in groups.items():
-        lines += [f"divider_add {group}", *(f"variable_add {scope}.{name}" for name, _ in signals)]
+        lines += [f"divider_add {group}", *(f"variable_add {SCOPE}.{name}" for name, _ in signals)]
     return "\n".join(lines) + "\n"
