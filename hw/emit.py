@@ -55,7 +55,7 @@ def to_rtlil(component: Component, name: str, path: str | Path, *, source_attrib
 def _for_icarus(text: str) -> str:
     """Write `always_comb` as a macro, which for Icarus is `always @*` with an event of its own at time 0.
 
-    Icarus 11 may evaluate blocks of `always_comb` at time 0 for ever (its issue 508); larger designs do.
+    Icarus 11.0 has a bug: in larger designs it evaluates blocks of `always_comb` at time 0 for ever.
     """
     text = re.sub(r"^(module [^;]*;)$", r"\1\n  `STARTED", text, flags=re.MULTILINE)
     return _COMBINATIONAL + text.replace("  always_comb begin\n", "  `COMBINATIONAL\n")

@@ -32,7 +32,7 @@ class CaseRun:
         self.sources = {name: Source(StreamPins(dut, name), [], gaps[name]) for name in gaps}
         self.sinks = {name: Sink(StreamPins(dut, name), s["stalls"]) for name, s in case["sinks"].items()}
         self.events = {name: Recorder(dut, **event) for name, event in case["events"].items()}
-        self._agents: list[Source | Sink | Recorder] = [
+        self._drivers: list[Source | Sink | Recorder] = [
             *self.sources.values(),
             *self.sinks.values(),
             *self.events.values(),
@@ -77,11 +77,11 @@ class CaseRun:
         """One cycle; whether anything was transferred."""
         # A block without a register has no clock.
         await (Timer(PERIOD_NS, "ns") if self._clock is None else RisingEdge(self._clock))
-        before = [len(agent.cycles) for agent in self._agents]
-        for agent in self._agents:
-            agent.step(self.cycle)
+        before = [len(driver.cycles) for driver in self._drivers]
+        for driver in self._drivers:
+            driver.step(self.cycle)
         self.cycle += 1
-        return before != [len(agent.cycles) for agent in self._agents]
+        return before != [len(driver.cycles) for driver in self._drivers]
 
     async def _until(self, done: Callable[[], bool], what: str) -> None:
         for _ in range(self.case["patience"]):
@@ -111,8 +111,8 @@ class CaseRun:
         outputs = self.sinks | self.events
         return {
             "error": error,
-            "outputs": {name: agent.items for name, agent in outputs.items()},
-            "cycles": {name: agent.cycles for name, agent in (outputs | self.sources).items()},
+            "outputs": {name: driver.items for name, driver in outputs.items()},
+            "cycles": {name: driver.cycles for name, driver in (outputs | self.sources).items()},
             "levels": {} if error else {pin: read(getattr(self.dut, pin)) for pin in self.case["levels"]},
         }
 
