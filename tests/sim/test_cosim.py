@@ -1,5 +1,6 @@
 """The whole controller against the golden model, and seeded faults in every block found and named."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -70,13 +71,19 @@ def draw(seed):
     return params, load_device(names[seed % len(names)]), params.rules[seed // 3 % len(params.rules)]
 
 
+class Twin(GoldenController):
+    """A golden controller in the place of the RTL."""
+
+    unknown = frozenset()
+
+
 def test_random_hardware_is_never_vacuous_and_reaches_clipping_and_saturation():
     clipped = saturated = 0
     for seed in range(RANDOM_SETS):
         params, device, rule = draw(seed)
         stimulus = make_stimulus(params, device, rule, RANDOM_SAMPLES, seed)
         pair = PairedController(
-            GoldenController(params, stimulus.image), GoldenController(params, stimulus.image), Comparison()
+            GoldenController(params, stimulus.image), Twin(params, stimulus.image), Comparison()
         )
         assert enough(run(exercise(pair, stimulus))), f"seed {seed} is vacuous"
         assert pair.comparison.lines == []
@@ -92,7 +99,7 @@ def check_random(seed, simulator):
     assert (found.mismatches, found.differences, found.vacuous) == (0, [], False)
 
 
-@pytest.mark.parametrize("seed", [2, 27])
+@pytest.mark.parametrize("seed", [40, 23])
 def test_rtl_of_random_hardware_equals_golden_model(seed, simulator):
     check_random(seed, simulator)
 
@@ -110,4 +117,4 @@ def test_seeded_fault_is_caught_and_named_by_stage(stage, module, old, new, stim
     with mutated(module, old, new):
         found = run_cosim(stimulus, simulator, variant=variant)
     assert found.mismatches > 0
-    assert f": {stage}" in found.differences[0]
+    assert re.search(rf"(^|: ){stage}\b", found.differences[0])
