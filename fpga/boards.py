@@ -61,7 +61,7 @@ class BoardTop(Elaboratable):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.crosstrain = top = self.top
+        m.submodules.fpga = top = self.top
         uart = platform.request(*self.board.uart, dir="-")
         m.submodules.rx = rx = io.Buffer(io.Direction.Input, uart.rx)
         m.submodules.tx = tx = io.Buffer(io.Direction.Output, uart.tx)

@@ -144,6 +144,8 @@ def _run(tool: str, command: list[str], folder: Path, progress: Progress) -> Non
             process.wait()
         output.seek(0)
         said = output.read()
+    if process.returncode < 0:
+        raise BuildError(f"{tool} was ended by signal {-process.returncode}")
     if process.returncode:
         raise BuildError(_reason(tool, said, log.read_text() if log.exists() else ""))
     progress(step, len(phases) or 1, len(phases) or 1)

@@ -30,16 +30,16 @@ class FpgaTop(wiring.Component):
         m.submodules.receiver = receiver = UartReceiver(self.divisor)
         m.submodules.transmitter = transmitter = UartTransmitter(self.divisor)
         m.submodules.link = link = Link(self.params, int(self.clock_hz * GAP_MS / 1000))
-        m.submodules.crosstrain = crosstrain = EmulatedTop(self.params)
+        m.submodules.emulated = emulated = EmulatedTop(self.params)
         connect(m, receiver.o, link.i)
         connect(m, link.o, transmitter.i)
         for name in ("request", "response", "samples", "counts", "results"):
-            connect(m, getattr(link, name), getattr(crosstrain, name))
+            connect(m, getattr(link, name), getattr(emulated, name))
         m.d.comb += [
             receiver.rx.eq(self.rx),
             self.tx.eq(transmitter.tx),
-            self.busy.eq(crosstrain.busy),
-            self.fault.eq(crosstrain.fault),
+            self.busy.eq(emulated.busy),
+            self.fault.eq(emulated.fault),
         ]
         self._heartbeat(m)
         return m

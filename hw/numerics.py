@@ -11,7 +11,9 @@ def saturate(value, low: int, high: int) -> Value:
     """Clip a value to the constants low..high; the result is just wide enough for them."""
     shape = Shape.cast(range(low, high + 1))
     value = Value.cast(value)
-    clipped = Mux(value < low, Const(low, shape), Mux(value > high, Const(high, shape), value))
+    clipped = Mux(value > high, Const(high, shape), value)
+    if low > 0 or value.shape().signed:
+        clipped = Mux(value < low, Const(low, shape), clipped)
     result = clipped[: shape.width]
     return result.as_signed() if shape.signed else result
 

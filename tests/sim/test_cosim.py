@@ -76,6 +76,9 @@ class Twin(GoldenController):
 
     unknown = frozenset()
 
+    async def transfer(self, counts, **options):
+        return await super().transfer(counts, trace=True, **options)
+
 
 def test_random_hardware_is_never_vacuous_and_reaches_clipping_and_saturation():
     clipped = saturated = 0
