@@ -60,7 +60,7 @@ def build(board: Board, folder: Path, *, seed: int = 1, progress: Progress | Non
     InputError when a tool is not installed, BuildError when one fails or the design does not fit.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for old in (REPORT, TOOL_REPORT, f"{TOP}.bit"):
+    for old in (REPORT, TOOL_REPORT, f"{TOP}.tim", f"{TOP}.bit"):
         (folder / old).unlink(missing_ok=True)
     progress = progress or (lambda step, done, total: None)
     seconds: dict[str, float] = {}
@@ -129,7 +129,6 @@ def _run(tool: str, command: list[str], folder: Path, progress: Progress) -> Non
     """Run one tool to its end.  Raises BuildError."""
     step, log = STEPS[tool], folder / f"{TOP}.tim"
     phases = PHASES if tool.startswith("nextpnr") else ()
-    log.unlink(missing_ok=True)
     with (folder / f"{tool}.out").open("w+") as output:
         process = subprocess.Popen(
             command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, env=environment()
