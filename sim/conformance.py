@@ -193,33 +193,44 @@ class MacroDriver:
         return self.pins.get("readout_plus"), self.pins.get("readout_minus")
 
 
-def random_image(params: HwParams, rng: random.Random, extreme: bool) -> DeviceImage:
-    """A legal image: of a plausible device with all its non-idealities, or with whole sections at their limits."""
-    full = (1 << params.state_bits) - 1
-    least_span = 1 << (params.state_bits - 5)
-    plausible = {
-        "up_table": (0, 1 << 23), "down_table": (0, 1 << 23), "scale_up": (1 << 11, 1 << 13),
-        "scale_down": (1 << 11, 1 << 13), "span": (full // 2, full * 3 // 4), "low": (0, full // 4),
-        "noise_add": (0, 1 << 21), "noise_rel": (0, 1 << 12), "stuck_threshold": (0, 1 << 14),
-        "stuck_low": (0, 96), "stuck_high": (0, 96), "read_noise": (0, 1 << 12),
-    }  # fmt: skip
-    legal = {"span": (least_span, full), "low": (0, full)}
-    values: dict[str, list[int]] = {}
-    for section in SECTIONS:
-        low, high = legal.get(section.name, (0, section.high))
-        kind = rng.choice(("low", "high", "ends", "any")) if extreme else "any"
-        if not extreme:
-            low, high = plausible.get(section.name, (low, high))
-        draws = {
-            "low": lambda low=low, high=high: low,
-            "high": lambda low=low, high=high: high,
-            "ends": lambda low=low, high=high: rng.choice((low, high)),
-            "any": lambda low=low, high=high: rng.randint(low, high),
-        }
-        values[section.name] = [draws[kind]() for _ in range(section.depth)]
+EXTREMES = ("low", "high", "ends", "any")
+"""What an extreme image fills a section with: one limit, the other, both, or anything between."""
+
+
+def _image(params: HwParams, values: dict[str, list[int]]) -> DeviceImage:
     values["inverse"] = [round((65535 << params.state_bits) / span) for span in values["span"]]
-    scalars = {name: v[0] if len(v) == 1 else v for name, v in values.items()}
-    return DeviceImage.from_sections(params.state_bits, **scalars)
+    return DeviceImage.from_sections(
+        params.state_bits, **{k: v[0] if len(v) == 1 else v for k, v in values.items()}
+    )
+
+
+def plausible_image(params: HwParams, rng: random.Random) -> DeviceImage:
+    """A device with all its non-idealities, a bad one."""
+    full = (1 << params.state_bits) - 1
+    ranges = {
+        "up_table": (0, 1 << 23), "down_table": (0, 1 << 23), "scale_up": (1 << 11, 1 << 13),
+        "scale_down": (1 << 11, 1 << 13), "span": (full // 2, full), "low": (0, full // 2),
+        "noise_add": (0, 1 << 21), "noise_rel": (0, 1 << 12), "stuck_threshold": (1 << 13, 1 << 15),
+        "stuck_low": (0, 64), "stuck_high": (0, 64), "read_noise": (0, 1 << 12),
+    }  # fmt: skip
+    return _image(
+        params,
+        {s.name: [rng.randint(*ranges.get(s.name, (0, s.high))) for _ in range(s.depth)] for s in SECTIONS},
+    )
+
+
+def extreme_images(params: HwParams, rng: random.Random) -> list[DeviceImage]:
+    """Legal images with whole sections at their limits: each section gets each of `EXTREMES` in one of them."""
+    full = (1 << params.state_bits) - 1
+    ranges = {"span": (1 << (params.state_bits - 5), full), "low": (0, full), "stuck_threshold": (0, 1 << 16)}
+    images: list[dict[str, list[int]]] = [{} for _ in EXTREMES]
+    for section in SECTIONS:
+        low, high = ranges.get(section.name, (0, section.high))
+        for values, kind in zip(images, rng.sample(EXTREMES, len(EXTREMES)), strict=True):
+            choice = {"low": range(low, low + 1), "high": range(high, high + 1), "ends": (low, high)}
+            entries = rng.choices(choice.get(kind, range(low, high + 1)), k=section.depth)
+            values[section.name] = entries
+    return [_image(params, values) for values in images]
 
 
 class Conformance:
@@ -274,7 +285,7 @@ class Conformance:
     async def _read(self, codes: np.ndarray, following: np.ndarray, overlap: bool) -> None:
         """One read; the rows of the next are loaded after it or, with `overlap`, meanwhile."""
         self.sums = self.golden.integrate(codes)
-        cycles = self.rng.choice((0, 1, 2, 20, self.rng.randrange(600)))
+        cycles = self.rng.choice((0, 20, self.rng.randrange(2, 1000)))
         await self.driver.integrate(cycles, codes, following if overlap else None)
         if not overlap:
             await self.check_sums()

@@ -8,7 +8,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
 
 from hw.macro import timing
-from sim.conformance import Busy, Conformance, random_image
+from sim.conformance import EXTREMES, Busy, Conformance, extreme_images, plausible_image
 from spec.device_image import DeviceImage
 from spec.params import HwParams, load
 
@@ -55,13 +55,14 @@ def check_times(params: HwParams, log: list[Busy]) -> None:
 
 
 @cocotb.test()
-@cocotb.parametrize(extreme=[False, True])
-async def conforms(dut, extreme):
+@cocotb.parametrize(number=range(1 + len(EXTREMES)))
+async def conforms(dut, number):
     params = load(os.environ["MACRO_PARAMS"])
     seed, rounds = int(os.environ["MACRO_SEED"]), int(os.environ["MACRO_ROUNDS"])
-    image = random_image(params, random.Random(f"{seed} {extreme}"), extreme)
+    rng = random.Random(seed)
+    image = [plausible_image(params, rng), *extreme_images(params, rng)][number]
     pins = CocotbPins(dut)
-    conformance = Conformance(params, image, pins, pins.load_image, seed)
+    conformance = Conformance(params, image, pins, pins.load_image, seed + number)
     dut.rst.value = 1
     dut.image__valid.value = 0
     dut.image__payload.value = 0

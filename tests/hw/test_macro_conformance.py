@@ -46,10 +46,10 @@ def conform(params: HwParams, simulator: str, seed: int, rounds: int) -> None:
 
 @pytest.mark.parametrize("params", SHAPES, ids=lambda params: params.name)
 def test_conforms(params: HwParams, simulator: str, seed: int):
-    conform(params, simulator, seed, rounds=12)
+    conform(params, simulator, seed, rounds=6)
 
 
 @pytest.mark.slow
 def test_digits_conforms(seed: int):
     # not on Icarus, which makes some hundred cycles a second of 32 lanes
-    conform(INSTANCES["DIGITS"], "verilator", seed, rounds=4)
+    conform(INSTANCES["DIGITS"], "verilator", seed, rounds=2)
