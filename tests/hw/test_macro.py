@@ -191,3 +191,13 @@ def test_times_grow_with_what_is_done():
     assert timing.strobe_latency(p, 1, some, none) == idle + 2 * timing.WORD_CYCLES + 2
     assert timing.strobe_latency(p, 1, some, some) == idle + 2 * timing.WORD_CYCLES + 4
     assert timing.strobe_latency(p, 200, some, none) == 200
+
+
+@pytest.mark.parametrize("name", INSTANCES)
+def test_no_operation_is_late_for_the_watchdog(name):
+    p = INSTANCES[name]
+    every = [1] * p.columns
+    longest = max(
+        timing.erase_latency(p), timing.integrate_latency(p, 0), timing.strobe_latency(p, 1, every, every)
+    )
+    assert longest < p.watchdog_cycles
