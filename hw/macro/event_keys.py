@@ -56,7 +56,7 @@ class EventKeys(wiring.Component):
                     m.d.comb += [domain.eq(number), event.eq(events.get(name, 0))]
 
         pipe = Pipeline(m, busy)
-        key = event_key(pipe.stage(self.seed), pipe.stage(domain), pipe.stage(event)).reg()
+        key = event_key(pipe.stage(self.seed), pipe.stage(domain).reg(), pipe.stage(event)).reg()
         if KEYS_CYCLES != key.depth + len(DOMAINS):
             raise ValueError(f"KEYS_CYCLES is {KEYS_CYCLES}, the pipeline has {key.depth} stages")
         with m.Switch(cycle):

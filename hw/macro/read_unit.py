@@ -107,11 +107,12 @@ class ReadUnit(wiring.Component):
         valid = pipe.valid(self.row_valid & walking)
         code = pipe.stage(self.code)
         first = pipe.valid(self.row_valid & walking & (word == 0))
-        address = pipe.stage(self.row) * p.macro_words + pipe.stage(word)
-        m.d.comb += [self.state.enable.eq(valid.at(1)), self.state.address.eq(address.value)]
+        address = (pipe.stage(self.row) * p.macro_words + pipe.stage(word)).reg()
+        m.d.comb += [self.state.enable.eq(valid.at(address.depth)), self.state.address.eq(address.value)]
         r = p.state_bits - p.read_bits
         products = []
-        states = [pipe.stage(state, address.depth + 1) for state in devices(p, self.state.data)]
+        data = pipe.stage(self.state.data, address.depth + 1).reg()
+        states = [pipe.stage(state, data.depth) for state in devices(p, data.value)]
         for plus, minus in zip(states[::2], states[1::2], strict=True):
             products.append(((plus >> r) - (minus >> r)).reg() * code)
         depth = products[0].depth

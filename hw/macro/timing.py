@@ -7,17 +7,17 @@ from collections.abc import Sequence
 
 from spec.params import HwParams
 
-KEYS_CYCLES = 9
+KEYS_CYCLES = 10
 """Generator keys of an operation."""
 LANE_STAGES = 21
 """Stages of the pulse arithmetic."""
-SUM_STAGES = 4
+SUM_STAGES = 6
 """Stages from a row's code to the accumulators."""
 NOISE_STAGES = 7
 """Stages from a column's number to its read noise."""
 SCAN_START_CYCLES = 1
 """Cycles of a read before the first word of codes is there."""
-WORD_CYCLES = LANE_STAGES + 3
+WORD_CYCLES = LANE_STAGES + 4
 """Cycles of a write for each word of columns: it is read, and stored when its last cell has its new state."""
 READOUT_CYCLES = 2
 """Cycles of a readout from the first word of columns."""

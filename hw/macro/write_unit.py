@@ -16,9 +16,10 @@ from spec.params import HwParams
 class WriteUnit(wiring.Component):
     """One erase of all cells, or one pulse on the devices `up` (G+) and `down` (G-) of `row`.
 
-    Phases: WORD (the next word of `macro_lanes` columns with a selected device is read), LOAD, CELL (one device per
-    cycle), DRAIN, STORE.  `done` is 1 in the last cycle.  `erase`, `row`, `up`, `down`, `depress`, keys and constants hold
-    from `start` until then.
+    Phases: WORD (picks the next word of `macro_lanes` columns with a selected device), READ, LOAD, CELL (one device per
+    Phases: WORD (picks the next word of `macro_lanes` columns with a selected device), READ, LOAD, CELL (one device
+    per cycle), DRAIN, STORE.  `done` is 1 in the last cycle.  `erase`, `row`, `up`, `down`, `depress`, keys and
+    constants hold from `start` until then.
     """
 
     def __init__(self, params: HwParams):
@@ -52,7 +53,7 @@ class WriteUnit(wiring.Component):
         selected = self._selected(m)
         with_cells = Cat(selected[k].any() for k in range(p.macro_words))
         m.d.comb += [
-            self.state.address.eq(base + number(lowest(words))),
+            self.state.address.eq(base + word),
             self.write.address.eq(base + word),
             self.write.data.eq(states),
         ]
@@ -70,13 +71,15 @@ class WriteUnit(wiring.Component):
             with m.State("WORD"):
                 m.d.sync += [words.eq(words ^ lowest(words)), word.eq(number(lowest(words)))]
                 with m.If(words != 0):
-                    m.d.comb += self.state.enable.eq(1)
-                    m.next = "LOAD"
+                    m.next = "READ"
                 with m.Elif(self.erase & (row != p.rows - 1)):
                     m.d.sync += [row.eq(row + 1), base.eq(base + p.macro_words), words.eq(with_cells)]
                 with m.Else():
                     m.d.comb += self.done.eq(1)
                     m.next = "IDLE"
+            with m.State("READ"):
+                m.d.comb += self.state.enable.eq(1)
+                m.next = "LOAD"
             with m.State("LOAD"):
                 m.d.sync += [states.eq(self.state.data), cells.eq(selected[word])]
                 m.next = "CELL"
