@@ -16,7 +16,6 @@ from spec.params import HwParams
 class WriteUnit(wiring.Component):
     """One erase of all cells, or one pulse on the devices `up` (G+) and `down` (G-) of `row`.
 
-    Phases: WORD (picks the next word of `macro_lanes` columns with a selected device), READ, LOAD, CELL (one device per
     Phases: WORD (picks the next word of `macro_lanes` columns with a selected device), READ, LOAD, CELL (one device
     per cycle), DRAIN, STORE.  `done` is 1 in the last cycle.  `erase`, `row`, `up`, `down`, `depress`, keys and
     constants hold from `start` until then.
