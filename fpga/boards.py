@@ -1,6 +1,6 @@
 """The boards: one row of a table each, and nothing else, belongs to a board."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 
 from amaranth.build import Platform
@@ -16,20 +16,22 @@ from spec.params import INSTANCES, HwParams
 class Board:
     """What is built for a board, and where its pins are.
 
-    pins: module and class of its pin table in amaranth_boards, which also knows its clock.  uart, lamps: resources
-    (name, number) of that table for the link, and for the lamps busy, fault and heartbeat.
+    pins: module and class of its pin table in amaranth_boards, which also knows its clock.  instance, macro_lanes: the
+    hardware, and how many columns a cycle its emulated array has room for.  uart, lamps: resources (name, number) of
+    the pin table for the link, and for the lamps busy, fault and heartbeat.
     """
 
     name: str
     pins: tuple[str, str]
     instance: str
+    macro_lanes: int
     baud: int
     uart: tuple[str, int] = ("uart", 0)
     lamps: tuple[tuple[str, int], ...] = (("led", 0), ("led", 1), ("led", 2))
 
     @property
     def params(self) -> HwParams:
-        return INSTANCES[self.instance]
+        return replace(INSTANCES[self.instance], macro_lanes=self.macro_lanes)
 
     def platform(self) -> Platform:
         """A new pin table: one serves one build."""
@@ -40,7 +42,7 @@ class Board:
 BOARDS = {
     board.name: board
     for board in (
-        Board("ulx3s", ("amaranth_boards.ulx3s", "ULX3S_85F_Platform"), instance="DIGITS", baud=1_000_000),
+        Board("ulx3s", ("amaranth_boards.ulx3s", "ULX3S_85F_Platform"), instance="DIGITS", macro_lanes=4, baud=1_000_000),
     )
 }  # fmt: skip
 

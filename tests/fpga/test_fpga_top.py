@@ -8,8 +8,8 @@ from hw.emit import to_systemverilog
 from spec.link import GAP_MS
 from spec.params import INSTANCES
 
-CLOCK_HZ = 1e5  # slow, so that the pauses and beats that are given in seconds are few cycles
-BAUD = 25_000
+CLOCK_HZ = 2e4  # slow, so that the pauses and beats that are given in seconds are few cycles
+BAUD = 5_000
 DIVISOR = 4
 SILENCE_CYCLES = int(CLOCK_HZ * GAP_MS / 1000) + 2 * PATIENCE_CYCLES
 
