@@ -6,13 +6,19 @@ from amaranth.lib.wiring import connect, flipped
 
 from hw.controller import Controller, host_ports
 from hw.macro.crossbar import CrossbarMacro
+from hw.macro.timing import erase_latency
+from spec.errors import InputError
 from spec.params import HwParams
 
 
 class EmulatedTop(wiring.Component):
-    """`Controller` and `CrossbarMacro`."""
+    """`Controller` and `CrossbarMacro`.  Raises InputError when the watchdog would not let the array erase itself."""
 
     def __init__(self, params: HwParams):
+        longest = erase_latency(params)  # no other operation takes as long
+        if longest >= params.watchdog_cycles:
+            text = f"{params.watchdog_cycles} is too short: erasing the emulated array takes {longest} cycles"
+            raise InputError(text, key="watchdog_cycles")
         self.params = params
         super().__init__(host_ports(params))
 

@@ -62,7 +62,7 @@ class HwParams:
         1, 1, 255, "least distance of a strobe from line changes and other strobes", "cycle"
     )
     watchdog_cycles: int = _param(
-        65535, 256, (1 << 24) - 1, "an array operation that takes longer is a fault", "cycle"
+        1 << 20, 256, (1 << 24) - 1, "an array operation that takes longer is a fault", "cycle"
     )
 
     state_bits: int = _param(16, 8, 16, "bits of a cell's state in the emulated array", "bit")
@@ -204,20 +204,19 @@ class HwParams:
 
 
 # ULX3S, ICEBREAKER and MNIST carry the widths that their array needs; a board's own limits live in fpga/.
-# Their watchdog lets the emulated array erase itself, which takes it half a million cycles.
 INSTANCES: dict[str, HwParams] = {
     p.name: p
     for p in (
         HwParams(name="TINY", rows=9, columns=6, classes=3, dac_load_lanes=4, adc_bits=6, adc_channels=2, macs=4,
-                 update_columns=4, commit_depth=2, queue_depth=4, macro_lanes=3),
+                 update_columns=4, commit_depth=2, queue_depth=4, watchdog_cycles=65535, macro_lanes=3),
         HwParams(name="DIGITS"),
         HwParams(name="MNIST", rows=785, columns=256, adc_channels=16, update_columns=32, commit_depth=16,
-                 queue_depth=64, watchdog_cycles=1 << 20, macro_lanes=256),
+                 queue_depth=64, macro_lanes=256),
         HwParams(name="ULX3S", rows=785, columns=128, adc_channels=16, update_columns=4, commit_depth=16,
-                 rules=("counter",), counter_bits=9, watchdog_cycles=1 << 20, state_bits=9, read_bits=9,
+                 rules=("counter",), counter_bits=9, state_bits=9, read_bits=9,
                  macro_lanes=8),
         HwParams(name="ICEBREAKER", rows=785, columns=128, rules=("counter",), counter_bits=8, update_columns=4,
-                 dac_load_lanes=4, adc_channels=4, macs=4, cmp_latency_cycles=2, watchdog_cycles=1 << 20,
+                 dac_load_lanes=4, adc_channels=4, macs=4, cmp_latency_cycles=2,
                  macro_lanes=8),
     )
 }  # fmt: skip

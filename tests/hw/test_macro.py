@@ -1,6 +1,7 @@
 """The behavioural macro in Amaranth's simulator, the text that is written of it, and its parts with a formula."""
 
 import random
+from dataclasses import replace
 from math import isqrt
 
 import pytest
@@ -16,8 +17,10 @@ from hw.macro.crossbar import CrossbarMacro
 from hw.macro.device_tables import block
 from hw.macro.isqrt import Isqrt
 from hw.macro.pipeline import Pipeline
+from hw.top import EmulatedTop
 from sim.conformance import Conformance, plausible_image
 from spec.device_image import NODES, QUANTILES, offset
+from spec.errors import InputError
 from spec.numerics import draw
 from spec.params import INSTANCES, HwParams
 
@@ -201,3 +204,9 @@ def test_no_operation_is_late_for_the_watchdog(name):
         timing.erase_latency(p), timing.integrate_latency(p, 0), timing.strobe_latency(p, 1, every, every)
     )
     assert longest < p.watchdog_cycles
+
+
+def test_a_watchdog_too_short_for_the_erase_is_refused():
+    p = replace(INSTANCES["TINY"], watchdog_cycles=timing.erase_latency(INSTANCES["TINY"]))
+    with pytest.raises(InputError, match="too short: erasing the emulated array takes"):
+        EmulatedTop(p)
