@@ -1,10 +1,11 @@
 """Hidden codes: column codes clipped at zero."""
 
-from amaranth.hdl import Module, Mux
+from amaranth.hdl import Cat, Module, Mux
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.interfaces import ColumnCodes, HiddenCodes
+from hw.numerics import popcount
 from spec.params import HwParams
 
 
@@ -32,7 +33,7 @@ class Activation(wiring.Component):
             code = self.i.payload.codes[k]
             m.d.comb += self.o.payload.codes[k].eq(Mux(code < 0, 0, code))
         m.d.comb += [
-            self.clipped.eq(sum(self.i.payload.codes[k] == p.adc_limit for k in range(p.adc_channels))),
+            self.clipped.eq(popcount(Cat(code == p.adc_limit for code in self.i.payload.codes))),
             self.o.payload.last.eq(self.i.payload.last),
             self.o.valid.eq(self.i.valid),
             self.i.ready.eq(self.o.ready),

@@ -23,6 +23,15 @@ def gauss(index) -> Value:
     return Array([Const(z, signed(GAUSS_BITS)) for z in GAUSS])[index]
 
 
+def popcount(bits) -> Value:
+    """How many bits of a value are 1, by a balanced tree: Python's `sum` would add as many bits of width as terms."""
+    bits = Value.cast(bits)
+    if len(bits) <= 1:
+        return bits
+    half = len(bits) // 2
+    return popcount(bits[:half]) + popcount(bits[half:])
+
+
 def link(m, source: stream.Interface, sink: stream.Interface) -> None:
     """Connect two streams whose payload shapes must be *equal* (`connect` alone compares widths only)."""
     if source.payload.shape() != sink.payload.shape():
