@@ -22,6 +22,7 @@ _INLINED = (
     "model/jit.py",
     "model/device/macro.py",
     "model/controller/*.py",
+    "model/cycles/*.py",
 )
 
 

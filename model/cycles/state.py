@@ -1,0 +1,96 @@
+"""What the cycle model keeps of the controller: handshakes, timers and counts, no data."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from model.jit import kernel
+
+SEQ_READ, SEQ_INTEGRATE, SEQ_DRAIN = range(3)
+DRIVER_IDLE, DRIVER_BEFORE, DRIVER_STROBE, DRIVER_AFTER = range(4)
+GATE_FREE, GATE_STROBE, GATE_GUARD = range(3)
+RULE_IDLE, RULE_DELTAS, RULE_ROWS, RULE_END = range(4)
+BACK_IDLE, BACK_TARGET, BACK_RIVAL, BACK_DRAIN = range(4)
+MARGIN_IDLE, MARGIN_SCAN, MARGIN_LAST, MARGIN_VERDICT = range(4)
+LOGIT_IDLE, LOGIT_SHIFT, LOGIT_LAST, LOGIT_OFFER = range(4)
+
+BACK_STAGES = 4
+"""Stages of the backward pass from a word of weights to a word of errors."""
+
+STATE = np.dtype(
+    [
+        (name, np.int64)
+        for name in """
+    store_n store_w occupied waiting load_w dac_w lvalid loaded state reads results started
+    integrating active commit adc_busy adc_valid adc_t adc_g hid_in hid_out up_n up_g left uword
+    bias_group reserved waits complete_t drain drain_t margin margin_t verdicts rel_in rel_out rel_n
+    rule_in rule_out scan final pending scan_w back back_w d_valid del_in del_out del_taken ur ur_n
+    ur_w ordinal ur_final finished fin_pulse e_valid e_end q_in q_out q_head q_tail drv drv_t gate
+    gate_t g_int g_strobe was_strobe requested busy strobes array_reads cycles elapsed stretch since
+    running accept adc_start allow array_free b_adv back_idle commit_start committed d_next do_int
+    e_ready end first_last first_rival free hid_ready idle logit_taken op_valid pulses_busy released
+    row_taken rows_ready strobe_next take_delta take_q take_rel take_rule done
+    """.split()
+    ]
+)
+"""Registers and wires of all blocks, one integer each; 0 is how they start.  `_t`: timers, `_n`: counts of samples,
+`_w`: of words, `_in`, `_out`: level of a FIFO's memory and whether its output is valid."""
+
+
+class Constants(NamedTuple):
+    """Sizes from the parameters and times from the registers."""
+
+    train: int
+    depth: int
+    slots: int
+    row_words: int
+    groups: int
+    conversion: int
+    weight_words: int
+    classes: int
+    words: int
+    queue: int
+    stages: int
+    samples: int
+    integrate_cycles: int
+    pulse: int
+    guard: int
+
+
+class Flow(NamedTuple):
+    """What flows: `Work` and `Array` of model/cycles."""
+
+    hidden: np.ndarray
+    updates: np.ndarray
+    rows: np.ndarray
+    pulsed: np.ndarray
+    read_time: np.ndarray
+    strobe_time: np.ndarray
+
+
+class Pipes(NamedTuple):
+    """Pipelines and the commit queue, a flag per stage or entry."""
+
+    back_rival: np.ndarray
+    back_last: np.ndarray
+    token_valid: np.ndarray
+    token_last: np.ndarray
+    token_pulse: np.ndarray
+    ends: np.ndarray
+
+
+def empty_pipes(c: Constants) -> Pipes:
+    back, tokens = (BACK_STAGES, BACK_STAGES), (c.stages, c.stages, c.stages)
+    return Pipes(*(np.zeros(length, np.bool_) for length in (*back, *tokens, c.queue + 1)))
+
+
+@kernel
+def fifo(inner, out, capacity, write, take):
+    """One cycle of a buffered FIFO: its memory's level, whether the output is valid; `capacity` is of the memory."""
+    writes = write and inner != capacity
+    reads = inner != 0 and (not out or take)
+    if reads:
+        out = 1
+    elif take:
+        out = 0
+    return inner + writes - reads, out
