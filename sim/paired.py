@@ -96,11 +96,14 @@ class PairedController:
 
     def _cover(self, record: RunRecord) -> None:
         """Count what only some runs reach: codes at full scale, update memory at its limit."""
+        at_full_scale = np.array(record.trace["adc"]) == signed_limit(self.golden.settings.adc_bits)
+        self.coverage["clipped codes"] += int(at_full_scale.sum())
+        self.coverage["saturated weights"] = self._saturated()
+
+    def _saturated(self) -> int:
         s = self.golden.settings
         limit = signed_limit(s.accumulator_bits if s.rule == ACCUMULATE else s.counter_bits)
-        at_full_scale = np.array(record.trace["adc"]) == signed_limit(s.adc_bits)
-        self.coverage["clipped codes"] += int(at_full_scale.sum())
-        self.coverage["saturated weights"] = int((np.abs(self.golden.state.memory) == limit).sum())
+        return int((np.abs(self.golden.state.memory) == limit).sum())
 
     def interrupted(self, why: str) -> None:
         """The operation under way came to no end: what the RTL did of it is compared, and `why` is a difference."""

@@ -9,8 +9,10 @@ import typer
 from crosstrain.console import simulating, steps
 from crosstrain.files import make_folder, write
 from crosstrain.options import Device, Params, Rule, Simulator, check_count, check_rule, check_simulator
+from spec.errors import InputError
 
 MOST_SAMPLES = 1_000_000
+COCOTB, FAST = ENGINES = ("cocotb", "fast")
 
 
 def register(app: typer.Typer) -> None:
@@ -24,12 +26,20 @@ def cosim(
     seed: Annotated[int, typer.Option(help="Seed of everything that is random.")] = 0,
     device: Device = "AlOx/HfO2",
     rule: Rule = "accumulate",
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="cocotb, or fast: the RTL as a library, which looks at outcomes and not at stages."
+        ),
+    ] = "cocotb",
     waves: Annotated[bool, typer.Option(help="Write a waveform.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for result.json and the waveform.")] = None,
 ) -> None:
     """Run a random job on the RTL beside the golden model; exit 1 on any difference."""
     from sim.cosim import cosim_random
+    from sim.fast.pair import run_fast
+    from sim.stimulus import make_stimulus
     from spec.device_file import load_device
     from spec.numerics import MASK32
     from spec.params import load
@@ -38,15 +48,19 @@ def cosim(
     spec = load_device(device)
     check_rule(rule, hardware)
     check_simulator(sim)
+    _check_engine(engine, sim, waves)
     check_count(samples, 1, MOST_SAMPLES, "--samples")
     check_count(seed, 0, MASK32, "--seed")
     folder = make_folder(out) if out else None
     with simulating(), steps() as progress:
-        found = cosim_random(
-            hardware, spec, rule, sim, samples, seed, waves=waves, progress=progress, folder=folder
-        )
+        if engine == FAST:
+            found = run_fast(make_stimulus(hardware, spec, rule, samples, seed), progress=progress)
+        else:
+            found = cosim_random(
+                hardware, spec, rule, sim, samples, seed, waves=waves, progress=progress, folder=folder
+            )
     summary = _summary(found, samples) | {
-        "params": hardware.name, "simulator": sim, "samples": samples, "seed": seed, "device": spec.name, "rule": rule,
+        "params": hardware.name, "simulator": sim, "engine": engine, "samples": samples, "seed": seed, "device": spec.name, "rule": rule,
     }  # fmt: skip
     text = json.dumps(summary, indent=2) + "\n"
     if out:
@@ -54,6 +68,16 @@ def cosim(
     print(text if as_json else _text(summary), end="")
     if found.mismatches or not summary["completed"]:
         raise typer.Exit(1)
+
+
+def _check_engine(engine: str, simulator: str, waves: bool) -> None:
+    """Raise `InputError` for an engine that there is not, or that cannot do what is asked."""
+    if engine not in ENGINES:
+        raise InputError(f"{engine!r} is not one of {', '.join(ENGINES)}", key="--engine")
+    if engine == FAST and waves:
+        raise InputError("the fast engine writes no waveform: take --engine cocotb", key="--waves")
+    if engine == FAST and simulator != "verilator":
+        raise InputError(f"the fast engine is built with verilator, not {simulator}", key="--sim")
 
 
 def _summary(found, samples: int) -> dict:

@@ -1,0 +1,65 @@
+"""The golden macro's kernels as C functions, for simulators: the device arithmetic has one text, in model.device.macro.
+
+Each takes a macro's arrays as the pointers and sizes of `arguments`, in that order, before its own arguments.
+"""
+
+import numba
+import numpy as np
+from numba import types
+
+from model.device.macro import MacroState, erase, integrate, strobe
+from spec.device_image import IMAGE_WORDS
+
+_I64 = types.int64
+_MACRO = (
+    types.CPointer(types.uint16), types.CPointer(types.int16), types.CPointer(types.uint32),
+    types.CPointer(types.uint8), types.CPointer(types.int64), _I64, _I64, _I64, _I64,
+)  # fmt: skip
+_BYTES = types.CPointer(types.uint8)
+
+
+def arguments(state: MacroState) -> list[int]:
+    """Addresses of g, diff, quantiles, stuck and words; rows, columns, state_bits, read_shift.
+
+    The caller keeps `state` alive for as long as the addresses are used.
+    """
+    arrays = (state.g, state.diff, state.quantiles, state.stuck, state.words)
+    return [*(array.ctypes.data for array in arrays), *state.diff.shape, state.state_bits, state.read_shift]
+
+
+@numba.njit
+def _state(g, diff, quantiles, stuck, words, rows, columns, state_bits, read_shift):
+    cells = (rows, columns, 2)
+    return MacroState(
+        numba.carray(g, cells),
+        numba.carray(diff, (rows, columns)),
+        numba.carray(quantiles, cells),
+        numba.carray(stuck, cells),
+        numba.carray(words, (IMAGE_WORDS,)),
+        state_bits,
+        read_shift,
+    )
+
+
+@numba.cfunc(types.void(*_MACRO), cache=True)
+def erase_hook(g, diff, quantiles, stuck, words, rows, columns, state_bits, read_shift):
+    """Every cell to its erased state."""
+    erase(_state(g, diff, quantiles, stuck, words, rows, columns, state_bits, read_shift))
+
+
+@numba.cfunc(types.void(*_MACRO, _BYTES, _I64, types.CPointer(types.int32)), cache=True)
+def integrate_hook(
+    g, diff, quantiles, stuck, words, rows, columns, state_bits, read_shift, codes, event, sums
+):
+    """codes: uint8[rows]; event: the integrate's number; sums: int32[columns], written."""
+    state = _state(g, diff, quantiles, stuck, words, rows, columns, state_bits, read_shift)
+    integrate(state, numba.carray(codes, (rows,)), event, numba.carray(sums, (columns,)))
+
+
+@numba.cfunc(types.void(*_MACRO, _I64, _BYTES, _BYTES, _I64, _I64), cache=True)
+def strobe_hook(
+    g, diff, quantiles, stuck, words, rows, columns, state_bits, read_shift, row, up, down, depress, event
+):
+    """up, down: uint8[columns], non-zero selects; depress: 0 potentiates, 1 depresses; event: the strobe's number."""
+    state = _state(g, diff, quantiles, stuck, words, rows, columns, state_bits, read_shift)
+    strobe(state, row, numba.carray(up, (columns,)), numba.carray(down, (columns,)), np.int64(depress), event)
