@@ -14,11 +14,16 @@ from spec.params import HwParams
 class EmulatedTop(wiring.Component):
     """`Controller` and `CrossbarMacro`.  Raises InputError when the watchdog would not let the array erase itself."""
 
-    def __init__(self, params: HwParams):
+    def __new__(
+        cls, params: HwParams, **kwargs
+    ):  # before there is a component, which would warn of its not being used
         longest = erase_latency(params)  # no other operation takes as long
         if longest >= params.watchdog_cycles:
             text = f"{params.watchdog_cycles} is too short: erasing the emulated array takes {longest} cycles"
             raise InputError(text, key="watchdog_cycles")
+        return super().__new__(cls, **kwargs)
+
+    def __init__(self, params: HwParams):
         self.params = params
         super().__init__(host_ports(params))
 
