@@ -29,6 +29,8 @@ BUILD = Path("build") / "cosim"
 WAVES = Path("build") / "waves"
 TOP = "crosstrain"
 POLL_SECONDS = 0.1
+QUICK_SAMPLES = 200
+"""Up to here Verilator's C++ is compiled without optimisation, which takes longer than it saves."""
 
 Progress = Callable[[str, int, int], None]
 """Called with a phase's name, what is done of it, and its total."""
@@ -101,7 +103,9 @@ def run_cosim(
     build/cosim per hardware, simulator and whether there is a waveform.  Raises `SimulationError`.
     """
     prepare()
-    parts = (job.params.name, f"{job.params.hash32:08x}", simulator, "waves" if waveform else "", variant)
+    quick = isinstance(job, Stimulus) and len(job.pixels) <= QUICK_SAMPLES and simulator == "verilator"
+    kind = ("quick" if quick else "", "waves" if waveform else "", variant)
+    parts = (job.params.name, f"{job.params.hash32:08x}", simulator, *kind)
     build = BUILD / "-".join(filter(None, parts))
     build.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=build, prefix="run-") as name, open(build / "lock", "w") as lock:
@@ -110,7 +114,7 @@ def run_cosim(
         (folder / "progress").touch()
         fcntl.flock(lock, fcntl.LOCK_EX)  # one build at a time, until the bench is running
         source = to_systemverilog(top(job.params), TOP, build / f"{TOP}.sv")
-        thread = _Simulator(simulator, source, build, folder, waveform is not None)
+        thread = _Simulator(simulator, source, build, folder, waveform is not None, quick)
         thread.start()
         _follow(thread, folder / "progress", lambda: fcntl.flock(lock, fcntl.LOCK_UN), progress)
         found = _result(folder / "result.pickle", f"{simulator} on {job.params.name}", thread.failure)
@@ -131,7 +135,7 @@ def _result(file: Path, what: str, failure: str) -> CosimResult:
 class _Simulator(threading.Thread):
     """Builds and runs the bench; cocotb-test ends with SystemExit where a tool fails."""
 
-    def __init__(self, simulator: str, source: Path, build: Path, folder: Path, waves: bool):
+    def __init__(self, simulator: str, source: Path, build: Path, folder: Path, waves: bool, quick: bool):
         super().__init__(daemon=True)
         self.failure = ""
         self._arguments = {
@@ -145,6 +149,7 @@ class _Simulator(threading.Thread):
             "plus_args": ["--trace", "--trace-file", str(folder / "waves.vcd")]
             if waves and simulator == "verilator"
             else [],
+            "make_args": ["OPT_FAST=-O0", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0"] if quick else [],
             "extra_args": _verilator_arguments(waves) if simulator == "verilator" else [],
             "extra_env": {"CROSSTRAIN_COSIM": str(folder)},
         }
