@@ -20,6 +20,11 @@ FIRST_PAUSE_CYCLES, LONGEST_PAUSE_CYCLES = 4, 256
 """Between two looks at a register that is waited for: each pause is twice the last, up to the longest."""
 
 
+def pause_cycles(look: int) -> int:
+    """Cycles between the `look`-th look (from 0) at a register and the next."""
+    return min(LONGEST_PAUSE_CYCLES, FIRST_PAUSE_CYCLES << min(look, LONGEST_PAUSE_CYCLES.bit_length()))
+
+
 class Bus(Protocol):
     """Registers by address, streams as words (sim/payloads.py)."""
 
@@ -89,8 +94,7 @@ class CocotbBus(Bus):
         return received
 
     async def pause(self, look: int) -> None:
-        cycles = min(LONGEST_PAUSE_CYCLES, FIRST_PAUSE_CYCLES << min(look, LONGEST_PAUSE_CYCLES.bit_length()))
-        await Timer(cycles * await self._clock_period(), "step")
+        await Timer(pause_cycles(look) * await self._clock_period(), "step")
 
     async def _access(self, address: int, write: int, value: int) -> int:
         request, response = self._request, self._response

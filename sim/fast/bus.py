@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from hw.interfaces import Count, Pixels
 from hw.register_file import BusRequest
-from sim.bus import FIRST_PAUSE_CYCLES, LONGEST_PAUSE_CYCLES, STALL_CYCLES, Bus
+from sim.bus import STALL_CYCLES, Bus, pause_cycles
 from sim.fast.library import Library
 from sim.payloads import pack
 
@@ -34,7 +34,7 @@ class LibraryBus(Bus):
         return self.library.results().tolist()
 
     async def pause(self, look: int) -> None:
-        self.library.pause(min(LONGEST_PAUSE_CYCLES, FIRST_PAUSE_CYCLES << min(look, LONGEST_PAUSE_CYCLES)))
+        self.library.pause(pause_cycles(look))
 
     def _access(self, address: int, write: int, value: int) -> int:
         return self.library.access(pack(self._request, {"address": address, "write": write, "data": value}))

@@ -13,6 +13,7 @@ from hw.controller import Controller
 from hw.emit import to_systemverilog
 from model.device.hooks import arguments, erase_hook, integrate_hook, strobe_hook
 from model.device.macro import GoldenMacro
+from model.record import Strobes
 from sim.cosim import SimulationError
 from sim.toolchain import environment
 from spec.device_image import DeviceImage
@@ -122,9 +123,12 @@ class Library:
         """Words of the results since the last call, uint32."""
         return self._fetch("results", np.uint32, 0)
 
-    def strobes(self) -> np.ndarray:
-        """Strobes since the last call, uint8[n, 4 + 2 * columns + 1]: row (little-endian), up, down, depress."""
-        return self._fetch("strobes", np.uint8, 1).reshape(-1, 4 + 2 * self.params.columns + 1)
+    def strobes(self) -> Strobes:
+        """Strobes since the last call."""
+        masks = self.params.columns
+        layout = [("row", "<i4"), ("up", "u1", masks), ("down", "u1", masks), ("depress", "u1")]
+        log = self._fetch("strobes", np.uint8, 1).view(layout)
+        return Strobes(*(log[name] for name, *_ in layout))
 
     def _fetch(self, name: str, dtype: Any, what: int) -> np.ndarray:
         first = ctypes.c_void_p()

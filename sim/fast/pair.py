@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from model.record import RunRecord, Strobes
+from model.record import RunRecord
 from model.system import NONE, GoldenController
 from model.system import run as finish
 from model.training.hybrid import HybridJob, hybrid
@@ -34,20 +34,14 @@ class FastController:
     ) -> RunRecord:
         """As `Host.transfer`; the record has the strobes."""
         await self.host.transfer(counts, progress=progress)
-        return RunRecord(NONE, NONE, self._strobes())
+        return RunRecord(NONE, NONE, self.library.strobes())
 
     async def run(
         self, mode: Mode, pixels: np.ndarray, labels: np.ndarray, *, progress: Callable | None = None
     ) -> RunRecord:
         """As `Host.run`; the record has predictions, updates and strobes."""
         outcome = await self.host.run(mode, pixels, labels, progress=progress)
-        return RunRecord(outcome.predictions, outcome.updates, self._strobes())
-
-    def _strobes(self) -> Strobes:
-        log, columns = self.library.strobes(), self.library.params.columns
-        rows = np.ascontiguousarray(log[:, :4]).view("<i4")[:, 0]
-        up, down = log[:, 4 : 4 + columns], log[:, 4 + columns : 4 + 2 * columns]
-        return Strobes(rows, up, down, log[:, -1])
+        return RunRecord(outcome.predictions, outcome.updates, self.library.strobes())
 
 
 class BulkPair(PairedController):
