@@ -17,9 +17,9 @@ from cocotb_test.simulator import run as run_simulator
 from hw.emit import to_systemverilog
 from hw.top import EmulatedTop
 from model.record import RunRecord
-from model.training.hybrid import HybridJob
-from sim.stimulus import Stimulus, enough, make_stimulus
-from sim.toolchain import prepare
+from model.training.hybrid import HybridJob, hybrid
+from sim.stimulus import Stimulus, enough, exercise, make_stimulus
+from sim.toolchain import UNOPTIMISED, prepare
 from sim.waves import keep_waveform
 from spec.device_file import DeviceSpec
 from spec.params import HwParams
@@ -34,6 +34,22 @@ QUICK_SAMPLES = 200
 
 Progress = Callable[[str, int, int], None]
 """Called with a phase's name, what is done of it, and its total."""
+
+
+async def play(ctl: Any, job: HybridJob | Stimulus, progress: Progress | None) -> Any:
+    """A job on a controller; returns what the job returns."""
+    if isinstance(job, HybridJob):
+        return await hybrid(ctl, job, progress=progress)
+
+    done = 0
+
+    def step(count: int) -> None:
+        nonlocal done
+        done += count
+        if progress:
+            progress("samples", done, len(job.pixels))
+
+    return await exercise(ctl, job, progress=step)
 
 
 def file_name(text: str) -> str:
@@ -100,7 +116,7 @@ def run_cosim(
 
     top, variant: another design in place of the emulated top, and a name that keeps its build apart.
     waveform: keep one under this name, which gets the simulator's suffix.  The simulator's build is kept under
-    build/cosim per hardware, simulator and whether there is a waveform.  Raises `SimulationError`.
+    build/cosim per hardware, simulator, how it is compiled and whether there is a waveform.  Raises `SimulationError`.
     """
     prepare()
     quick = isinstance(job, Stimulus) and len(job.pixels) <= QUICK_SAMPLES and simulator == "verilator"
@@ -149,7 +165,7 @@ class _Simulator(threading.Thread):
             "plus_args": ["--trace", "--trace-file", str(folder / "waves.vcd")]
             if waves and simulator == "verilator"
             else [],
-            "make_args": ["OPT_FAST=-O0", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0"] if quick else [],
+            "make_args": UNOPTIMISED if quick else [],
             "extra_args": _verilator_arguments(waves) if simulator == "verilator" else [],
             "extra_env": {"CROSSTRAIN_COSIM": str(folder)},
         }

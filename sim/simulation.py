@@ -16,6 +16,7 @@ from cocotb_test.simulator import run
 
 from hw.emit import to_systemverilog
 from sim.payloads import pack, unpack
+from sim.toolchain import UNOPTIMISED
 from spec.params import HwParams
 
 BUILD = Path(__file__).parents[1] / "build" / "sim"
@@ -26,8 +27,7 @@ PATIENCE_CYCLES = 2000
 LINGER_CYCLES = 20
 """Cycles after the last expected transfer in which one too many would be seen."""
 POLL_SECONDS = 0.2
-# Compiling takes longer than simulating a block, which takes longer in Python than in C++.
-VERILATOR_OPTIONS = {"extra_args": ["-Wno-fatal"], "make_args": ["OPT_FAST=-O0", "OPT_SLOW=-O0"]}
+VERILATOR_OPTIONS = {"extra_args": ["-Wno-fatal"], "make_args": UNOPTIMISED}
 
 
 @dataclass(frozen=True)

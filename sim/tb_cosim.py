@@ -12,14 +12,12 @@ from cocotb.simtime import get_sim_time
 from cocotb.triggers import ClockCycles, FallingEdge, First, Timer, ValueChange
 
 from model.system import GoldenController
-from model.training.hybrid import HybridJob, hybrid
 from sim.bus import CocotbBus
-from sim.cosim import CosimResult
+from sim.cosim import CosimResult, play
 from sim.host import HardwareFault, Host, HostError
 from sim.monitor import TapMonitor
 from sim.paired import Comparison, PairedController
 from sim.rtl_controller import RtlController
-from sim.stimulus import exercise
 
 CLOCK_NS = 10
 RESET_CYCLES = 3
@@ -89,9 +87,7 @@ async def _job(pair, job, progress):
     other as its text.
     """
     try:
-        if isinstance(job, HybridJob):
-            return await hybrid(pair, job, progress=progress)
-        return await exercise(pair, job, progress=lambda n: progress("samples", n, len(job.pixels)))
+        return await play(pair, job, progress)
     except (HardwareFault, HostError) as error:
         return error
     except Exception:

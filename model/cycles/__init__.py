@@ -38,9 +38,15 @@ class Work:
     pulsed: np.ndarray  # uint8[samples, rows]: whether the k-th non-zero row of an updating sample has pulses
 
 
+def _times(registers: dict[str, int]) -> tuple[int, int]:
+    """INTEGRATE and PULSE as the hardware takes them, cycles."""
+    integrate, pulse = (max(1, registers.get(n, reset_value(n))) for n in ("INTEGRATE", "PULSE"))
+    return integrate, pulse
+
+
 def ideal_array(params: HwParams, registers: dict[str, int], work: Work) -> Array:
     """The fastest array that keeps to the port: ready again in the first cycle without a strobe."""
-    integrate, pulse = (max(1, registers.get(n, reset_value(n))) for n in ("INTEGRATE", "PULSE"))
+    integrate, pulse = _times(registers)
     strobe = max(1, pulse - 1)  # ready falls in the cycle after the rising strobe
     return Array(
         np.full(len(work.updates), integrate, np.int64), np.full(int(work.pulsed.sum()), strobe, np.int64)
@@ -55,7 +61,7 @@ def emulated_array(
     strobe_latency: Callable,
 ) -> Array:
     """The emulated array; its formulas are those of hw/macro/timing.py.  trace: of a golden run."""
-    integrate, pulse = (max(1, registers.get(n, reset_value(n))) for n in ("INTEGRATE", "PULSE"))
+    integrate, pulse = _times(registers)
     c = params.columns
     return Array(
         np.array([integrate_latency(params, integrate, list(codes)) for codes in trace["codes"]], np.int64),
@@ -86,7 +92,7 @@ def predict(
 ) -> dict[str, int]:
     """CYCLES, ELAPSED and STRETCH of one run.  registers: by name, the reset value where one is missing."""
     p = params
-    integrate, pulse = (max(1, registers.get(n, reset_value(n))) for n in ("INTEGRATE", "PULSE"))
+    integrate, pulse = _times(registers)
     guard = max(p.guard_min_cycles, registers.get("GUARD", reset_value("GUARD")))
     constants = Constants(
         train=int(mode is Mode.TRAIN), depth=p.commit_depth, slots=p.input_slots, row_words=p.row_words,

@@ -8,6 +8,7 @@ from model.cycles.state import (
     BACK_DRAIN,
     BACK_IDLE,
     BACK_RIVAL,
+    BACK_STAGES,
     BACK_TARGET,
     LOGIT_IDLE,
     LOGIT_LAST,
@@ -17,6 +18,7 @@ from model.cycles.state import (
     MARGIN_LAST,
     MARGIN_SCAN,
     MARGIN_VERDICT,
+    SUM_STAGES,
     fifo,
 )
 from model.jit import kernel
@@ -104,7 +106,7 @@ def upper_layer(s, c, w, p):
         s.left -= 1
         if bias:
             s.reserved = True
-            s.complete_t = 5
+            s.complete_t = SUM_STAGES
     if s.hid_out and s.hid_ready:
         s.bias_group = s.up_g == c.groups - 1
         s.left = w.hidden[s.up_n, s.up_g] + s.bias_group
@@ -151,10 +153,10 @@ def verdicts(s, c, w, p):
         elif s.back == BACK_RIVAL:
             s.back = BACK_DRAIN if s.first_last else BACK_TARGET
             s.back_w += 1
-        elif p.back_last[3]:
+        elif p.back_last[BACK_STAGES - 1]:
             s.back = BACK_IDLE
     if s.b_adv:
-        for k in range(3, 1, -1):
+        for k in range(BACK_STAGES - 1, 1, -1):
             p.back_rival[k], p.back_last[k] = p.back_rival[k - 1], p.back_last[k - 1]
         p.back_rival[1], p.back_last[1] = s.first_rival, s.first_last
     s.del_in, s.del_out = fifo(s.del_in, s.del_out, c.slots * c.words - 1, s.d_valid, s.take_delta)

@@ -17,6 +17,9 @@ LOGIT_IDLE, LOGIT_SHIFT, LOGIT_LAST, LOGIT_OFFER = range(4)
 BACK_STAGES = 4
 """Stages of the backward pass from a word of weights to a word of errors."""
 
+SUM_STAGES = 5
+"""Cycles of the upper layer from its last product to a complete sum."""
+
 STATE = np.dtype(
     [
         (name, np.int64)

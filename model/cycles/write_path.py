@@ -3,6 +3,7 @@
 from model.cycles.state import (
     BACK_IDLE,
     BACK_RIVAL,
+    BACK_STAGES,
     DRIVER_AFTER,
     DRIVER_BEFORE,
     DRIVER_IDLE,
@@ -173,9 +174,9 @@ def row_scan(s, c, w, p):
 def backprop_delta(s, c, w, p):
     """hw/backprop_delta.py: word by word the target's and the rival's weights, four stages."""
     d_ready = s.del_in != c.slots * c.words - 1
-    s.b_adv = not (p.back_rival[3] and s.d_valid and not d_ready)
+    s.b_adv = not (p.back_rival[BACK_STAGES - 1] and s.d_valid and not d_ready)
     s.back_idle = s.back == BACK_IDLE
     s.d_next = s.d_valid and not d_ready
     s.first_rival, s.first_last = s.back == BACK_RIVAL, s.back == BACK_RIVAL and s.back_w == c.words - 1
-    if s.b_adv and p.back_rival[3]:
+    if s.b_adv and p.back_rival[BACK_STAGES - 1]:
         s.d_next = True

@@ -9,13 +9,13 @@ import numpy as np
 from model.record import RunRecord
 from model.system import NONE, GoldenController
 from model.system import run as finish
-from model.training.hybrid import HybridJob, hybrid
-from sim.cosim import CosimResult, Progress
+from model.training.hybrid import HybridJob
+from sim.cosim import CosimResult, Progress, play
 from sim.fast.bus import LibraryBus
 from sim.fast.library import Library
 from sim.host import HardwareFault, Host, HostError
 from sim.paired import Comparison, PairedController
-from sim.stimulus import Stimulus, exercise
+from sim.stimulus import Stimulus
 from spec.registers import Mode
 
 
@@ -105,7 +105,7 @@ def run_fast(job: HybridJob | Stimulus, *, progress: Progress | None = None) -> 
         finish(rtl.host.check_identity())
         result, counters = None, {}
         try:
-            result = finish(_play(pair, job, progress))
+            result = finish(play(pair, job, progress))
             counters = finish(rtl.host.counters())
         except (HardwareFault, HostError) as error:
             pair.interrupted(str(error))
@@ -118,9 +118,3 @@ def run_fast(job: HybridJob | Stimulus, *, progress: Progress | None = None) -> 
             cycles=library.cycles,
             coverage=pair.coverage,
         )
-
-
-async def _play(pair: BulkPair, job: HybridJob | Stimulus, progress: Progress | None) -> Any:
-    if isinstance(job, HybridJob):
-        return await hybrid(pair, job, progress=progress)
-    return await exercise(pair, job)
