@@ -18,6 +18,7 @@ from hw.numerics import link, popcount
 from hw.pulse_driver import PulseDriver
 from hw.pulse_gate import PulseGate
 from hw.pulse_scheduler import PulseScheduler
+from hw.ramp_adc import RampAdc
 from hw.register_file import BusRequest, BusResponse, RegisterFile
 from hw.sar_adc import SarAdc
 from hw.sequencer import Sequencer
@@ -66,10 +67,10 @@ class Controller(wiring.Component):
         self.gate = m.submodules.pulse_gate = PulseGate(p)
         flush = ResetInserter(self.sequencer.flush)
         for name, block in (
-            ("dac_encode", DacEncode), ("input_buffer", InputBuffer), ("dac_load", DacLoad), ("sar_adc", SarAdc),
-            ("activation", Activation), ("upper_layer", UpperLayer), ("margin_error", MarginError),
-            ("backprop_delta", BackpropDelta), ("update_rule", UpdateRule), ("commit_queue", CommitQueue),
-            ("pulse_scheduler", PulseScheduler),
+            ("dac_encode", DacEncode), ("input_buffer", InputBuffer), ("dac_load", DacLoad),
+            ("column_adc", {"sar": SarAdc, "ramp": RampAdc}[p.adc_kind]), ("activation", Activation),
+            ("upper_layer", UpperLayer), ("margin_error", MarginError), ("backprop_delta", BackpropDelta),
+            ("update_rule", UpdateRule), ("commit_queue", CommitQueue), ("pulse_scheduler", PulseScheduler),
         ):  # fmt: skip
             setattr(self, name, block(p))
             m.submodules[name] = flush(getattr(self, name))
@@ -119,11 +120,11 @@ class Controller(wiring.Component):
             self.dac_load.swap.eq(macro.integrate),
             macro.integrate_cycles.eq(self.registers.field("INTEGRATE")),
             macro.lsb.eq(self.registers.field("LSB")),
-            macro.group.eq(self.sar_adc.group),
-            macro.trial.eq(self.sar_adc.trial),
-            self.sar_adc.compare.eq(macro.compare),
+            macro.group.eq(self.column_adc.group),
+            macro.trial.eq(self.column_adc.trial),
+            self.column_adc.compare.eq(macro.compare),
         ]
-        link(m, self.sar_adc.o, self.activation.i)
+        link(m, self.column_adc.o, self.activation.i)
         inlet, outlet = self._fifo(m, "hidden_fifo", HiddenCodes(p), p.adc_groups + 2)
         link(m, self.activation.o, inlet)
         link(m, outlet, self.upper_layer.i)
@@ -250,7 +251,7 @@ class Controller(wiring.Component):
             s.clear_memory.eq(field("CONTROL", "clear_memory")),
             s.readout_start.eq(field("DEBUG_ADDRESS", "valid")),
             s.loaded.eq(self.dac_load.loaded),
-            s.adc_busy.eq(self.sar_adc.busy),
+            s.adc_busy.eq(self.column_adc.busy),
             s.array_ready.eq(self.gate.array_free),
             s.commit_busy.eq(self.commit_queue.busy),
             s.pulses_busy.eq(self.pulse_scheduler.o.valid | self.driver.busy | self.gate.strobe_active),
@@ -258,7 +259,7 @@ class Controller(wiring.Component):
             s.scheduled.eq(self.pulse_scheduler.done),
             s.result.eq(self.results.valid & self.results.ready),
             s.fault.eq(self.gate.fault.any()),
-            self.sar_adc.start.eq(s.adc_start),
+            self.column_adc.start.eq(s.adc_start),
             self.commit_queue.start.eq(s.commit_start),
             self.margin_error.train.eq(s.training),
             self.pulse_scheduler.transfer.eq(s.transferring),
@@ -270,7 +271,7 @@ class Controller(wiring.Component):
             self.gate.array_ready.eq(macro.ready),
             self.gate.integrate_request.eq(s.integrate),
             self.gate.erase_request.eq(s.array_erase),
-            self.gate.converting.eq(self.sar_adc.busy),
+            self.gate.converting.eq(self.column_adc.busy),
             self.gate.training.eq(s.training),
             self.gate.transferring.eq(s.transferring),
             self.gate.run_active.eq(s.run_active),
@@ -286,7 +287,7 @@ class Controller(wiring.Component):
     def _counts(self, m):
         """The counters' events."""
         c, field, result = self.counters, self.registers.field, self.results
-        read_ahead = self.sar_adc.o.valid & self.sar_adc.o.ready
+        read_ahead = self.column_adc.o.valid & self.column_adc.o.ready
         m.d.comb += [
             c.clear.eq(field("CONTROL", "clear_counters")),
             c.run_start.eq(self.sequencer.run_start),
@@ -299,7 +300,7 @@ class Controller(wiring.Component):
             c.down.eq(popcount(self.gate.write.down)),
             c.readout.eq(self.sequencer.readout),
             c.active.eq(self.sequencer.run_active),
-            c.converting.eq(self.sar_adc.busy),
+            c.converting.eq(self.column_adc.busy),
             c.stretched.eq(self.sequencer.stretched | self.driver.waiting),
             c.clipped.eq(self.activation.clipped & read_ahead.replicate(len(c.clipped))),
         ]
@@ -313,7 +314,7 @@ class Controller(wiring.Component):
         write, was_strobe = self.gate.write, Signal()
         m.d.sync += was_strobe.eq(write.strobe)
         transfers = {
-            "adc": self.sar_adc.o,
+            "adc": self.column_adc.o,
             "hidden": self.activation.o,
             "logits": self.upper_layer.o,
             "verdict": self.margin_error.o,

@@ -1,39 +1,27 @@
 """Successive approximation: the digital half of the column converters."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import wiring
 
-from hw.interfaces import ColumnCodes
+from hw.column_adc import emit, ports
 from spec.params import HwParams
 
 
 class SarAdc(wiring.Component):
-    """Converts the held column sums, `adc_channels` columns at a time.
+    """Converts the held column sums, `adc_channels` columns at a time; ports: hw/column_adc.py.
 
-    start: the sums are held (one cycle, while not busy).  group, trial, compare: the converter side of MacroPort.
-    o: the codes of one group; columns beyond the last are 0.  busy: from `start` until the last bit of the last group.
-    A bit takes sar_settle_cycles + cmp_latency_cycles, a group `params.conversion_cycles`; the next group starts
-    at once unless the previous codes have not been taken.  Golden: model/controller/sar_adc.py.
+    Each channel tries one bit after the other, the highest first.  A bit takes sar_settle_cycles + cmp_latency_cycles.
+    Golden: model/controller/column_adc.py.
     """
 
     def __init__(self, params: HwParams):
         self.params = params
-        super().__init__(
-            {
-                "start": In(1),
-                "busy": Out(1),
-                "group": Out(range(max(2, params.adc_groups))),
-                "trial": Out(data.ArrayLayout(signed(params.adc_bits), params.adc_channels)),
-                "compare": In(params.adc_channels),
-                "o": Out(stream.Signature(ColumnCodes(params))),
-            }
-        )
+        super().__init__(ports(params))
 
     def elaborate(self, platform):
         p, m = self.params, Module()
         bit = Signal(p.adc_bits)  # one-hot, the bit on trial
-        wait = Signal(range(max(2, p.sar_settle_cycles + p.cmp_latency_cycles)))
+        wait = Signal(range(max(2, p.trial_cycles)))
         group = Signal.like(self.group)
         offset = [Signal(p.adc_bits, name=f"offset_{k}") for k in range(p.adc_channels)]  # code + 2**(bits-1)
         tried = [Signal(p.adc_bits, name=f"tried_{k}") for k in range(p.adc_channels)]
@@ -56,35 +44,28 @@ class SarAdc(wiring.Component):
                 with m.If(wait != 0):
                     m.d.sync += wait.eq(wait - 1)
                 with m.Elif(~bit[0]):
-                    m.d.sync += [bit.eq(bit >> 1), wait.eq(self._wait_cycles)]
+                    m.d.sync += [bit.eq(bit >> 1), wait.eq(self.params.trial_cycles - 1)]
                     m.d.sync += [o.eq(t) for o, t in zip(offset, tried, strict=True)]
                 with m.Elif(free):
-                    m.d.sync += [*self._emit(tried, last_group), self._first_bit(bit, wait, offset)]
+                    m.d.sync += [
+                        *emit(p, self.o, self._codes(tried), last_group),
+                        self._first_bit(bit, wait, offset),
+                    ]
                     m.d.sync += group.eq(group + 1)
                     with m.If(last_group):
                         m.next = "IDLE"
         return m
 
-    @property
-    def _wait_cycles(self) -> int:
-        return self.params.sar_settle_cycles + self.params.cmp_latency_cycles - 1
-
     def _first_bit(self, bit, wait, offset):
         return [
             bit.eq(1 << (self.params.adc_bits - 1)),
-            wait.eq(self._wait_cycles),
+            wait.eq(self.params.trial_cycles - 1),
             *(o.eq(0) for o in offset),
         ]
 
-    def _emit(self, tried, last_group):
-        p = self.params
-        in_last = p.columns - (p.adc_groups - 1) * p.adc_channels
-        statements = [self.o.valid.eq(1), self.o.payload.last.eq(last_group)]
-        for k in range(p.adc_channels):
-            lowest = tried[k] == 0  # -2**(bits-1) is clipped to -Q
-            code = Mux(lowest, -p.adc_limit, _to_code(tried[k]))
-            statements.append(self.o.payload.codes[k].eq(Mux(last_group, 0, code) if k >= in_last else code))
-        return statements
+    def _codes(self, tried):
+        """Codes of the channels; -2**(bits-1) is clipped to -Q."""
+        return [Mux(t == 0, -self.params.adc_limit, _to_code(t)) for t in tried]
 
 
 def _to_code(offset_binary):

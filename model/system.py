@@ -12,11 +12,11 @@ import numpy as np
 
 from model.controller.activation import activation
 from model.controller.backprop_delta import backprop_delta
+from model.controller.column_adc import column_adc
 from model.controller.counters import COUNTERS, counters
 from model.controller.dac_encode import dac_encode
 from model.controller.margin_error import margin_error
 from model.controller.pulse_scheduler import pulse_scheduler
-from model.controller.sar_adc import sar_adc
 from model.controller.settings import Settings, settings
 from model.controller.update_rule import effective_threshold, update_rule
 from model.controller.upper_layer import upper_layer
@@ -122,7 +122,7 @@ def run_samples(s, state, macro, pixels, labels, train, first, events, t, entrie
         codes = dac_encode(pixels[k], s.dac_bits)
         integrate(macro, codes, integrate_event, t.sums)
         integrate_event = (integrate_event + 1) & 0xFFFFFFFF
-        adc = sar_adc(t.sums, s.lsb, s.adc_bits)
+        adc = column_adc(t.sums, s.lsb, s.adc_bits)
         hidden = activation(adc)
         logits = upper_layer(hidden, state.weights, s.adc_bits, s.logit_shift, s.logit_bits)
         verdict = margin_error(logits, labels[k], s.margin, train)

@@ -1,16 +1,19 @@
 """The table of blocks: every block of the controller beside its golden function.
 
-`hw/<name>.py` has the class, `model/controller/<name>.py` the function.  tests/sim/test_blocks.py holds one against
+`hw/<name>.py` has the class, `model/controller/<name>.py` the function, unless the entry names another.  tests/sim/test_blocks.py holds one against
 the other for every entry, and fails for a block that is not here.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 
 from amaranth.lib import wiring
 
+from hw.ramp_adc import RampAdc
+from hw.sar_adc import SarAdc
 from sim import harness
 from sim.cases import Outputs, Pick, host, pulses, read_path, write_path
 from sim.pulse_harness import PulseGateHarness
@@ -36,6 +39,7 @@ class Block:
 
     cases: the module with its `draw_<name>` and `golden_<name>`.  events: outputs without ready.
     harness: gives a block that is not all streams stream ports.  unstalled: output streams that cannot be refused.
+    function: name of its golden function, where it is not the block's.
     """
 
     name: str
@@ -43,6 +47,7 @@ class Block:
     events: dict[str, Event] = field(default_factory=dict)
     harness: Callable[[HwParams], wiring.Component] | None = None
     unstalled: tuple[str, ...] = ()
+    function: str = ""
     params: tuple[HwParams, ...] = (INSTANCES["TINY"], ODD, ONE)
 
     @property
@@ -66,7 +71,8 @@ BLOCKS = (
     Block("dac_encode", read_path),
     Block("input_buffer", read_path),
     Block("dac_load", read_path, harness=harness.DacLoadHarness),
-    Block("sar_adc", read_path, harness=harness.SarAdcHarness),
+    Block("sar_adc", read_path, harness=partial(harness.AdcHarness, SarAdc), function="column_adc"),
+    Block("ramp_adc", read_path, harness=partial(harness.AdcHarness, RampAdc), function="column_adc"),
     Block("activation", read_path, events={"clipped": Event(("i__valid", "i__ready"), ("clipped",))}),
     Block("upper_layer", write_path),
     Block("margin_error", write_path),

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from hw.interfaces import AMPLITUDE_BITS, LSB_BITS, WIDTH_BITS
-from model.controller.sar_adc import sar_adc
+from model.controller.column_adc import column_adc
 from model.device.macro import GoldenMacro
 from spec.device_image import SECTIONS, DeviceImage
 from spec.params import HwParams
@@ -153,7 +153,7 @@ class MacroDriver:
     async def compare(self, group: int, trials: list[int], lsb: int) -> list[int]:
         """The comparators' answers, one per channel, as soon as they are valid."""
         self.set_trials(group, trials, lsb)
-        await self._ticks(self.params.sar_settle_cycles + self.params.cmp_latency_cycles)
+        await self._ticks(self.params.trial_cycles)
         answer = self.pins.get("compare")
         return [answer >> k & 1 for k in range(self.params.adc_channels)]
 
@@ -357,18 +357,32 @@ class Conformance:
         return (1 - factor) // 2, tuple(x for x in (lsb - 1, lsb) if x)
 
     async def check_conversions(self) -> None:
-        """All columns converted by successive approximation, at a reference that clips some of them."""
+        """All columns converted as the hardware's converters do, at a reference that clips some of them."""
         p = self.params
         largest = max(1, int(np.abs(self.sums.astype(np.int64)).max()))
         lsb = min(LSB_MAX, max(1, self.rng.choice((1, largest // p.adc_limit, largest // (2 * p.adc_limit)))))
-        want = sar_adc(self.sums.astype(np.int64), lsb, p.adc_bits)
+        want = column_adc(self.sums.astype(np.int64), lsb, p.adc_bits)
         for group in range(p.adc_groups):
-            codes = [-(1 << (p.adc_bits - 1))] * p.adc_channels
-            for bit in reversed(range(p.adc_bits)):
-                trials = [code + (1 << bit) for code in codes]
-                answers = await self._compare(group, trials, lsb)
-                codes = [t if a else c for c, t, a in zip(codes, trials, answers, strict=True)]
+            codes = await (self._ramp if p.adc_kind == "ramp" else self._successive)(group, lsb)
             first = group * p.adc_channels
             for k in range(min(p.adc_channels, p.columns - first)):
-                got = max(codes[k], -p.adc_limit)
-                assert got == want[first + k], f"column {first + k}: code {got}, golden {want[first + k]}"
+                assert codes[k] == want[first + k], (
+                    f"column {first + k}: code {codes[k]}, golden {want[first + k]}"
+                )
+
+    async def _successive(self, group: int, lsb: int) -> list[int]:
+        p = self.params
+        codes = [-(1 << (p.adc_bits - 1))] * p.adc_channels
+        for bit in reversed(range(p.adc_bits)):
+            trials = [code + (1 << bit) for code in codes]
+            answers = await self._compare(group, trials, lsb)
+            codes = [t if a else c for c, t, a in zip(codes, trials, answers, strict=True)]
+        return [max(code, -p.adc_limit) for code in codes]
+
+    async def _ramp(self, group: int, lsb: int) -> list[int]:
+        p = self.params
+        codes = [-p.adc_limit] * p.adc_channels
+        for trial in range(1 - p.adc_limit, p.adc_limit + 1):
+            answers = await self._compare(group, [trial] * p.adc_channels, lsb)
+            codes = [trial if answer else code for code, answer in zip(codes, answers, strict=True)]
+        return codes

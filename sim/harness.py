@@ -3,6 +3,9 @@
 # Ports are members of the signature, which mypy does not see.
 # mypy: disable-error-code="attr-defined"
 
+from collections.abc import Callable
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -10,7 +13,6 @@ from amaranth.lib.wiring import In, Out
 from hw.commit_queue import CommitQueue
 from hw.dac_load import DacLoad
 from hw.interfaces import LSB_BITS, ColumnCodes
-from hw.sar_adc import SarAdc
 from hw.weight_load import WeightLoad
 from spec.params import HwParams
 
@@ -39,12 +41,12 @@ class DacLoadHarness(wiring.Component):
         return m
 
 
-class SarAdcHarness(wiring.Component):
+class AdcHarness(wiring.Component):
     """`sums`: column sums to hold and convert, one word per read.  The comparators are as late as they may be."""
 
-    def __init__(self, params: HwParams):
+    def __init__(self, block: Callable[[HwParams], Any], params: HwParams):
         self.params = params
-        self.block = SarAdc(params)
+        self.block = block(params)
         sums = data.ArrayLayout(signed(params.sum_bits), params.columns)
         super().__init__(
             {
@@ -71,7 +73,7 @@ class SarAdcHarness(wiring.Component):
             m.d.comb += [column[g].eq(sums[g * p.adc_channels + k]) for g in range(p.adc_groups)]
             compare.append((column[block.group] << 1) >= ((trial << 1) - 1) * self.lsb)
         late: Value = Cat(compare)
-        for stage in range(p.sar_settle_cycles + p.cmp_latency_cycles - 1):
+        for stage in range(p.trial_cycles - 1):
             before, late = late, Signal(p.adc_channels, name=f"late_{stage}")
             m.d.sync += late.eq(before)
         m.d.comb += block.compare.eq(late)

@@ -1,8 +1,10 @@
 """Random legal hardware, for co-simulations of what nobody would choose by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from spec.params import RULES, HwParams
+from spec.params import ADC_KINDS, RULES, HwParams
 
 LIMITS = {
     "rows": 300, "columns": 64, "classes": 12, "dac_load_lanes": 16, "sar_settle_cycles": 3, "cmp_latency_cycles": 2,
@@ -12,7 +14,22 @@ LIMITS = {
 
 
 def random_hardware(seed: int) -> HwParams:
-    """Legal parameters from a seed: rows 1-300, columns 1-64, every width, odd sizes, narrow memories half the time."""
+    """Legal parameters from a seed, its converters drawn apart: see `random_converters`."""
+    return random_converters(_random_array(seed), np.random.default_rng([seed, 1]))
+
+
+RAMP_CYCLES = 3000
+"""Cycles of a whole read's conversions up to which a ramp is drawn: a simulation is to be short."""
+
+
+def random_converters(params: HwParams, rng: np.random.Generator) -> HwParams:
+    """The same hardware with random kinds of converters, where simulations of it stay short."""
+    drawn = replace(params, adc_kind=str(rng.choice(ADC_KINDS)))
+    return drawn if drawn.adc_groups * drawn.conversion_cycles <= RAMP_CYCLES else params
+
+
+def _random_array(seed: int) -> HwParams:
+    """Rows 1-300, columns 1-64, every width, odd sizes, narrow memories half the time."""
     rng = np.random.default_rng(seed)
 
     def upto(high: int, low: int = 1) -> int:

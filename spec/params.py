@@ -18,6 +18,9 @@ from spec.numerics import signed_limit
 RULES = ("accumulate", "counter")
 """Update rules in the order of their code in the register `RULE`."""
 
+ADC_KINDS = ("sar", "ramp")
+"""Kinds of column converters: successive approximation, or one ramp for all channels (single slope)."""
+
 
 def _param(default: int, low: int, high: int, doc: str, unit: str = ""):
     return field(default=default, metadata={"low": low, "high": high, "doc": doc, "unit": unit})
@@ -37,10 +40,13 @@ class HwParams:
     dac_load_lanes: int = _param(8, 1, 64, "input codes loaded per cycle", "code/cycle")
     adc_bits: int = _param(8, 3, 10, "bits of a signed column code", "bit")
     adc_channels: int = _param(8, 1, 1024, "converters; columns share them by multiplexing")
-    sar_settle_cycles: int = _param(
-        1, 1, 255, "settling of a SAR trial before the comparator is used", "cycle"
+    adc_kind: str = field(
+        default="sar", metadata={"doc": f"kind of the converters: {' or '.join(ADC_KINDS)}"}
     )
-    cmp_latency_cycles: int = _param(0, 0, 15, "registers between comparator and SAR logic", "cycle")
+    sar_settle_cycles: int = _param(
+        1, 1, 255, "settling of a trial code, of either kind, before the comparator is used", "cycle"
+    )
+    cmp_latency_cycles: int = _param(0, 0, 15, "registers between comparator and converter logic", "cycle")
 
     macs: int = _param(16, 1, 64, "multipliers of the digital upper layer")
     weight_bits: int = _param(8, 2, 8, "bits of a signed upper-layer weight", "bit")
@@ -79,6 +85,8 @@ class HwParams:
             raise InputError(f"{self.rules!r} is not a non-empty list of {', '.join(RULES)}", key="rules")
         if len(set(self.rules)) != len(self.rules):
             raise InputError("a rule is named twice", key="rules")
+        if self.adc_kind not in ADC_KINDS:
+            raise InputError(f"{self.adc_kind!r} is not one of {', '.join(ADC_KINDS)}", key="adc_kind")
         for lanes, total in (
             ("adc_channels", "columns"),
             ("update_columns", "columns"),
@@ -126,9 +134,14 @@ class HwParams:
         return ceil(self.columns / self.adc_channels)
 
     @property
+    def trial_cycles(self) -> int:
+        """Cycles of one trial code of the converters."""
+        return self.sar_settle_cycles + self.cmp_latency_cycles
+
+    @property
     def conversion_cycles(self) -> int:
-        """Cycles of one conversion, all bits."""
-        return self.adc_bits * (self.sar_settle_cycles + self.cmp_latency_cycles)
+        """Cycles of one conversion: a trial for each bit (sar) or for each code but -Q (ramp)."""
+        return {"sar": self.adc_bits, "ramp": 2 * self.adc_limit}[self.adc_kind] * self.trial_cycles
 
     @property
     def weight_words(self) -> int:

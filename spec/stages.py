@@ -15,7 +15,7 @@ class Stage:
 
 STAGES = (
     Stage("codes", "dac_encode", "input codes, one per row"),
-    Stage("adc", "sar_adc", "signed column codes"),
+    Stage("adc", "column_adc", "signed column codes"),
     Stage("hidden", "activation", "column codes clipped to 0..Q"),
     Stage("logits", "upper_layer", "signed output codes, one per class"),
     Stage("verdict", "margin_error", "update, target, rival, prediction"),

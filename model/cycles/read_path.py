@@ -54,7 +54,7 @@ def loading(s, c, w, p):
 
 @kernel
 def converters(s, c, w, p):
-    """hw/sar_adc.py: group after group."""
+    """hw/sar_adc.py, hw/ramp_adc.py: group after group."""
     h_ready = s.hid_in != c.groups + 1
     a_next = s.adc_valid and not h_ready
     if s.adc_busy:

@@ -3,10 +3,10 @@
 import numpy as np
 
 from model.controller.activation import activation
+from model.controller.column_adc import column_adc
 from model.controller.dac_encode import dac_encode
 from model.controller.dac_load import dac_load
 from model.controller.input_buffer import input_buffer
-from model.controller.sar_adc import sar_adc
 from sim.cases import Outputs, Pick, flagged, joined, pick_list, words
 from sim.simulation import Case
 from spec.numerics import signed_limit
@@ -77,7 +77,7 @@ def golden_dac_load(p: HwParams, case: Case) -> tuple[Outputs, dict]:
     return {"dac": out}, {}
 
 
-# -- sar_adc ---------------------------------------------------------------------------------------
+# -- sar_adc, ramp_adc -----------------------------------------------------------------------------
 
 
 def draw_sar_adc(p: HwParams, pick: Pick) -> Case:
@@ -102,9 +102,12 @@ def draw_sar_adc(p: HwParams, pick: Pick) -> Case:
 def golden_sar_adc(p: HwParams, case: Case) -> tuple[Outputs, dict]:
     out = []
     for sums in case.inputs["sums"]:
-        codes = sar_adc(np.array(sums, np.int64), case.config["lsb"], p.adc_bits)
+        codes = column_adc(np.array(sums, np.int64), case.config["lsb"], p.adc_bits)
         out += flagged(words(codes, p.adc_channels), "codes")
     return {"o": out}, {}
+
+
+draw_ramp_adc, golden_ramp_adc = draw_sar_adc, golden_sar_adc
 
 
 # -- activation ------------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ def test_graph_has_every_block_of_the_data_flow():
     names = {name for edge in edges for name in edge}
     assert {stage.block for stage in STAGES} <= names
     assert {"samples", "results", "counts", "macro", "commit_queue", "pulse_driver", "pulse_gate"} <= names
-    assert ("macro", "sar_adc") in edges and ("pulse_gate", "macro") in edges
+    assert ("macro", "column_adc") in edges and ("pulse_gate", "macro") in edges
     blocks = {path.stem for path in (documents.ROOT / "hw").glob("*.py")}
     blocks |= {"samples", "counts", "results", "macro"}
     assert {name for name in names if not name.endswith("_fifo")} <= blocks

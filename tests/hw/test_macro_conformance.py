@@ -16,7 +16,7 @@ SHAPES = (
         update_columns=1, guard_min_cycles=3, state_bits=12, read_bits=8, macro_lanes=3,
     ),
     HwParams(
-        name="NARROW", rows=20, columns=5, dac_bits=1, dac_load_lanes=8, adc_bits=3, adc_channels=5,
+        name="NARROW", rows=20, columns=5, dac_bits=1, dac_load_lanes=8, adc_kind="ramp", adc_bits=3, adc_channels=5,
         update_columns=1, state_bits=8, read_bits=6, macro_lanes=5,
     ),
     HwParams(

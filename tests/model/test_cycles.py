@@ -93,6 +93,12 @@ def predicted(stimulus, mode):
     return predict(s.params, mode, s.registers, work_of(s.params, trace), array)
 
 
+def test_counters_are_predicted_for_a_ramp():
+    params = replace(INSTANCES["TINY"], adc_kind="ramp", adc_bits=4, sar_settle_cycles=2)
+    stimulus = make_stimulus(params, load_device("PCMO"), "accumulate", 8, 4)
+    assert predicted(stimulus, Mode.TRAIN) == counted(stimulus, Mode.TRAIN)
+
+
 @pytest.mark.parametrize("mode", [Mode.TRAIN, Mode.INFER])
 @pytest.mark.parametrize(
     "seed, depth, queue, rule",

@@ -42,7 +42,7 @@ def test_equal_traces_have_no_difference(trace):
     ("stage", "block", "item", "index", "element"),
     [
         ("codes", "dac_encode", 7, 8, "element 8"),
-        ("adc", "sar_adc", 3, 2, "element 2"),
+        ("adc", "column_adc", 3, 2, "element 2"),
         ("hidden", "activation", 0, 5, "element 5"),
         ("logits", "upper_layer", 29, 1, "element 1"),
         ("verdict", "margin_error", 4, 2, "rival"),

@@ -1,4 +1,4 @@
-"""Column sums to signed codes: the closed form of the successive approximation."""
+"""Column sums to signed codes: the closed form of every kind of converter, whose comparators are noiseless."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from model.jit import kernel
 
 
 @kernel
-def sar_adc(sums, lsb, adc_bits):
+def column_adc(sums, lsb, adc_bits):
     """Codes of held column sums: k iff (k - 1/2) lsb <= sum < (k + 1/2) lsb, clipped to -Q..Q.
 
     sums: int64[columns]; lsb: column-sum units per code, >= 1.  Returns int32[columns].
