@@ -20,6 +20,8 @@ GATE_FAULTS: tuple[Fault, ...] = (
     ("a row twice in a window", "(row > self._last_row)", "(row >= self._last_row)"),
     ("a window without a read", "(self._credit != 0)", "self.training"),
     ("a window stays open over a read", "with m.Elif(~training | reads):", "with m.Elif(~training | (reads & ~self._window)):"),
+    ("a further plane gives a window", "starts & ~stop, read_request & ~stop", "starts & ~stop, self.integrate_request & ~stop"),
+    ("a read goes on after a strobe", "self.integrate_continues & self._pulsed", "self.integrate_continues & self._pulsed & self._holding"),
     ("depression in training", "self._window & ~self.request.depress", "self._window"),
     ("two modes in a run", "~self.transferring & ~self._transferred", "~self.transferring"),
     ("rows fall in transfer", "self._row_used & (row < self._last_row)", "self._row_used & (row == 0)"),

@@ -93,10 +93,13 @@ class PulseGateRules(Rules):
         self.unfinished = Signal()  # the guard behind a strobe is not over, or the array not ready since
         self.operating = Signal()  # the array works on another operation
         self.operating_now = self.now("operating_now", self.operating | self.gate.integrate | self.gate.erase)
+        self.pulsed = Signal()  # there was a strobe since the last integrate, up to one cycle ago
+        self.pulsed_now = self.now("pulsed_now", (self.pulsed & ~self.gate.integrate) | self.rises)
         self.low = Signal(range(p.watchdog_cycles + 2))  # cycles without array_ready or strobe
         ended = (self.array_ready | self.gate.fault.any()) & (self.rest_now <= 1)
         m.d.sync += [
             self.age.eq(self.age_now),
+            self.pulsed.eq(self.pulsed_now),
             self.rest.eq(Mux(self.rest_now == 0, 0, self.rest_now - 1)),
             self.length.eq(self.length_now),
             self.limit.eq(self.limit_now),
@@ -146,8 +149,9 @@ class PulseGateRules(Rules):
             ]
             m.d.comb += new.on_row.eq(run.on_row + (on_row & self.transfer))
             m.d.comb += new.hit.eq(run.hit | on_row)
-        opens = self.training & was.window_open & (run.credit != 0) & ~was.integrate_request
-        with m.If(~self.training | self.gate.integrate):
+        reads = was.integrate_request & ~was.integrate_continues
+        opens = self.training & was.window_open & (run.credit != 0) & ~reads
+        with m.If(~self.training | (self.gate.integrate & ~was.integrate_continues)):
             m.d.comb += new.window.eq(0)
             with m.If(self.training & (run.credit != self.params.commit_depth)):
                 m.d.comb += new.credit.eq(run.credit + 1)
@@ -201,6 +205,10 @@ class PulseGateRules(Rules):
         run, write, was = self.run, self.write, self.was
         online, transfer = self.rises & self.training, self.rises & self.transfer
         self.rule("strobes only in a run of one mode", write.strobe, self.training | self.transfer)
+        self.rule(
+            "a read does not go on after a strobe",
+            self.gate.integrate & was.integrate_continues & self.pulsed,
+        )
         self.rule("training potentiates", write.strobe & self.training & write.depress)
         self.rule("strobes only in a window", online, run.window)
         self.rule("rows rise in a window", online & run.window_used, write.row > run.last)
@@ -250,6 +258,7 @@ class PulseGateRules(Rules):
         self.rule("phase of an operation", self.operating_now & gate._holding)
         self.rule("last request", gate._requested ^ self.was.request.strobe)
         self.rule("age of the lines", gate._quiet > self.age_now)
+        self.rule("strobe since the last integrate", gate._pulsed != self.pulsed_now)
         late = Mux(self.low > self.params.watchdog_cycles, self.params.watchdog_cycles, self.low)
         self.rule("age of an operation", gate._late != late)
 
@@ -288,5 +297,6 @@ class PulseGateRules(Rules):
         self.reach("a pulse of full width", whole & (self.limit > 1))
         self.reach("lines that wait for the array", held & self.moved & (self.rest == 0) & fine)
         self.reach("a read after a strobe", gate.integrate & run.used)
+        self.reach("a read of two planes", gate.integrate & self.was.integrate_continues & run.credit.any())
         self.reach("an erase", gate.erase & fine)
         self.reach("a fault cleared", (self.was.fault != 0) & fine)

@@ -1,6 +1,6 @@
 """The controller: nothing but the data flow and the registers, read from top to bottom."""
 
-from amaranth.hdl import Cat, Module, ResetInserter, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -22,11 +22,12 @@ from hw.ramp_adc import RampAdc
 from hw.register_file import BusRequest, BusResponse, RegisterFile
 from hw.sar_adc import SarAdc
 from hw.sequencer import Sequencer
+from hw.shift_add import ShiftAdd
 from hw.taps import Taps, tap_layouts
 from hw.update_rule import UpdateRule
 from hw.upper_layer import UpperLayer
 from hw.weight_load import WeightLoad
-from spec.params import HwParams
+from spec.params import ENCODINGS, HwParams
 from spec.stages import STAGE_NAMES
 
 
@@ -69,6 +70,7 @@ class Controller(wiring.Component):
         for name, block in (
             ("dac_encode", DacEncode), ("input_buffer", InputBuffer), ("dac_load", DacLoad),
             ("column_adc", {"sar": SarAdc, "ramp": RampAdc}[p.adc_kind]), ("activation", Activation),
+            *([("shift_add", ShiftAdd)] if p.bit_serial else []),
             ("upper_layer", UpperLayer), ("margin_error", MarginError), ("backprop_delta", BackpropDelta),
             ("update_rule", UpdateRule), ("commit_queue", CommitQueue), ("pulse_scheduler", PulseScheduler),
         ):  # fmt: skip
@@ -105,6 +107,7 @@ class Controller(wiring.Component):
         """Samples to the array's rows; column sums to the verdict."""
         p, macro = self.params, self.macro
         streaming = self.sequencer.streaming
+        swap = macro.integrate & (self.sequencer.plane == 0) if p.bit_serial else macro.integrate
         m.d.comb += [
             self.dac_encode.i.payload.eq(self.samples.payload),
             self.dac_encode.i.valid.eq(self.samples.valid & streaming),
@@ -117,19 +120,57 @@ class Controller(wiring.Component):
             macro.dac_word.eq(self.dac_load.dac_word),
             macro.dac_codes.eq(self.dac_load.dac_codes),
             self.dac_load.dac_ready.eq(macro.dac_ready),
-            self.dac_load.swap.eq(macro.integrate),
-            macro.integrate_cycles.eq(self.registers.field("INTEGRATE")),
+            self.dac_load.swap.eq(swap),
+            macro.integrate_cycles.eq(self.sequencer.integrate_cycles),
             macro.lsb.eq(self.registers.field("LSB")),
             macro.group.eq(self.column_adc.group),
             macro.trial.eq(self.column_adc.trial),
             self.column_adc.compare.eq(macro.compare),
         ]
-        link(m, self.column_adc.o, self.activation.i)
+        self._column_codes(m)
+        self._encoding(m)
         inlet, outlet = self._fifo(m, "hidden_fifo", HiddenCodes(p), p.adc_groups + 2)
         link(m, self.activation.o, inlet)
         link(m, outlet, self.upper_layer.i)
         link(m, self.upper_layer.o, self.margin_error.i)
         link(m, self.input_buffer.label, self.margin_error.label)
+
+    def _column_codes(self, m):
+        """From the converters to the activation."""
+        if self.params.bit_serial:
+            link(m, self.column_adc.o, self.shift_add.i)
+            link(m, self.shift_add.o, self.activation.i)
+            self.column_codes = self.shift_add.o
+        else:
+            link(m, self.column_adc.o, self.activation.i)
+            self.column_codes = self.column_adc.o
+
+    def _encoding(self, m):
+        """How rows are driven: the encoding goes to the array and to what differs by it."""
+        p, macro, sequencer = self.params, self.macro, self.sequencer
+        unit = self.registers.field("INTEGRATE")
+        whole: Value = unit
+        if p.pulse_width:  # a row of full-scale code is driven all the time
+            whole = Mux(self._encoded("pulse_width"), (unit << p.dac_bits) - unit, unit)
+        m.d.comb += sequencer.integrate_cycles.eq(whole)
+        if p.choose_encoding:
+            for name in p.encodings:
+                with m.If(self._encoded(name)):
+                    m.d.comb += macro.encoding.eq(ENCODINGS.index(name))
+        if p.bit_serial:
+            m.d.comb += [
+                sequencer.serial.eq(self._encoded("bit_serial")),
+                macro.plane.eq(sequencer.plane),
+                self.gate.integrate_continues.eq(sequencer.continues),
+                self.shift_add.serial.eq(sequencer.serial),
+                self.shift_add.shift.eq(self.registers.field("SERIAL_SHIFT")),
+            ]
+
+    def _encoded(self, name):
+        """Whether the encoding `name`, which is built in, applies: one that is not built in acts as the first that is."""
+        first, *others = self.params.encodings
+        chosen = [self.registers.field("ENCODING") == ENCODINGS.index(other) for other in others]
+        return ~Cat(chosen).any() if name == first else chosen[others.index(name)]
 
     def _verdicts(self, m):
         """A verdict goes to the host, to the sample's slot, to the update rule and, if it updates, to the backward pass.
@@ -219,7 +260,6 @@ class Controller(wiring.Component):
             (self.gate.count_cap, "COUNT_CAP"),
             (self.sequencer.samples, "SAMPLES"),
             (self.sequencer.mode, "MODE"),
-            (self.sequencer.integrate_cycles, "INTEGRATE"),
         ):
             m.d.comb += signal.eq(field(register))
         m.d.comb += [
@@ -287,7 +327,7 @@ class Controller(wiring.Component):
     def _counts(self, m):
         """The counters' events."""
         c, field, result = self.counters, self.registers.field, self.results
-        read_ahead = self.column_adc.o.valid & self.column_adc.o.ready
+        read_ahead = self.column_codes.valid & self.column_codes.ready
         m.d.comb += [
             c.clear.eq(field("CONTROL", "clear_counters")),
             c.run_start.eq(self.sequencer.run_start),
@@ -304,9 +344,12 @@ class Controller(wiring.Component):
             c.stretched.eq(self.sequencer.stretched | self.driver.waiting),
             c.clipped.eq(self.activation.clipped & read_ahead.replicate(len(c.clipped))),
         ]
+        if self.params.bit_serial:
+            converted = self.column_adc.o.valid & self.column_adc.o.ready
+            m.d.comb += c.planes_clipped.eq(self.shift_add.clipped & converted.replicate(len(c.clipped)))
         registers = ("SAMPLES_DONE", "CORRECT", "UPDATES", "CLIPPED", "INTEGRATES", "STROBES", "PULSES_UP",
-                     "PULSES_DOWN", "VERIFY_READS", "CYCLES", "ELAPSED", "STRETCH")  # fmt: skip
-        for name, register in zip(c.names, registers, strict=True):
+                     "PULSES_DOWN", "VERIFY_READS", "CYCLES", "ELAPSED", "STRETCH", "PLANES_CLIPPED")  # fmt: skip
+        for name, register in zip(c.names, registers, strict=False):  # the last is not always there
             m.d.comb += field(register).eq(getattr(c, name))
 
     def _taps(self, m):
@@ -314,7 +357,8 @@ class Controller(wiring.Component):
         write, was_strobe = self.gate.write, Signal()
         m.d.sync += was_strobe.eq(write.strobe)
         transfers = {
-            "adc": self.column_adc.o,
+            "conversion": self.column_adc.o,
+            "adc": self.column_codes,
             "hidden": self.activation.o,
             "logits": self.upper_layer.o,
             "verdict": self.margin_error.o,
@@ -322,6 +366,7 @@ class Controller(wiring.Component):
             "entry": self.update_rule.o,
         }
         valid = {name: s.valid & s.ready for name, s in transfers.items()}
+        valid["conversion"] &= self.sequencer.serial if self.params.bit_serial else Const(0)
         valid["codes"] = self.macro.dac_valid & self.macro.dac_ready
         valid["strobe"] = write.strobe & ~was_strobe
         m.d.comb += self.taps.valid.eq(Cat(valid[name] for name in STAGE_NAMES))

@@ -14,7 +14,8 @@ class Counters(wiring.Component):
 
     Events (a cycle each): result with correct and update; integrate; strobe (its level) with up, down (pulse
     numbers of the strobe); readout; clipped (codes at full scale in a cycle); active (a run), converting,
-    integrating and stretched (the array takes longer than programmed) are levels.
+    integrating and stretched (the array takes longer than programmed) are levels.  planes_clipped (codes of bit planes
+    at full scale in a cycle) and its counter are there where bit-serial encoding is built in.
     ELAPSED runs from a run's first integrate to its last conversion's or strobe's end.
     Golden: model/controller/counters.py.
     """
@@ -24,12 +25,16 @@ class Counters(wiring.Component):
         pulses = range(params.columns + 1)
         events = ("clear", "run_start", "result", "correct", "update", "integrate", "strobe", "readout", "active",
                   "converting", "stretched")  # fmt: skip
-        self.names = ("samples_done", "correct_done", "updates", "clipped_codes", "integrates", "strobes", "pulses_up",
+        self.names: tuple[str, ...] = ("samples_done", "correct_done", "updates", "clipped_codes", "integrates", "strobes", "pulses_up",
                       "pulses_down", "verify_reads", "cycles", "elapsed", "stretch")  # fmt: skip
+        codes = {"clipped": In(range(params.adc_channels + 1))}
+        if params.bit_serial:
+            self.names += ("planes_clipped_codes",)
+            codes["planes_clipped"] = In(range(params.adc_channels + 1))
         super().__init__(
             {
                 **{name: In(1) for name in events},
-                "clipped": In(range(params.adc_channels + 1)),
+                **codes,
                 "up": In(pulses),
                 "down": In(pulses),
                 **{name: Out(COUNTER_BITS) for name in self.names},
@@ -55,6 +60,8 @@ class Counters(wiring.Component):
             (self.stretch, self.stretched),
         ):
             m.d.sync += counter.eq(counter + amount)
+        if self.params.bit_serial:
+            m.d.sync += self.planes_clipped_codes.eq(self.planes_clipped_codes + self.planes_clipped)
         self._elapsed(m)
         with m.If(self.clear):
             m.d.sync += [getattr(self, name).eq(0) for name in self.names]

@@ -11,7 +11,7 @@ class DacLoad(wiring.Component):
     """Passes `row_words` words to the row port, then waits until they are swapped into the array.
 
     i: words of a sample.  dac_*: the row port of MacroPort.  loaded: the shadow register holds a whole sample.
-    swap: the array takes it over (integrate).  Latency 0; one word per cycle and one cycle per sample.
+    swap: the array takes it over (integrate, of the first plane).  Latency 0; one word per cycle and one cycle per sample.
     Golden: model/controller/dac_load.py.
     """
 

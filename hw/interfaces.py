@@ -9,8 +9,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from spec.params import HwParams
+from spec.registers import BY_NAME
 
 WIDTH_BITS = 16
+ENCODING_BITS = BY_NAME["ENCODING"].fields[0].bits
 AMPLITUDE_BITS = 8
 LSB_BITS = 24
 PIXEL_BITS = 8
@@ -168,6 +170,11 @@ class WriteLines(wiring.Signature):
         )
 
 
+def integrate_bits(p: HwParams) -> int:
+    """Width of an integration's cycles: with pulse-width encoding, those of a full-scale code."""
+    return WIDTH_BITS + p.dac_bits * p.pulse_width
+
+
 class MacroPort(wiring.Signature):
     """The analog boundary, seen from the controller.
 
@@ -178,12 +185,18 @@ class MacroPort(wiring.Signature):
     - rows: words of codes go into a shadow register (`dac_valid` and `dac_ready` transfer one word);
       `integrate` swaps it into the array and integrates for `integrate_cycles`; column sums are then held
       until the next `integrate`.
+    - input encodings, where another one than amplitude is built in: `encoding` (by its place in ENCODINGS) with
+      `integrate`.  Rows are driven by amplitude, or for a share code / full scale of the integration (pulse_width), or
+      (bit_serial) fully where bit `plane` of their code is 1; then only an integrate of plane 0 swaps the shadow
+      register, and the later ones use the same codes.  Otherwise `plane` is 0.
     - converters: with `group` and the signed `trial` codes, `compare[k]` = (2 * sum >= (2 * trial[k] - 1) * lsb)
       for column group * adc_channels + k, valid sar_settle_cycles + cmp_latency_cycles after a change.
     - `readout` (program-verify and debug only): the states of the pair (`readout_row`, `readout_column`).
     """
 
     def __init__(self, p: HwParams):
+        encoding = {"encoding": Out(ENCODING_BITS)} if p.choose_encoding else {}
+        plane = {"plane": Out(p.plane_bits)} if p.bit_serial else {}
         super().__init__(
             {
                 "dac_valid": Out(1),
@@ -191,7 +204,9 @@ class MacroPort(wiring.Signature):
                 "dac_word": Out(range(max(2, p.row_words))),
                 "dac_codes": Out(data.ArrayLayout(p.dac_bits, p.dac_load_lanes)),
                 "integrate": Out(1),
-                "integrate_cycles": Out(WIDTH_BITS),
+                "integrate_cycles": Out(integrate_bits(p)),
+                **encoding,
+                **plane,
                 "lsb": Out(LSB_BITS),
                 "group": Out(range(max(2, p.adc_groups))),
                 "trial": Out(data.ArrayLayout(signed(p.adc_bits), p.adc_channels)),

@@ -17,7 +17,8 @@ LINES = ("row", "up", "down", "depress", "amplitude")
 class PulseGate(wiring.Component):
     """Whatever the inputs do, `write`, `integrate` and `erase` keep the rules below.
 
-    Ports.  request, integrate_request, erase_request: what the controller wants.  converting: the column sums are in
+    Ports.  request, integrate_request, erase_request: what the controller wants.  integrate_continues: this integrate
+    belongs to the read under way (a further bit plane).  converting: the column sums are in
     use.  array_ready: of the array.  width_limit, guard, strobe_cap, count_cap: registers PULSE, GUARD, STROBE_CAP,
     COUNT_CAP.  training, transferring: a run of that mode is active; run_active: any run is.  run_start: a run begins
     in the next cycle.  window_open: the commit of one sample begins in the next cycle.  write, integrate, erase: to
@@ -38,8 +39,9 @@ class PulseGate(wiring.Component):
     - GUARD: the lines are the same from `guard` cycles before a strobe until `guard` cycles after it and until the
       array is ready; strobes are at least 2 * guard apart, guard where the lines stay.
     - REPEAT: strobes only in a run that has been of one mode, training or transfer, since run_start.  In training
-      only potentiating, rows rising within a window.  A window opens for one read (integrate) before it, of which at
-      most commit_depth wait, and closes with the next.  In transfer rows never fall.
+      only potentiating, rows rising within a window.  A window opens for one read (its first integrate) before it, of
+      which at most commit_depth wait, and closes with the next.  In transfer rows never fall.  A read does not continue
+      after a strobe.
     - COUNT_CAP: in transfer at most count_cap strobes of a row.  STROBE_CAP: at most strobe_cap of a run.
     - WATCHDOG: the array is not busy for more than watchdog_cycles, strobes not counted.
     - A fault, abort included, ends a strobe in the next cycle; nothing begins until clear_fault, which is ignored
@@ -51,7 +53,15 @@ class PulseGate(wiring.Component):
 
     def __init__(self, params: HwParams):
         self.params = params
-        asks = ("integrate_request", "erase_request", "run_start", "window_open", "abort", "clear_fault")
+        asks = (
+            "integrate_request",
+            "integrate_continues",
+            "erase_request",
+            "run_start",
+            "window_open",
+            "abort",
+            "clear_fault",
+        )
         levels = ("converting", "array_ready", "training", "transferring", "run_active")
         super().__init__(
             {
@@ -82,12 +92,14 @@ class PulseGate(wiring.Component):
         self._window = Signal()  # a window is open
         self._window_used = Signal()  # it had a strobe
         self._credit = Signal(range(params.commit_depth + 1))  # reads that no window has used
+        self._pulsed = Signal()  # there was a strobe since the last integrate
 
     def elaborate(self, platform):
         m = Module()
         free, stop, starts = Signal(), Signal(), Signal()
         training, transfer = self._modes()
-        opens = self.window_open & training & (self._credit != 0) & ~self.integrate_request
+        read_request = self.integrate_request & ~self.integrate_continues
+        opens = self.window_open & training & (self._credit != 0) & ~read_request
         causes = {
             **self._line_faults(starts),
             **self._array_faults(starts, free),
@@ -97,8 +109,10 @@ class PulseGate(wiring.Component):
         m.d.sync += self._requested.eq(self.request.strobe)
         m.d.comb += starts.eq(self.request.strobe & ~self._requested)
         # What is asked for in the wrong moment is a cause; so what is asked for without one is granted.
-        begins, reads = starts & ~stop, self.integrate_request & ~stop
-        m.d.sync += [self.integrate.eq(reads), self.erase.eq(self.erase_request & ~stop)]
+        begins, reads = starts & ~stop, read_request & ~stop
+        integrates = self.integrate_request & ~stop
+        m.d.sync += [self.integrate.eq(integrates), self.erase.eq(self.erase_request & ~stop)]
+        m.d.sync += self._pulsed.eq((self._pulsed & ~integrates) | begins)
         self._latch(m, causes, stop)
         self._phases(m, begins, stop, free)
         self._hold_lines(m, free, (training | transfer) & ~stop)
@@ -160,8 +174,12 @@ class PulseGate(wiring.Component):
         in_window = self._window & ~self.request.depress & (~self._window_used | (row > self._last_row))
         in_order = (training & in_window) | (transfer & ~(self._row_used & (row < self._last_row)))
         ends_without_run = self._goes_on() & ~(training | transfer)
+        interrupted = self.integrate_request & self.integrate_continues & self._pulsed
         return {
-            Fault.REPEAT: (starts & ~in_order) | ends_without_run | (self.window_open & training & ~opens),
+            Fault.REPEAT: (starts & ~in_order)
+            | ends_without_run
+            | (self.window_open & training & ~opens)
+            | interrupted,
             Fault.COUNT_CAP: starts & transfer & (Mux(again, self._count, 0) >= self.count_cap),
             Fault.STROBE_CAP: (starts | self._holding) & (self._strobes >= self.strobe_cap),
         }

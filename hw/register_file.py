@@ -66,7 +66,7 @@ class RegisterFile(wiring.Component):
 
     While `status.busy`, MODE keeps its value and image words are dropped; while `status.busy` or `status.fault`,
     of CONTROL only abort and clear_fault act.  So no access waits for a run, and abort always gets through.
-    Unknown addresses read 0.
+    Unknown addresses read 0, and so does a register that is not built in; its ports are constants.
 
     Latency: the effect and the answer of a request come 1 and 2 cycles after it.  Throughput: one access in 3 cycles.
     """
@@ -90,7 +90,7 @@ class RegisterFile(wiring.Component):
         m = Module()
         request, act = self._bus(m)
         read = {name: Value.cast(word) for name, word in identity(self.params).items()}
-        for register in REGISTERS:
+        for register in (r for r in REGISTERS if r.built_in(self.params)):
             written = act & request.write & (request.address == ADDRESS[register.name])
             if register.access is Access.RW:
                 read[register.name] = self._store(m, register, written, request.data)

@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.interfaces import WIDTH_BITS
+from hw.interfaces import integrate_bits
 from spec.params import HwParams
 from spec.registers import Mode
 
@@ -17,6 +17,9 @@ class Sequencer(wiring.Component):
     A read of sample n starts when its codes are loaded, the converters are free, and (training) the pulses of
     sample n-D are on the array.  The commit of sample m starts as soon as read m+D-1 has begun, so that one
     without pulses costs no time; `allow_pulses` holds its strobes back until that read is converted.
+    Where bit-serial encoding is built in and `serial` is 1, a read is an integrate and a conversion for each bit plane;
+    the later ones, `continues`, need no codes and no commits.  No pulse comes between the planes.  `plane` is that of
+    the present integrate from the cycle after `integrate` on.
     After a fault the data path is flushed and the run ends.
 
     Commands: start, erase, clear_memory, readout_start (one cycle, taken when idle).  mode, samples: of the run.
@@ -48,7 +51,12 @@ class Sequencer(wiring.Component):
                 **{name: Out(1) for name in outputs},
                 "mode": In(Mode),
                 "samples": In(SAMPLE_BITS),
-                "integrate_cycles": In(WIDTH_BITS),
+                "integrate_cycles": In(integrate_bits(params)),
+                **(
+                    {"serial": In(1), "continues": Out(1), "plane": Out(params.plane_bits)}
+                    if params.bit_serial
+                    else {}
+                ),
             }
         )
 
@@ -100,7 +108,7 @@ class Sequencer(wiring.Component):
                 m.next = "READOUT"
 
     def _run(self, m, sampling, reads, results, committed):
-        integrating = Signal(WIDTH_BITS)  # cycles of the present integration
+        integrating = Signal(integrate_bits(self.params))  # cycles of the present integration
         ends = Mux(self.training, committed == self.samples, 1) & (results == self.samples)
         with m.State("START"):
             m.d.comb += [self.run_start.eq(1), self.flush.eq(1)]
@@ -121,6 +129,8 @@ class Sequencer(wiring.Component):
             with m.Elif(self.loaded & ~self.adc_busy & self.array_ready & ~self.pulses_busy & due):
                 m.d.comb += self.integrate.eq(1)
                 m.d.sync += [reads.eq(reads + 1), integrating.eq(0)]
+                if self.params.bit_serial:
+                    m.d.sync += self.plane.eq(0)
                 m.next = "INTEGRATE"
         with m.State("INTEGRATE"):
             overdue = integrating > self.integrate_cycles  # the gate's register comes first
@@ -131,6 +141,11 @@ class Sequencer(wiring.Component):
             with m.Elif(self.array_ready):
                 m.d.comb += self.adc_start.eq(1)
                 m.next = "READ"
+                if self.params.bit_serial:
+                    with m.If(self.serial & (self.plane != self.params.dac_bits - 1)):
+                        m.next = "PLANE"
+        if self.params.bit_serial:
+            self._planes(m, integrating)
         with m.State("DRAIN"):
             m.d.comb += self.allow_pulses.eq(~self.adc_busy)
             with m.If(self.fault):
@@ -151,6 +166,16 @@ class Sequencer(wiring.Component):
             m.d.comb += self.flush.eq(1)
             m.d.sync += [sampling.eq(0), self.transferring.eq(0)]
             m.next = "IDLE"
+
+    def _planes(self, m, integrating):
+        """The next bit plane of the read under way."""
+        with m.State("PLANE"):
+            with m.If(self.fault):
+                m.next = "FLUSH"
+            with m.Elif(~self.adc_busy & self.array_ready):
+                m.d.comb += [self.integrate.eq(1), self.continues.eq(1)]
+                m.d.sync += [self.plane.eq(self.plane + 1), integrating.eq(0)]
+                m.next = "INTEGRATE"
 
     def _single_operations(self, m):
         with m.State("ERASE"):

@@ -21,6 +21,7 @@ def tap_layouts(p: HwParams) -> dict[str, data.Layout]:
     """Payload of each stage's tap, by the names of spec/stages.py."""
     return {
         "codes": CodesWord(p),
+        "conversion": ColumnCodes(p),
         "adc": ColumnCodes(p),
         "hidden": HiddenCodes(p),
         "logits": Logits(p),

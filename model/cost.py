@@ -7,6 +7,7 @@ file lacks a figure.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from model.controller.settings import integrate_cycles
 from spec.device_file import DeviceSpec
 from spec.params import HwParams
 from spec.registers import reset_value
@@ -47,10 +48,11 @@ def array_need(params: HwParams, registers: Mapping[str, int], counters: Mapping
     """Cycles in which the array itself is at work, however good its controller.
 
     integrates * (INTEGRATE + adc_groups * conversion_cycles) + strobes * (PULSE + 2 * GUARD), with the times as the
-    hardware takes them: PULSE and INTEGRATE at least 1, GUARD at least `guard_min_cycles`.
+    hardware takes them: PULSE and INTEGRATE at least 1, INTEGRATE times full scale with pulse-width encoding, GUARD at
+    least `guard_min_cycles`.  The integrates of a bit-serial read count each.
     registers: values by name, the reset value where one is missing; counters: of one run.
     """
-    read = _register(registers, "INTEGRATE", 1) + params.adc_groups * params.conversion_cycles
+    read = integrate_cycles(params, registers) + params.adc_groups * params.conversion_cycles
     write = _register(registers, "PULSE", 1) + 2 * _register(registers, "GUARD", params.guard_min_cycles)
     return counters["INTEGRATES"] * read + counters["STROBES"] * write
 

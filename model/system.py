@@ -17,7 +17,8 @@ from model.controller.counters import COUNTERS, counters
 from model.controller.dac_encode import dac_encode
 from model.controller.margin_error import margin_error
 from model.controller.pulse_scheduler import pulse_scheduler
-from model.controller.settings import Settings, settings
+from model.controller.settings import BIT_SERIAL, Settings, settings
+from model.controller.shift_add import shift_add
 from model.controller.update_rule import effective_threshold, update_rule
 from model.controller.upper_layer import upper_layer
 from model.device.macro import Events, GoldenMacro, integrate, strobe
@@ -50,6 +51,7 @@ class Trace(NamedTuple):
     """Stages of a chunk of samples, one row per sample; `entries` counts the rows with pulses."""
 
     codes: np.ndarray  # int32[n, rows]
+    conversion: np.ndarray  # int32[n, planes, columns], of bit-serial reads
     adc: np.ndarray  # int32[n, columns]
     hidden: np.ndarray  # int32[n, columns]
     logits: np.ndarray  # int32[n, classes]
@@ -109,6 +111,22 @@ def update(s, state, codes, delta, threshold, slot, entries, logged):
 
 
 @kernel
+def read(s, macro, codes, event, sums, conversion):
+    """One read of row codes: the column codes, and the number of the next integrate.
+
+    sums: scratch; conversion: int32[planes, columns], gets the codes of the planes of a bit-serial read.
+    """
+    if s.encoding != BIT_SERIAL:
+        integrate(macro, codes, event, sums)
+        return column_adc(sums, s.lsb, s.adc_bits), (event + 1) & 0xFFFFFFFF
+    for plane in range(conversion.shape[0]):
+        integrate(macro, (codes >> plane) & 1, event, sums)
+        event = (event + 1) & 0xFFFFFFFF
+        conversion[plane] = column_adc(sums, s.lsb, s.adc_bits)
+    return shift_add(conversion, s.serial_shift, s.adc_bits), event
+
+
+@kernel
 def run_samples(s, state, macro, pixels, labels, train, first, events, t, entries, strobes):
     """Samples `first`.. of a run, one row of `pixels` each; stages go to `t`, pulses to the logs.
 
@@ -120,9 +138,7 @@ def run_samples(s, state, macro, pixels, labels, train, first, events, t, entrie
         slot = (first + k) % s.commit_depth
         strobe_event, logged = commit(state, macro, slot, strobe_event, strobes, logged)
         codes = dac_encode(pixels[k], s.dac_bits)
-        integrate(macro, codes, integrate_event, t.sums)
-        integrate_event = (integrate_event + 1) & 0xFFFFFFFF
-        adc = column_adc(t.sums, s.lsb, s.adc_bits)
+        adc, integrate_event = read(s, macro, codes, integrate_event, t.sums, t.conversion[k])
         hidden = activation(adc)
         logits = upper_layer(hidden, state.weights, s.adc_bits, s.logit_shift, s.logit_bits)
         verdict = margin_error(logits, labels[k], s.margin, train)
@@ -203,7 +219,7 @@ class GoldenController:
             for operation in operations:
                 self.macro.strobe(*operation, depress)
             strobes = _strobes(operations, self.params.columns, depress)
-            self._count(RunRecord(NONE, NONE, strobes), NONE, 0)
+            self._count(RunRecord(NONE, NONE, strobes), NONE)
             if trace:
                 kept.append(strobes)
             if progress:
@@ -227,13 +243,14 @@ class GoldenController:
         s, p = self.settings, self.params
         train = 1 if mode is Mode.TRAIN else 0
         labels = np.asarray(labels, np.int64)
-        predictions, updates, clipped = [NONE], [NONE], 0
+        predictions, updates, clipped, planes_clipped = [NONE], [NONE], 0, 0
+        planes = p.dac_bits if s.encoding == BIT_SERIAL else 0
         strobes = [Strobes.empty(p.columns)]
         traces: dict[str, list[np.ndarray]] = {name: [] for name in STAGE_NAMES} if trace else {}
         entries, log = _log(CHUNK * p.rows, p.columns), _log((CHUNK + p.commit_depth) * p.rows, p.columns)
         for first in range(0, len(pixels), CHUNK):
             part = np.ascontiguousarray(pixels[first : first + CHUNK], np.uint8)
-            t = _trace(p, len(part))
+            t = _trace(p, len(part), planes)
             run_of = (s, self.state, self.macro.state, part, labels[first:], train, first, self.macro.events)
             *events, entered, logged = run_samples(*run_of, t, entries, log)
             self.macro.reset(Events(*events))
@@ -241,6 +258,7 @@ class GoldenController:
             predictions.append(t.verdict[:, 3])
             updates.append(t.verdict[:, 0])
             clipped += int((t.adc == p.adc_limit).sum())
+            planes_clipped += int((t.conversion == p.adc_limit).sum())
             if trace:
                 _collect(traces, t, _copy(entries, entered))
             if progress:
@@ -251,7 +269,7 @@ class GoldenController:
         )
         if trace:
             traces["strobe"] = _strobe_rows(record.strobes)
-        self._count(record, labels[: len(pixels)], clipped)
+        self._count(record, labels[: len(pixels)], clipped, planes or 1, planes_clipped)
         return record
 
     def _flush(self, samples: int, log: Log) -> Strobes:
@@ -263,10 +281,18 @@ class GoldenController:
         self.macro.reset(Events(self.macro.events.integrates, event))
         return _copy(log, logged)
 
-    def _count(self, record: RunRecord, labels: np.ndarray, clipped: int) -> None:
-        for name, amount in counters(
-            record.predictions, labels, record.updates, clipped, record.strobes
-        ).items():
+    def _count(
+        self,
+        record: RunRecord,
+        labels: np.ndarray,
+        clipped: int = 0,
+        planes: int = 1,
+        planes_clipped: int = 0,
+    ) -> None:
+        added = counters(
+            record.predictions, labels, record.updates, clipped, record.strobes, planes, planes_clipped
+        )
+        for name, amount in added.items():
             self._counters[name] += amount
 
 
@@ -279,12 +305,12 @@ def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
     raise RuntimeError("the golden model waited for something")
 
 
-def _trace(p: HwParams, n: int) -> Trace:
+def _trace(p: HwParams, n: int, planes: int) -> Trace:
     def zeros(width: int) -> np.ndarray:
         return np.zeros((n, width), np.int32)
 
     return Trace(
-        zeros(p.rows), zeros(p.columns), zeros(p.columns), zeros(p.classes), zeros(4), zeros(p.columns),
+        zeros(p.rows), np.zeros((n, planes, p.columns), np.int32), zeros(p.columns), zeros(p.columns), zeros(p.classes), zeros(4), zeros(p.columns),
         np.zeros(n, np.int32), np.zeros(p.columns, np.int32),
     )  # fmt: skip
 
@@ -321,5 +347,6 @@ def _collect(traces: dict[str, list[np.ndarray]], t: Trace, entries: Strobes) ->
     traces.setdefault("entry_sample", []).extend(np.repeat(samples, t.entries))
     for name in ("codes", "adc", "hidden", "logits", "verdict"):
         traces[name] += list(getattr(t, name))
+    traces["conversion"] += [codes for sample in t.conversion for codes in sample]
     traces["delta"] += list(t.delta[t.verdict[:, 0] == 1])
     traces["entry"] += _entry_rows(entries)

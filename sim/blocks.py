@@ -73,6 +73,7 @@ BLOCKS = (
     Block("dac_load", read_path, harness=harness.DacLoadHarness),
     Block("sar_adc", read_path, harness=partial(harness.AdcHarness, SarAdc), function="column_adc"),
     Block("ramp_adc", read_path, harness=partial(harness.AdcHarness, RampAdc), function="column_adc"),
+    Block("shift_add", read_path, events={"clipped": Event(("i__valid", "i__ready"), ("clipped",))}),
     Block("activation", read_path, events={"clipped": Event(("i__valid", "i__ready"), ("clipped",))}),
     Block("upper_layer", write_path),
     Block("margin_error", write_path),

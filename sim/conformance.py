@@ -10,11 +10,11 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from hw.interfaces import AMPLITUDE_BITS, LSB_BITS, WIDTH_BITS
+from hw.interfaces import AMPLITUDE_BITS, ENCODING_BITS, LSB_BITS, integrate_bits
 from model.controller.column_adc import column_adc
 from model.device.macro import GoldenMacro
 from spec.device_image import SECTIONS, DeviceImage
-from spec.params import HwParams
+from spec.params import ENCODINGS, HwParams
 
 PATIENCE_CYCLES = 1_000_000
 """Cycles after which an operation is given up."""
@@ -58,8 +58,16 @@ class MacroDriver:
         self._junk_row()
         self._junk_lines()
         self._junk_readout()
-        self.pins.set("integrate_cycles", self.rng.getrandbits(WIDTH_BITS))
+        self._junk_integrate()
         self.set_trials(0, [0] * self.params.adc_channels, 1)
+
+    def _junk_integrate(self) -> None:
+        p = self.params
+        self.pins.set("integrate_cycles", self.rng.getrandbits(integrate_bits(p)))
+        if p.choose_encoding:
+            self.pins.set("encoding", self.rng.getrandbits(ENCODING_BITS))
+        if p.bit_serial:
+            self.pins.set("plane", self.rng.getrandbits(p.plane_bits))
 
     def _junk_row(self) -> None:
         p = self.params
@@ -127,14 +135,20 @@ class MacroDriver:
         self._junk_row()
         await self._ticks(self.rng.choice((0, 0, 1)))
 
-    async def integrate(self, cycles: int, codes: np.ndarray, following: np.ndarray | None) -> None:
-        """Integrate what is loaded (`codes`, for the log).
+    async def integrate(
+        self, cycles: int, codes: np.ndarray, following: np.ndarray | None, encoding: str, plane: int
+    ) -> None:
+        """Integrate what is loaded (`codes` as they drive the rows, for the log).
 
         Meanwhile load the rows of the read after this one, if given; such a read is not logged.
         """
         self.pins.set("integrate_cycles", cycles)
+        if self.params.choose_encoding:
+            self.pins.set("encoding", ENCODINGS.index(encoding))
+        if self.params.bit_serial:
+            self.pins.set("plane", plane)
         await self._start("integrate")
-        self.pins.set("integrate_cycles", self.rng.getrandbits(WIDTH_BITS))
+        self._junk_integrate()
         if following is None:
             busy = await self._wait_ready("integrate", cycles, codes)
             assert busy >= cycles, f"integrate: {busy} cycles, {cycles} asked for"
@@ -284,9 +298,19 @@ class Conformance:
 
     async def _read(self, codes: np.ndarray, following: np.ndarray, overlap: bool) -> None:
         """One read; the rows of the next are loaded after it or, with `overlap`, meanwhile."""
-        self.sums = self.golden.integrate(codes)
-        cycles = self.rng.choice((0, 20, self.rng.randrange(2, 1000)))
-        await self.driver.integrate(cycles, codes, following if overlap else None)
+        encoding = self.rng.choice(self.params.encodings)
+        serial = encoding == "bit_serial"
+        planes = self.params.dac_bits if serial else 1
+        loads = self.rng.randrange(planes) if overlap else planes  # the plane during which the next is loaded
+        for plane in range(planes):
+            driven = (codes >> plane) & 1 if serial else codes
+            self.sums = self.golden.integrate(driven)
+            cycles = self.rng.choice((0, 20, self.rng.randrange(2, 1000)))
+            await self.driver.integrate(
+                cycles, driven, following if plane == loads else None, encoding, plane
+            )
+            if plane != planes - 1:
+                await self.check_conversions()
         if not overlap:
             await self.check_sums()
             await self.driver.load_rows(following)

@@ -16,7 +16,7 @@ from sim.payloads import unpack
 from spec.device_image import DeviceImage
 from spec.errors import InputError
 from spec.numerics import signed_limit
-from spec.params import HwParams
+from spec.params import ENCODINGS, HwParams
 from spec.registers import (
     ADDRESS,
     BY_NAME,
@@ -105,6 +105,8 @@ class Host:
 
     async def configure(self, **registers: int) -> None:
         """Write whole RW registers by name.  Raises KeyError for an unknown one, InputError."""
+        if "ENCODING" in registers:
+            check_encoding(self.params, registers["ENCODING"])
         for name in registers:
             bits = sum(f.bits for f in BY_NAME[name].fields)
             _check_access(name, Access.RW)
@@ -261,6 +263,12 @@ class Host:
         if [result["label"] for result in results] != labels.tolist():
             raise HostError(f"{len(results)} results for {len(labels)} samples, or not with their labels")
         return Outcome(*(np.array([r[name] for r in results], np.int32) for name in ("prediction", "update")))
+
+
+def check_encoding(params: HwParams, code: int) -> None:
+    """Raise `InputError` for an input encoding that is not built in."""
+    if code not in [ENCODINGS.index(name) for name in params.encodings]:
+        raise InputError(f"{code} is not built in: {', '.join(params.encodings)}", key="ENCODING")
 
 
 def sample_words(params: HwParams, pixels: np.ndarray, labels: np.ndarray) -> Iterator[int]:

@@ -72,6 +72,9 @@ class TapMonitor:
         complete = len(self._words["codes"]) + p.dac_load_lanes == p.row_words * p.dac_load_lanes
         self._gather("codes", word["codes"], complete, p.rows)
 
+    def _conversion(self, group: dict) -> None:
+        self._gather("conversion", group["codes"], group["last"], self.params.columns)
+
     def _adc(self, group: dict) -> None:
         self._gather("adc", group["codes"], group["last"], self.params.columns)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from spec.params import ADC_KINDS, RULES, HwParams
+from spec.params import ADC_KINDS, ENCODINGS, RULES, HwParams
 
 LIMITS = {
     "rows": 300, "columns": 64, "classes": 12, "dac_load_lanes": 16, "sar_settle_cycles": 3, "cmp_latency_cycles": 2,
@@ -19,13 +19,19 @@ def random_hardware(seed: int) -> HwParams:
 
 
 RAMP_CYCLES = 3000
-"""Cycles of a whole read's conversions up to which a ramp is drawn: a simulation is to be short."""
+"""Cycles of all conversions of a read up to which a ramp is drawn: a simulation is to be short."""
 
 
 def random_converters(params: HwParams, rng: np.random.Generator) -> HwParams:
-    """The same hardware with random kinds of converters, where simulations of it stay short."""
-    drawn = replace(params, adc_kind=str(rng.choice(ADC_KINDS)))
-    return drawn if drawn.adc_groups * drawn.conversion_cycles <= RAMP_CYCLES else params
+    """The same hardware with random converters and input encodings; a ramp only where simulations stay short."""
+    kind = str(rng.choice(ADC_KINDS))
+    built_in = rng.random(len(ENCODINGS)) < 0.5
+    encodings = tuple(name for name, there in zip(ENCODINGS, built_in, strict=True) if there)
+    drawn = replace(params, adc_kind=kind, encodings=encodings or params.encodings)
+    planes = drawn.dac_bits if drawn.bit_serial else 1
+    if planes * drawn.adc_groups * drawn.conversion_cycles > RAMP_CYCLES:
+        drawn = replace(drawn, adc_kind="sar")
+    return drawn
 
 
 def _random_array(seed: int) -> HwParams:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from model.controller.column_adc import column_adc
 from model.device.compile import compile_device
 from model.device.laws import pulses_to_reach
 from model.record import RunRecord
@@ -16,7 +17,7 @@ from model.system import GoldenController, run
 from spec.device_file import DeviceSpec
 from spec.device_image import DeviceImage
 from spec.numerics import signed_limit
-from spec.params import RULES, HwParams
+from spec.params import ENCODINGS, RULES, HwParams
 from spec.registers import Mode
 
 ENOUGH_PULSES = 20
@@ -60,8 +61,14 @@ async def exercise(ctl: Any, stimulus: Stimulus, *, progress=None) -> RunRecord:
     return record
 
 
-def make_stimulus(params: HwParams, device: DeviceSpec, rule: str, samples: int, seed: int) -> Stimulus:
-    """The stimulus of one seed.  Deterministic; tries thresholds from large to small until pulses are enough."""
+def make_stimulus(
+    params: HwParams, device: DeviceSpec, rule: str, samples: int, seed: int, encoding: str = ""
+) -> Stimulus:
+    """The stimulus of one seed.  Deterministic; tries thresholds from large to small until pulses are enough.
+
+    encoding: one that is built in; without one, the seed chooses.
+    """
+    encoding = encoding or params.encodings[seed % len(params.encodings)]
     rng = np.random.default_rng(seed)
     image = compile_device(
         device, device.nonideal, params.state_bits, seed, _NOMINAL_READ_POWER, params.read_bits
@@ -78,7 +85,7 @@ def make_stimulus(params: HwParams, device: DeviceSpec, rule: str, samples: int,
     )
     stimulus = _positive(stimulus)
     best, most = stimulus, -1
-    for registers in _settings(rng, stimulus, rule):
+    for registers in _settings(rng, stimulus, rule, encoding):
         candidate = replace(stimulus, registers=registers)
         pulses = _fewer(run(exercise(GoldenController(params, image), candidate)))
         if pulses > most:
@@ -119,30 +126,41 @@ def _weights(rng: np.random.Generator, params: HwParams) -> np.ndarray:
     return rng.integers(-limit, limit + 1, (params.upper_rows, params.classes)).astype(np.int32)
 
 
-def _sums(stimulus: Stimulus) -> np.ndarray:
-    """Column sums of a few samples on a scratch array, int[samples, columns]."""
+def _sums(stimulus: Stimulus, planes: int = 0) -> np.ndarray:
+    """Column sums of a few samples on a scratch array, int[samples, columns], or of their planes [planes, ...]."""
     golden = GoldenController(stimulus.params, stimulus.image)
     run(golden.transfer(stimulus.counts))
     full = stimulus.params.dac_full_scale
     codes = [np.append(pixels.astype(np.int64) * full // 255, full) for pixels in stimulus.pixels[:8]]
+    if planes:
+        return np.array([[golden.macro.integrate((c >> k) & 1) for c in codes] for k in range(planes)])
     return np.array([golden.macro.integrate(c) for c in codes])
 
 
-def _lsb(stimulus: Stimulus) -> int:
-    """A range in which some column codes clip."""
-    sums = _sums(stimulus)
-    positive = sums[sums > 0]
-    top = float(np.quantile(positive, _CLIPPED_QUANTILE)) if len(positive) else 1.0
-    return max(1, int(top / stimulus.params.adc_limit))
+def _top(values: np.ndarray) -> float:
+    positive = values[values > 0]
+    return float(np.quantile(positive, _CLIPPED_QUANTILE)) if len(positive) else 1.0
 
 
-def _settings(rng: np.random.Generator, stimulus: Stimulus, rule: str):
+def _ranges(stimulus: Stimulus, encoding: str) -> dict[str, int]:
+    """Registers of a range in which some column codes clip."""
+    p = stimulus.params
+    if encoding != "bit_serial":
+        return {"LSB": max(1, int(_top(_sums(stimulus)) / p.adc_limit))}
+    sums = _sums(stimulus, p.dac_bits)
+    lsb = max(1, int(_top(sums) / p.adc_limit))
+    codes = column_adc(sums.reshape(-1), lsb, p.adc_bits).reshape(sums.shape).astype(np.int64)
+    totals = (codes << np.arange(p.dac_bits)[:, None, None]).sum(axis=0)
+    return {"LSB": lsb, "SERIAL_SHIFT": max(0, int(_top(totals) / p.adc_limit).bit_length() - 1)}
+
+
+def _settings(rng: np.random.Generator, stimulus: Stimulus, rule: str, encoding: str):
     """Register values to try, in order: first a margin that not all samples fall below, then one that all do."""
     p = stimulus.params
     bits = p.accumulator_bits if rule == "accumulate" else p.counter_bits
     common = {
         "RULE": RULES.index(rule),
-        "LSB": _lsb(stimulus),
+        **_ranges(stimulus, encoding),
         "LOGIT_SHIFT": max(0, p.logit_acc_bits - p.logit_bits - 3),
         "DOUBLE_FIRST": len(stimulus.pixels) // 2,
         "DOUBLE_SECOND": len(stimulus.pixels) * 3 // 4,
@@ -153,6 +171,10 @@ def _settings(rng: np.random.Generator, stimulus: Stimulus, rule: str):
         "INTEGRATE": int(rng.integers(1, 20)),
         "WRITE": int(rng.integers(0, 1 << 8)) << 1,
     }
+    if p.choose_encoding:
+        common["ENCODING"] = ENCODINGS.index(encoding)
+    if encoding == "pulse_width":
+        common["INTEGRATE"] = 1 + common["INTEGRATE"] % 2  # it counts times full scale
     all_below = 2 * p.logit_limit + 1
     for margin in (all_below // 4 + 1, all_below):
         for exponent in (*range(min(bits, 30) - 1, 0, -2), 0):

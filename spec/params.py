@@ -18,6 +18,9 @@ from spec.numerics import signed_limit
 RULES = ("accumulate", "counter")
 """Update rules in the order of their code in the register `RULE`."""
 
+ENCODINGS = ("amplitude", "pulse_width", "bit_serial")
+"""Input encodings in the order of their code in the register `ENCODING`: a row's voltage, its time, one bit per read."""
+
 ADC_KINDS = ("sar", "ramp")
 """Kinds of column converters: successive approximation, or one ramp for all channels (single slope)."""
 
@@ -38,6 +41,10 @@ class HwParams:
 
     dac_bits: int = _param(8, 1, 8, "bits of a row's input code", "bit")
     dac_load_lanes: int = _param(8, 1, 64, "input codes loaded per cycle", "code/cycle")
+    encodings: tuple[str, ...] = field(
+        default=ENCODINGS[:1],
+        metadata={"doc": f"input encodings that are built in, of {', '.join(ENCODINGS)}, in this order"},
+    )
     adc_bits: int = _param(8, 3, 10, "bits of a signed column code", "bit")
     adc_channels: int = _param(8, 1, 1024, "converters; columns share them by multiplexing")
     adc_kind: str = field(
@@ -81,10 +88,10 @@ class HwParams:
         for f in fields(self):
             if "low" in f.metadata:
                 self._check_range(f.name, getattr(self, f.name), f.metadata["low"], f.metadata["high"])
-        if not isinstance(self.rules, tuple) or not self.rules or any(r not in RULES for r in self.rules):
-            raise InputError(f"{self.rules!r} is not a non-empty list of {', '.join(RULES)}", key="rules")
-        if len(set(self.rules)) != len(self.rules):
-            raise InputError("a rule is named twice", key="rules")
+        self._check_names("rules", RULES)
+        self._check_names("encodings", ENCODINGS)
+        if list(self.encodings) != sorted(self.encodings, key=ENCODINGS.index):
+            raise InputError(f"are not in the order {', '.join(ENCODINGS)}", key="encodings")
         if self.adc_kind not in ADC_KINDS:
             raise InputError(f"{self.adc_kind!r} is not one of {', '.join(ADC_KINDS)}", key="adc_kind")
         for lanes, total in (
@@ -99,6 +106,13 @@ class HwParams:
                 raise InputError(
                     f"{getattr(self, lanes)} is more than {total} ({getattr(self, total)})", key=lanes
                 )
+
+    def _check_names(self, key: str, known: tuple[str, ...]) -> None:
+        names = getattr(self, key)
+        if not isinstance(names, tuple) or not names or any(name not in known for name in names):
+            raise InputError(f"{names!r} is not a non-empty list of {', '.join(known)}", key=key)
+        if len(set(names)) != len(names):
+            raise InputError("a name is there twice", key=key)
 
     @staticmethod
     def _check_range(name: str, value: object, low: int, high: int) -> None:
@@ -117,6 +131,26 @@ class HwParams:
     @property
     def dac_full_scale(self) -> int:
         return (1 << self.dac_bits) - 1
+
+    @property
+    def choose_encoding(self) -> bool:
+        """Another encoding than amplitude is built in: the array is told which one applies."""
+        return self.encodings != ENCODINGS[:1]
+
+    @property
+    def pulse_width(self) -> bool:
+        """Pulse-width encoding is built in."""
+        return "pulse_width" in self.encodings
+
+    @property
+    def bit_serial(self) -> bool:
+        """Bit-serial encoding is built in."""
+        return "bit_serial" in self.encodings
+
+    @property
+    def plane_bits(self) -> int:
+        """Width of the number of a bit plane."""
+        return max(1, (self.dac_bits - 1).bit_length())
 
     @property
     def row_words(self) -> int:
@@ -248,8 +282,9 @@ def from_dict(values: dict, *, source: str = "") -> HwParams:
     for key in values:
         if key not in known:
             raise InputError(f"unknown parameter; there are base, {', '.join(known)}", source=source, key=key)
-    if isinstance(values.get("rules"), list):
-        values["rules"] = tuple(values["rules"])
+    for key in ("rules", "encodings"):
+        if isinstance(values.get(key), list):
+            values[key] = tuple(values[key])
     if not isinstance(values.get("name", ""), str):
         raise InputError(f"{values['name']!r} is not a text", source=source, key="name")
     values.setdefault("name", Path(source).stem if source else "custom")

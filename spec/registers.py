@@ -7,6 +7,8 @@ Addresses count 32-bit words.  A field wider than 32 bits does not exist: counte
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
+from spec.params import HwParams
+
 MAGIC = 0x4352_5354  # "CRST"
 VERSION = 1
 NEVER = 0xFFFF_FFFF
@@ -39,7 +41,7 @@ FAULT_DOC = {
     Fault.UP_AND_DOWN: "a strobe was asked to pulse both devices of one pair",
     Fault.BUSY_ARRAY: "a strobe, integrate or erase was asked for while the array was in use",
     Fault.WIDTH: "a strobe was held longer than the pulse width allows; it was cut",
-    Fault.REPEAT: "a strobe outside its turn: outside a run or a sample's commit, a row again or out of order, depressing in training",
+    Fault.REPEAT: "a strobe outside its turn: outside a run or a sample's commit, a row again or out of order, depressing in training; or a bit plane behind a strobe",
     Fault.COUNT_CAP: "in transfer, more strobes of one row than COUNT_CAP",
     Fault.STROBE_CAP: "the strobes of the run reached STROBE_CAP",
     Fault.GUARD: "a strobe came closer to the last one, or to a line change, than the guard time",
@@ -69,11 +71,16 @@ class Register:
     access: Access
     doc: str
     fields: tuple[Field, ...] = field(default_factory=tuple)
+    needs: str = ""
+    """A property of the parameters without which the register is not there: it reads 0, a write does nothing."""
+
+    def built_in(self, params: HwParams) -> bool:
+        return not self.needs or bool(getattr(params, self.needs))
 
 
-def _value(name: str, access: Access, bits: int, doc: str, reset: int = 0) -> Register:
+def _value(name: str, access: Access, bits: int, doc: str, reset: int = 0, needs: str = "") -> Register:
     """A register with the one field `value`."""
-    return Register(name, access, doc, (Field("value", bits, doc, reset),))
+    return Register(name, access, doc, (Field("value", bits, doc, reset),), needs)
 
 
 _RO, _RW, _TRIGGER, _PORT = Access.RO, Access.RW, Access.TRIGGER, Access.PORT
@@ -109,13 +116,16 @@ REGISTERS: tuple[Register, ...] = (
     _value("DELTA_THRESHOLD", _RW, 10, "rule counter: least |delta| that counts; 0 acts as 1", 16),
     _value("PULSE", _RW, 16, "strobe width in cycles; 0 acts as 1", 5),
     _value("GUARD", _RW, 8, "cycles between a strobe and line changes; at least guard_min_cycles", 1),
-    _value("INTEGRATE", _RW, 16, "integration time in cycles; 0 acts as 1", 10),
+    _value("INTEGRATE", _RW, 16, "integration time in cycles, for pulse_width of one code unit; 0 acts as 1", 10),
     Register("WRITE", _RW, "how the cells are pulsed", (
         Field("depress", 1, "polarity: 0 potentiates, 1 depresses (transfer only; training potentiates)"),
         Field("amplitude", 8, "amplitude code of the pulse"),
     )),
     _value("STROBE_CAP", _RW, 32, "strobes allowed in a run; reaching it is a fault", NEVER),
     _value("COUNT_CAP", _RW, 16, "strobes allowed on one row in a transfer run", 2048),
+    _value("ENCODING", _RW, 2, "input encoding, by its place in ENCODINGS; one that is not built in acts as the first that is",
+           needs="choose_encoding"),
+    _value("SERIAL_SHIFT", _RW, 5, "bit-serial: rounding shift from the sum of the planes' codes to column codes", needs="bit_serial"),
     _value("WEIGHT_DATA", _PORT, 8, "next signed upper-layer weight: class by class, unit by unit, the bias unit last"),
     Register("DEBUG_ADDRESS", _PORT, "reads one pair of cells out, in mode DEBUG only", (
         Field("row", 16, "row of the pair"),
@@ -129,7 +139,7 @@ REGISTERS: tuple[Register, ...] = (
     _value("CORRECT", _RO, 32, "counter: predictions that equal the label"),
     _value("UPDATES", _RO, 32, "counter: samples whose margin asked for an update"),
     _value("CLIPPED", _RO, 32, "counter: column codes at full scale Q"),
-    _value("INTEGRATES", _RO, 32, "counter: array reads"),
+    _value("INTEGRATES", _RO, 32, "counter: array reads, for bit_serial one a plane"),
     _value("STROBES", _RO, 32, "counter: strobes on the array"),
     _value("PULSES_UP", _RO, 32, "counter: pulses on G+ devices"),
     _value("PULSES_DOWN", _RO, 32, "counter: pulses on G- devices"),
@@ -137,6 +147,7 @@ REGISTERS: tuple[Register, ...] = (
     _value("CYCLES", _RO, 32, "counter: cycles in which a run was active"),
     _value("ELAPSED", _RO, 32, "counter: cycles from the first integrate to the end of the last strobe or conversion"),
     _value("STRETCH", _RO, 32, "counter: cycles that the array took beyond the programmed times"),
+    _value("PLANES_CLIPPED", _RO, 32, "counter: codes of bit planes at full scale Q", needs="bit_serial"),
 )  # fmt: skip
 
 ADDRESS: dict[str, int] = {register.name: address for address, register in enumerate(REGISTERS)}

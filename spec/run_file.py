@@ -199,7 +199,6 @@ def load_run(path: str | Path) -> RunSpec:
 def dump_run(run: RunSpec) -> str:
     """The run as TOML text that `load_run` reads back to an equal one; hardware and device in full."""
     params = {f.name: getattr(run.params, f.name) for f in fields(run.params)}
-    params["rules"] = list(params["rules"])
     values: dict[str, Any] = {"data": run.data, "seeds": list(run.seeds)}
     values |= {key: getattr(run, key) for key in _SCALARS}
     values["offline"] = {f.name: getattr(run.offline, f.name) for f in fields(run.offline)}

@@ -15,6 +15,11 @@ class Stage:
 
 STAGES = (
     Stage("codes", "dac_encode", "input codes, one per row"),
+    Stage(
+        "conversion",
+        "column_adc",
+        "codes of the converters, one item per bit plane; only of bit-serial reads",
+    ),
     Stage("adc", "column_adc", "signed column codes"),
     Stage("hidden", "activation", "column codes clipped to 0..Q"),
     Stage("logits", "upper_layer", "signed output codes, one per class"),

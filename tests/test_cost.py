@@ -27,6 +27,14 @@ def test_times_are_those_that_the_hardware_takes():
     assert array_need(INSTANCES["DIGITS"], {}, COUNTERS) == 100 * (10 + 32) + 20 * (5 + 2)  # reset values
 
 
+def test_pulse_width_integrates_for_full_scale_and_bit_serial_for_each_plane():
+    params = replace(INSTANCES["DIGITS"], encodings=("amplitude", "pulse_width", "bit_serial"))
+    registers = {"INTEGRATE": 7, "PULSE": 5, "GUARD": 2}
+    writes = 20 * (5 + 2 * 2)
+    assert array_need(params, registers | {"ENCODING": 1}, COUNTERS) == 100 * (7 * 255 + 4 * 8) + writes
+    assert array_need(params, registers | {"ENCODING": 2}, COUNTERS) == 100 * (7 + 4 * 8) + writes
+
+
 def test_nothing_elapsed_is_an_error():
     with pytest.raises(ValueError, match="ELAPSED"):
         array_utilisation(INSTANCES["TINY"], {}, COUNTERS | {"ELAPSED": 0})

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, connect
 
-from hw.interfaces import WIDTH_BITS, MacroPort, image_stream
+from hw.interfaces import MacroPort, image_stream, integrate_bits
 from hw.macro.converters import Converters
 from hw.macro.device_tables import DeviceConstants
 from hw.macro.event_keys import EventKeys
@@ -15,7 +15,7 @@ from hw.macro.row_codes import RowCodes
 from hw.macro.state_memory import state_depth, state_word_bits
 from hw.macro.write_lane import WriteLane
 from hw.macro.write_unit import WriteUnit
-from spec.params import HwParams
+from spec.params import ENCODINGS, HwParams
 
 
 class CrossbarMacro(wiring.Component):
@@ -68,6 +68,10 @@ class CrossbarMacro(wiring.Component):
 
     def _read_path(self, m):
         """Codes to rows, rows to sums, sums to comparators; and single pairs to the readout."""
+        if self.params.bit_serial:
+            with m.If(self.port.integrate):
+                serial = self.port.encoding == ENCODINGS.index("bit_serial")
+                m.d.sync += [self.rows.serial.eq(serial), self.rows.plane.eq(self.port.plane)]
         port, rows, read, converters = self.port, self.rows, self.read, self.converters
         m.d.comb += [
             port.dac_ready.eq(1),
@@ -125,7 +129,9 @@ class CrossbarMacro(wiring.Component):
         strobe_before = Signal()
         m.d.sync += strobe_before.eq(port.write.strobe)
         strobing, integrating = Signal(), Signal()
-        remaining = Signal(WIDTH_BITS)  # cycles, this one included, for which an integrate is to last
+        remaining = Signal(
+            integrate_bits(self.params)
+        )  # cycles, this one included, for which an integrate is to last
         with m.If(remaining != 0):
             m.d.sync += remaining.eq(remaining - 1)
         hold = (remaining > 1) | (strobing & port.write.strobe)
@@ -134,7 +140,8 @@ class CrossbarMacro(wiring.Component):
         with m.FSM():
             with m.State("IDLE"):
                 rising = port.write.strobe & ~strobe_before
-                m.d.comb += [port.ready.eq(1), self.rows.swap.eq(port.integrate)]
+                swap = port.integrate & (port.plane == 0) if self.params.bit_serial else port.integrate
+                m.d.comb += [port.ready.eq(1), self.rows.swap.eq(swap)]
                 m.d.sync += [strobing.eq(rising), integrating.eq(port.integrate)]
                 with m.If(port.integrate):
                     m.d.sync += remaining.eq(port.integrate_cycles)

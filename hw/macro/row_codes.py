@@ -14,6 +14,7 @@ class RowCodes(wiring.Component):
 
     Walk: `start` begins a pass over the active bank.  `valid` offers a row with its code, rows ascending, until
     `take`; rows with code 0 are left out, and so are codes beyond the last row.  `done` is 1 in the last cycle.
+    Where bit-serial encoding is built in, `serial` 1 makes bit `plane` of each code the code; both hold in a walk.
     A row is offered 2 cycles after `start` at the soonest, then one per cycle; a word of zeros costs one cycle.
     """
 
@@ -31,6 +32,7 @@ class RowCodes(wiring.Component):
                 "take": In(1),
                 "row": Out(p.row_bits),
                 "code": Out(p.dac_bits),
+                **({"serial": In(1), "plane": In(p.plane_bits)} if p.bit_serial else {}),
             }
         )
 
@@ -50,6 +52,7 @@ class RowCodes(wiring.Component):
             write.en.eq(self.dac_valid),
         ]
 
+        fetched = self._driven(m, read.data)
         # `word` is walked over while the memory's output holds the next one, `ahead` in number.
         word, pending = Signal(codes), Signal(p.dac_load_lanes)
         current, ahead = Signal.like(self.dac_word), Signal(range(p.row_words + 1))
@@ -78,9 +81,19 @@ class RowCodes(wiring.Component):
                     m.next = "IDLE"
                 with m.Elif(empty):
                     m.d.comb += read.en.eq(1)
-                    m.d.sync += [word.eq(read.data), current.eq(ahead), ahead.eq(ahead + 1)]
-                    m.d.sync += pending.eq(self._non_zero(read.data, ahead))
+                    m.d.sync += [word.eq(fetched), current.eq(ahead), ahead.eq(ahead + 1)]
+                    m.d.sync += pending.eq(self._non_zero(fetched, ahead))
         return m
+
+    def _driven(self, m, codes):
+        """The codes as they drive their rows."""
+        if not self.params.bit_serial:
+            return codes
+        driven = Signal(codes.shape())
+        for lane in range(self.params.dac_load_lanes):
+            code = codes[lane]
+            m.d.comb += driven[lane].eq(Mux(self.serial, code.bit_select(self.plane, 1), code))
+        return driven
 
     def _non_zero(self, codes, word):
         """One bit per code of a word: it is not zero, and its row exists."""

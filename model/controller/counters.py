@@ -6,23 +6,34 @@ from model.record import Strobes
 
 COUNTERS = (
     "SAMPLES_DONE", "CORRECT", "UPDATES", "CLIPPED", "INTEGRATES", "STROBES", "PULSES_UP", "PULSES_DOWN", "VERIFY_READS",
+    "PLANES_CLIPPED",
 )  # fmt: skip
 """Equal in the golden model and in the RTL; CYCLES, ELAPSED and STRETCH are the RTL's own."""
 
 
 def counters(
-    predictions: np.ndarray, labels: np.ndarray, updates: np.ndarray, clipped: int, strobes: Strobes
+    predictions: np.ndarray,
+    labels: np.ndarray,
+    updates: np.ndarray,
+    clipped: int,
+    strobes: Strobes,
+    planes: int = 1,
+    planes_clipped: int = 0,
 ) -> dict[str, int]:
-    """What one run adds.  predictions, labels, updates: int[samples]; clipped: column codes at Q."""
+    """What one run adds.  predictions, labels, updates: int[samples]; clipped, planes_clipped: codes at Q.
+
+    planes: integrates of a read.
+    """
     samples = len(predictions)
     return {
         "SAMPLES_DONE": samples,
         "CORRECT": int((predictions == labels).sum()),
         "UPDATES": int(updates.sum()),
         "CLIPPED": clipped,
-        "INTEGRATES": samples,
+        "INTEGRATES": samples * planes,
         "STROBES": len(strobes),
         "PULSES_UP": strobes.pulses_up,
         "PULSES_DOWN": strobes.pulses_down,
         "VERIFY_READS": 0,
+        "PLANES_CLIPPED": planes_clipped,
     }

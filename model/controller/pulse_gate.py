@@ -31,6 +31,7 @@ class Inputs(NamedTuple):
     lines: Lines = Lines()
     strobe: int = 0
     integrate_request: int = 0
+    integrate_continues: int = 0
     erase_request: int = 0
     converting: int = 0
     array_ready: int = 1
@@ -67,6 +68,7 @@ class GateState(NamedTuple):
     window: int = 0  # a window is open
     window_row: int | None = None  # of its last strobe
     credit: int = 0  # reads that no window has used
+    pulsed: int = 0  # there was a strobe since the last integrate
 
 
 def array_free(state: GateState, inputs: Inputs) -> bool:
@@ -87,6 +89,11 @@ def _mode(state: GateState, inputs: Inputs) -> str | None:
     if not inputs.run_active or inputs.run_start or len(levels) != 1 or state.modes - levels:
         return None
     return levels.pop()
+
+
+def _read_request(inputs: Inputs) -> bool:
+    """A read is to begin: its later integrates only continue it."""
+    return bool(inputs.integrate_request and not inputs.integrate_continues)
 
 
 def _causes(params: HwParams, state: GateState, inputs: Inputs, mode: str | None) -> set[Fault]:
@@ -125,7 +132,9 @@ def _causes(params: HwParams, state: GateState, inputs: Inputs, mode: str | None
         causes.add(Fault.BUSY_ARRAY)
     if inputs.erase_request and (inputs.training or inputs.transferring):
         causes.add(Fault.BUSY_ARRAY)
-    if opens and (state.credit == 0 or inputs.integrate_request):
+    if opens and (state.credit == 0 or _read_request(inputs)):
+        causes.add(Fault.REPEAT)
+    if inputs.integrate_request and inputs.integrate_continues and state.pulsed:
         causes.add(Fault.REPEAT)
     if (begins or state.phase == Phase.HOLD) and state.strobes >= inputs.strobe_cap:
         causes.add(Fault.STROBE_CAP)
@@ -195,7 +204,7 @@ def _order(
         new |= {"window": 0}
         if mode == "training":
             new |= {"credit": min(state.credit + 1, params.commit_depth)}
-    elif inputs.window_open and state.credit and not inputs.integrate_request:
+    elif inputs.window_open and state.credit and not _read_request(inputs):
         new |= {"window": 1, "window_row": None, "credit": state.credit - 1}
     return new
 
@@ -210,9 +219,11 @@ def pulse_gate(params: HwParams, state: GateState, inputs: Inputs) -> GateState:
     causes = _causes(params, state, inputs, mode)
     stop = bool(causes or state.fault)
     begins = bool(inputs.strobe and not state.requested and not stop)
-    reads = bool(inputs.integrate_request and not stop)
+    reads = _read_request(inputs) and not stop
+    integrates = int(inputs.integrate_request and not stop)
     new: dict[str, Any] = {
-        "integrate": int(reads),
+        "integrate": integrates,
+        "pulsed": int((state.pulsed and not integrates) or begins),
         "erase": int(inputs.erase_request and not stop),
         "fault": _next_fault(state, inputs, causes),
         "late": 0 if inputs.array_ready or state.strobe else min(state.late + 1, params.watchdog_cycles),

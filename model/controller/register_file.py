@@ -1,6 +1,7 @@
 """The register map as the host sees it."""
 
 from spec.device_image import IMAGE_WORDS
+from spec.params import HwParams
 from spec.registers import EMULATOR_BASE, REGISTERS, Access, fields_of
 
 ALWAYS = ("abort", "clear_fault")
@@ -8,7 +9,7 @@ ALWAYS = ("abort", "clear_fault")
 
 
 def register_file(
-    stored: dict[str, int], inputs: dict[str, int], address: int, write: int, data: int
+    params: HwParams, stored: dict[str, int], inputs: dict[str, int], address: int, write: int, data: int
 ) -> tuple[int, str, dict[str, int]]:
     """One access: the answer, and the event that it causes, by name ("" for none), with its fields.
 
@@ -19,7 +20,7 @@ def register_file(
     status = {f.name: (inputs["STATUS"] >> low) & 1 for f, low in fields_of("STATUS")}
     if write and 0 <= address - EMULATOR_BASE < IMAGE_WORDS and not status["busy"]:
         return 0, "IMAGE", {"address": address - EMULATOR_BASE, "value": data}
-    if address >= len(REGISTERS):
+    if address >= len(REGISTERS) or not REGISTERS[address].built_in(params):
         return 0, "", {}
     register = REGISTERS[address]
     name, fields = register.name, fields_of(register.name)

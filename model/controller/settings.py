@@ -1,8 +1,9 @@
 """What the controller's functions are told: widths from the parameters, values from the registers."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from spec.params import RULES, HwParams
+from spec.params import ENCODINGS, RULES, HwParams
 from spec.registers import BY_NAME, reset_value
 
 
@@ -17,6 +18,8 @@ class Settings(NamedTuple):
     counter_bits: int
     commit_depth: int
     rule: int
+    encoding: int
+    serial_shift: int
     lsb: int
     logit_shift: int
     margin: int
@@ -50,7 +53,23 @@ def settings(params: HwParams, registers: dict[str, int] | None = None) -> Setti
     read = {f: values.get(f.upper(), reset_value(f.upper())) for f in Settings._fields if f not in widths}
     for name in ("lsb", "threshold", "delta_threshold"):  # the hardware takes 0 as 1
         read[name] = max(1, read[name])
+    read["encoding"] = encoding_code(params, read["encoding"])
     return Settings(**widths, **read)
 
+
+def encoding_code(params: HwParams, code: int) -> int:
+    """The encoding that applies: a code of one that is not built in acts as the first that is."""
+    built_in = [ENCODINGS.index(name) for name in params.encodings]
+    return code if code in built_in else built_in[0]
+
+
+def integrate_cycles(params: HwParams, registers: Mapping[str, int]) -> int:
+    """Cycles of one integration: INTEGRATE, with pulse-width encoding times full scale.  registers: values by name."""
+    unit = max(1, registers.get("INTEGRATE", reset_value("INTEGRATE")))
+    code = encoding_code(params, registers.get("ENCODING", reset_value("ENCODING")))
+    return unit * params.dac_full_scale if code == PULSE_WIDTH else unit
+
+
+PULSE_WIDTH, BIT_SERIAL = ENCODINGS.index("pulse_width"), ENCODINGS.index("bit_serial")
 
 RULE_CODE = {name: code for code, name in enumerate(RULES)}

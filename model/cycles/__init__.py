@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from model.controller.settings import BIT_SERIAL, integrate_cycles, settings
 from model.cycles.state import STATE, Constants, Flow, empty_pipes
 from model.cycles.walk import walk
+from spec.errors import InputError
 from spec.params import HwParams
 from spec.registers import Mode, reset_value
 
@@ -38,15 +40,14 @@ class Work:
     pulsed: np.ndarray  # uint8[samples, rows]: whether the k-th non-zero row of an updating sample has pulses
 
 
-def _times(registers: dict[str, int]) -> tuple[int, int]:
-    """INTEGRATE and PULSE as the hardware takes them, cycles."""
-    integrate, pulse = (max(1, registers.get(n, reset_value(n))) for n in ("INTEGRATE", "PULSE"))
-    return integrate, pulse
+def _times(params: HwParams, registers: dict[str, int]) -> tuple[int, int]:
+    """Cycles of an integration and a pulse as the hardware takes them."""
+    return integrate_cycles(params, registers), max(1, registers.get("PULSE", reset_value("PULSE")))
 
 
 def ideal_array(params: HwParams, registers: dict[str, int], work: Work) -> Array:
     """The fastest array that keeps to the port: ready again in the first cycle without a strobe."""
-    integrate, pulse = _times(registers)
+    integrate, pulse = _times(params, registers)
     strobe = max(1, pulse - 1)  # ready falls in the cycle after the rising strobe
     return Array(
         np.full(len(work.updates), integrate, np.int64), np.full(int(work.pulsed.sum()), strobe, np.int64)
@@ -61,7 +62,7 @@ def emulated_array(
     strobe_latency: Callable,
 ) -> Array:
     """The emulated array; its formulas are those of hw/macro/timing.py.  trace: of a golden run."""
-    integrate, pulse = _times(registers)
+    integrate, pulse = _times(params, registers)
     c = params.columns
     return Array(
         np.array([integrate_latency(params, integrate, list(codes)) for codes in trace["codes"]], np.int64),
@@ -90,9 +91,14 @@ def work_of(params: HwParams, trace: dict) -> Work:
 def predict(
     params: HwParams, mode: Mode, registers: dict[str, int], work: Work, array: Array
 ) -> dict[str, int]:
-    """CYCLES, ELAPSED and STRETCH of one run.  registers: by name, the reset value where one is missing."""
+    """CYCLES, ELAPSED and STRETCH of one run.  registers: by name, the reset value where one is missing.
+
+    Raises `InputError` for what the model does not hold: bit-serial reads.
+    """
     p = params
-    integrate, pulse = _times(registers)
+    if settings(p, registers).encoding == BIT_SERIAL:
+        raise InputError("the cycles of bit-serial reads are not modelled", key="ENCODING")
+    integrate, pulse = _times(params, registers)
     guard = max(p.guard_min_cycles, registers.get("GUARD", reset_value("GUARD")))
     constants = Constants(
         train=int(mode is Mode.TRAIN), depth=p.commit_depth, slots=p.input_slots, row_words=p.row_words,

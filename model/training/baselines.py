@@ -14,7 +14,7 @@ from model.device.compile import nominal_codes
 from model.device.verify import VerifySettings, verify_transfer
 from model.system import GoldenController
 from model.system import run as golden
-from model.training.hybrid import HybridJob, hybrid, set_ranges, train_as_is
+from model.training.hybrid import HybridJob, code_step, hybrid, set_ranges, train_as_is
 from model.training.offline import Adam, OfflineNet, softmax_error, train_offline, with_bias
 from model.training.prepare import prepare, state_targets
 from model.training.transfer import quantise_upper
@@ -87,7 +87,7 @@ def last_layer(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> Measu
     job = prepare(run, data, net, seed)
     ctl = GoldenController(job.params, job.image)
     pulses = golden(transferred(ctl, job))
-    full_scale = job.full_scale(ctl.registers["LSB"])
+    full_scale = job.full_scale(code_step(ctl.registers))
     train = Split(job.train_pixels, job.train_labels)
     train_codes, validation_codes = (_hidden_codes(ctl, split) for split in (train, data.validation))
     values, check = (with_bias(_values(c, full_scale, job)) for c in (train_codes, validation_codes))

@@ -21,7 +21,7 @@ from model.training.baselines import (
     transferred,
     verify_then_hybrid,
 )
-from model.training.hybrid import HybridJob, largest_threshold
+from model.training.hybrid import HybridJob, code_step, largest_threshold
 from model.training.offline import OfflineNet, train_offline
 from model.training.prepare import on_split, prepare
 from spec.numerics import MASK32
@@ -85,11 +85,11 @@ class _Trial:
 
     def run(self, threshold: int, margin: float) -> tuple[int, int]:
         """Right predictions after the epoch, and minus its pulses."""
-        job, lsb = replace(self.job, threshold=threshold, margin_127=margin), self.ctl.registers["LSB"]
+        job = replace(self.job, threshold=threshold, margin_127=margin)
         self.ctl.macro.load(self.states)
         self.ctl.macro.reset(self.events)
         golden(self.ctl.clear_memory())
-        golden(self.ctl.configure(**job.settings(lsb, job.upper(lsb))))
+        golden(self.ctl.configure(**job.settings(job.upper(code_step(self.ctl.registers)))))
         strobes = golden(self.ctl.run(Mode.TRAIN, job.train_pixels, job.train_labels)).strobes
         predictions = golden(self.ctl.run(Mode.INFER, job.test_pixels, job.test_labels)).predictions
         return int((predictions == job.test_labels).sum()), -strobes.pulses_up - strobes.pulses_down

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from model.controller.settings import RULE_CODE
+from model.controller.settings import BIT_SERIAL, RULE_CODE, encoding_code
 from model.record import RunRecord
-from model.training.range_search import search_lsb
+from model.training.range_search import search_lsb, search_serial
 from model.training.transfer import Upper, hidden_codes, quantise_upper
 from spec.device_image import DeviceImage
 from spec.errors import InputError
@@ -71,22 +71,26 @@ class HybridJob:
             )
             raise InputError(text, key="threshold")
 
-    def full_scale(self, lsb: int) -> float:
-        """Hidden value that code Q of the converters stands for."""
-        return self.params.adc_limit * lsb * self.sum_value
+    @property
+    def encoding(self) -> int:
+        """Code of the input encoding."""
+        return encoding_code(self.params, self.registers.get("ENCODING", 0))
 
-    def upper(self, lsb: int) -> Upper:
-        """The upper layer's integers for converters of this `lsb`."""
-        full_scale = self.full_scale(lsb)
+    def full_scale(self, step: int) -> float:
+        """Hidden value that column code Q stands for; step: column sum of one code, `code_step`."""
+        return self.params.adc_limit * step * self.sum_value
+
+    def upper(self, step: int) -> Upper:
+        """The upper layer's integers for column codes of this step."""
+        full_scale = self.full_scale(step)
         codes = hidden_codes(self.calibration_hidden, full_scale, self.params)
         return quantise_upper(self.upper_weights, full_scale, codes, self.params)
 
-    def settings(self, lsb: int, upper: Upper) -> dict[str, int]:
-        """All registers of the inference and the online epoch."""
+    def settings(self, upper: Upper) -> dict[str, int]:
+        """All registers of the inference and the online epoch but those of the range."""
         n = len(self.train_pixels)
         return {
             "RULE": RULE_CODE[self.rule],
-            "LSB": lsb,
             "LOGIT_SHIFT": upper.logit_shift,
             "MARGIN": upper.margin(self.margin_127),
             "THRESHOLD": self.threshold,
@@ -131,17 +135,35 @@ class HybridResult:
         return (total[end] - total[start]) / (end - start)
 
 
+def code_step(registers: Mapping[str, int]) -> int:
+    """Column sum that one column code stands for; registers: by name, LSB and for bit-serial reads SERIAL_SHIFT."""
+    return registers["LSB"] << registers.get("SERIAL_SHIFT", 0)
+
+
+async def search_range(ctl, job: HybridJob) -> dict[str, int]:
+    """Registers of the converters' range on the array as it is, found from unlabelled reads; they are loaded."""
+    if job.params.choose_encoding:
+        await ctl.configure(ENCODING=job.encoding)
+    if job.encoding == BIT_SERIAL:
+        lsb, shift = await search_serial(ctl, job.params, job.calibration)
+        found = {"ENCODING": BIT_SERIAL, "LSB": lsb, "SERIAL_SHIFT": shift}
+    else:
+        found = {"LSB": await search_lsb(ctl, job.params, job.calibration)}
+    await ctl.configure(**found)
+    return found
+
+
 async def set_ranges(ctl, job: HybridJob) -> tuple[int, dict[str, int], np.ndarray]:
     """Find the converters' range on the array as it is and load what follows from it: registers, upper layer.
 
     Returns the lsb, the registers and the upper layer's weights.
     """
-    lsb = await search_lsb(ctl, job.params, job.calibration)
-    upper = job.upper(lsb)
-    registers = job.settings(lsb, upper)
+    found = await search_range(ctl, job)
+    upper = job.upper(code_step(found))
+    registers = found | job.settings(upper)
     await ctl.load_weights(upper.weights)
     await ctl.configure(**registers)
-    return lsb, registers, upper.weights
+    return registers["LSB"], registers, upper.weights
 
 
 async def hybrid(

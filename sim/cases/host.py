@@ -52,7 +52,7 @@ def golden_register_file(p: HwParams, case: Case) -> tuple[Outputs, dict]:
     }
     out: Outputs = {name: [] for name in ("response", "image", *REGISTER_EVENTS)}
     for request in case.inputs["request"]:
-        answer, event, values = register_file(stored, inputs, **request)
+        answer, event, values = register_file(p, stored, inputs, **request)
         out["response"].append({"data": answer})
         if event == "IMAGE":
             out["image"].append(values)

@@ -46,7 +46,7 @@ def golden_pulse_driver(p: HwParams, case: Case) -> tuple[Outputs, dict]:
 # -- pulse_gate ------------------------------------------------------------------------------------
 
 
-LEVELS = ("integrate_request", "erase_request", "converting", "training", "transferring", "run_active", "run_start",
+LEVELS = ("integrate_request", "integrate_continues", "erase_request", "converting", "training", "transferring", "run_active", "run_start",
           "window_open", "abort", "clear_fault")  # fmt: skip
 
 
@@ -108,12 +108,13 @@ class GatePlayer:
                 return
             self.cycle()
 
-    def read(self) -> None:
-        self.settle()
-        self.cycle(integrate_request=1)
-        self.cycle()
-        self.settle()
-        self.cycle(self.rng.randrange(1, 4), converting=1)
+    def read(self, planes: int = 1) -> None:
+        for plane in range(planes):
+            self.settle()
+            self.cycle(integrate_request=1, integrate_continues=int(plane != 0))
+            self.cycle()
+            self.settle()
+            self.cycle(self.rng.randrange(1, 4), converting=1)
 
     def pulse(self, lines: Lines) -> None:
         self.settle()
@@ -139,7 +140,7 @@ class GatePlayer:
         self.base = self.base._replace(**levels)
         for _ in range(self.rng.randrange(1, 4)):
             if mode == "training":
-                self.read()
+                self.read(planes=self.rng.choice((1, 1, 3)))
                 self.cycle(window_open=1)
             rows = [self.rng.randrange(self.p.rows) for _ in range(self.rng.randrange(4))]
             for row in sorted(set(rows) if mode == "training" else rows):

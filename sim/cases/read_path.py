@@ -7,6 +7,7 @@ from model.controller.column_adc import column_adc
 from model.controller.dac_encode import dac_encode
 from model.controller.dac_load import dac_load
 from model.controller.input_buffer import input_buffer
+from model.controller.shift_add import shift_add
 from sim.cases import Outputs, Pick, flagged, joined, pick_list, words
 from sim.simulation import Case
 from spec.numerics import signed_limit
@@ -108,6 +109,28 @@ def golden_sar_adc(p: HwParams, case: Case) -> tuple[Outputs, dict]:
 
 
 draw_ramp_adc, golden_ramp_adc = draw_sar_adc, golden_sar_adc
+
+
+# -- shift_add -------------------------------------------------------------------------------------
+
+
+def draw_shift_add(p: HwParams, pick: Pick) -> Case:
+    serial = pick(0, 1)
+    conversions = pick(1, 2) * (p.dac_bits if serial else 1)
+    codes = [pick_list(pick, -p.adc_limit, p.adc_limit, p.columns) for _ in range(conversions)]
+    items = [item for c in codes for item in flagged(words(c, p.adc_channels), "codes")]
+    return Case({"i": items}, {"serial": serial, "shift": pick(0, p.dac_bits + 1)})
+
+
+def golden_shift_add(p: HwParams, case: Case) -> tuple[Outputs, dict]:
+    items, serial = case.inputs["i"], case.config["serial"]
+    codes, out = np.array(joined(items, "codes", p.columns)), []
+    reads = codes.reshape(-1, p.dac_bits, p.columns) if serial else codes
+    for read in reads:
+        column_codes = shift_add(read, case.config["shift"], p.adc_bits) if serial else read
+        out += flagged(words(column_codes, p.adc_channels), "codes")
+    clipped = [[serial * sum(code == p.adc_limit for code in item["codes"])] for item in items]
+    return {"o": out, "clipped": clipped}, {}
 
 
 # -- activation ------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from model.record import Strobes
 from sim.cosim import SimulationError
 from sim.toolchain import environment
 from spec.device_image import DeviceImage
+from spec.errors import InputError
 from spec.params import HwParams
 
 BUILD = Path("build") / "fast"
@@ -72,6 +73,8 @@ class Library:
     """One simulated controller with its array, after reset.  `close` it, or use it in a `with`."""
 
     def __init__(self, params: HwParams, image: DeviceImage):
+        if params.bit_serial:
+            raise InputError("the fast engine does not play bit-serial reads", key="encodings")
         self.params = params
         self.macro = GoldenMacro(params, image)
         self._lib = ctypes.CDLL(str(build(params)))

@@ -17,7 +17,12 @@ SHAPES = (
     ),
     HwParams(
         name="NARROW", rows=20, columns=5, dac_bits=1, dac_load_lanes=8, adc_kind="ramp", adc_bits=3, adc_channels=5,
+        encodings=("pulse_width",),
         update_columns=1, state_bits=8, read_bits=6, macro_lanes=5,
+    ),
+    HwParams(
+        name="PLANES", rows=9, columns=4, dac_bits=3, dac_load_lanes=4, adc_bits=4, adc_channels=2,
+        encodings=("amplitude", "bit_serial"), update_columns=1, macro_lanes=2,
     ),
     HwParams(
         name="SERIAL", rows=16, columns=9, dac_load_lanes=16, adc_bits=10, adc_channels=1, sar_settle_cycles=3,

@@ -65,6 +65,15 @@ def then(gate: GatePlayer, *steps: dict) -> GatePlayer:
     return gate
 
 
+def planes(gate: GatePlayer, count: int) -> GatePlayer:
+    """Further bit planes of the last read."""
+    for _ in range(count):
+        gate.cycle(integrate_request=1, integrate_continues=1)
+        gate.cycle()
+        gate.settle()
+    return gate
+
+
 def changed(gate: GatePlayer) -> GatePlayer:
     """The lines change within a strobe."""
     gate.cycle(GUARD, lines=UP)
@@ -98,6 +107,7 @@ LEGAL: dict[str, tuple[Callable[[], GatePlayer], int]] = {
         lambda: then(pulse(training(2), UP), {}, {}, {}, {}, {"integrate_request": 1}),
         1,
     ),
+    "strobes after a read of three planes": (lambda: pulses(planes(training(), 2), UP, DOWN), 2),
     "a shorter pulse": (lambda: pulse(transfer(), UP, width=1), 1),
     "the last strobe of a row": (lambda: pulses(capped(transfer(), count_cap=2), UP, UP, DOWN), 3),
 }
@@ -121,6 +131,13 @@ BROKEN: dict[str, tuple[Callable[[], GatePlayer], Fault, int]] = {
     "integrate in a guard": (
         lambda: then(pulse(transfer(), UP), {"integrate_request": 1}),
         Fault.BUSY_ARRAY,
+        1,
+    ),
+    "a bit plane after a strobe": (
+        lambda: then(
+            pulse(training(2), UP), {}, {}, {}, {}, {"integrate_request": 1, "integrate_continues": 1}
+        ),
+        Fault.REPEAT,
         1,
     ),
     "erase in a run": (lambda: then(transfer(), {"erase_request": 1}), Fault.BUSY_ARRAY, 0),

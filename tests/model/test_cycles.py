@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
@@ -9,11 +10,12 @@ from hw.commit_queue import LEAST_DEPTH
 from hw.macro.timing import integrate_latency, strobe_latency
 from hw.top import EmulatedTop
 from hw.update_lane import UpdateLane
-from model.cycles import LANE_LATENCY, LEAST_QUEUE, emulated_array, predict, work_of
+from model.cycles import LANE_LATENCY, LEAST_QUEUE, Array, Work, emulated_array, predict, work_of
 from model.system import GoldenController, run
 from sim.host import sample_words
 from sim.stimulus import make_stimulus
 from spec.device_file import load_device
+from spec.errors import InputError
 from spec.params import INSTANCES
 from spec.registers import ADDRESS, EMULATOR_BASE, Mode
 
@@ -97,6 +99,20 @@ def test_counters_are_predicted_for_a_ramp():
     params = replace(INSTANCES["TINY"], adc_kind="ramp", adc_bits=4, sar_settle_cycles=2)
     stimulus = make_stimulus(params, load_device("PCMO"), "accumulate", 8, 4)
     assert predicted(stimulus, Mode.TRAIN) == counted(stimulus, Mode.TRAIN)
+
+
+def test_counters_are_predicted_for_pulse_width():
+    params = replace(INSTANCES["TINY"], dac_bits=5, encodings=("amplitude", "pulse_width"))
+    stimulus = make_stimulus(params, load_device("PCMO"), "accumulate", 8, 4, "pulse_width")
+    stimulus.registers["INTEGRATE"] = 4
+    assert predicted(stimulus, Mode.TRAIN) == counted(stimulus, Mode.TRAIN)
+
+
+def test_bit_serial_reads_are_refused():
+    params = replace(INSTANCES["TINY"], encodings=("bit_serial",))
+    work = Work(*(np.zeros((0, 1), np.int64) for _ in range(4)))
+    with pytest.raises(InputError, match="bit-serial"):
+        predict(params, Mode.INFER, {}, work, Array(np.zeros(0, np.int64), np.zeros(0, np.int64)))
 
 
 @pytest.mark.parametrize("mode", [Mode.TRAIN, Mode.INFER])

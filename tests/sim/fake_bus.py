@@ -51,11 +51,11 @@ class FakeBus(Bus):
         if self._looks and self.needed == len(self.words):
             self._looks -= 1
             self.inputs["STATUS"] &= ~BUSY if not self._looks else ~0
-        return register_file(self.stored, self.inputs, address, 0, 0)[0]
+        return register_file(self.params, self.stored, self.inputs, address, 0, 0)[0]
 
     async def write(self, address: int, value: int) -> None:
         assert 0 <= value < 1 << 32
-        _, event, fields = register_file(self.stored, self.inputs, address, 1, value)
+        _, event, fields = register_file(self.params, self.stored, self.inputs, address, 1, value)
         if event == "IMAGE":
             self.image[fields["address"]] = fields["value"]
         elif event == "WEIGHT_DATA":

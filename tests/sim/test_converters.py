@@ -1,38 +1,54 @@
-"""Converters crossed: every kind and channel width of a short job, RTL against golden model on both simulators."""
+"""Converters and input encodings crossed: a short job on the RTL against the golden model, on both simulators."""
 
 from dataclasses import replace
 
 import pytest
 
-from sim.cosim import cosim_random
+from sim.cosim import run_cosim
+from sim.stimulus import make_stimulus
 from spec.device_file import load_device
-from spec.params import ADC_KINDS, INSTANCES
+from spec.params import ADC_KINDS, ENCODINGS, INSTANCES
 
-TINY = replace(INSTANCES["TINY"], name="CONVERTERS", adc_bits=4)
+TINY = replace(INSTANCES["TINY"], name="CONVERTERS", dac_bits=4, adc_bits=4)
 SAMPLES = 12
 COLUMNS_PER_CHANNEL = (1, 2, 5, 32)
 
 
-def array(kind: str, per_channel: int):
-    """Small hardware whose converters serve `per_channel` columns each; the last of them one fewer, where it can."""
+def array(per_channel: int, **changes):
+    """Small hardware whose converters serve `per_channel` columns each; the last group is not full, where it can."""
     columns = max(6, per_channel)
-    channels = -(-columns // per_channel)
-    return replace(TINY, adc_kind=kind, columns=columns, adc_channels=channels)
+    return replace(TINY, columns=columns, adc_channels=-(-columns // per_channel), **changes)
 
 
-def check(params, simulator):
-    found = cosim_random(params, load_device("AlOx/HfO2"), "accumulate", simulator, SAMPLES, 3)
+def check(params, encoding, simulator):
+    stimulus = make_stimulus(params, load_device("AlOx/HfO2"), "accumulate", SAMPLES, 3, encoding)
+    found = run_cosim(stimulus, simulator)
     assert (found.mismatches, found.differences) == (0, [])
-    assert found.result.predictions.size == SAMPLES
+    assert len(found.result.predictions) == SAMPLES
+    assert len(found.result.strobes) > 0
+    assert found.coverage["clipped codes"] > 0
 
 
-@pytest.mark.parametrize("kind", ["ramp"])
-def test_rtl_equals_golden_model(kind, simulator):
-    check(array(kind, 3), simulator)
+@pytest.mark.parametrize(
+    ("kind", "encodings", "encoding"),
+    [
+        ("sar", ENCODINGS[:2], "pulse_width"),
+        ("ramp", ENCODINGS, "bit_serial"),
+    ],
+)
+def test_rtl_equals_golden_model(kind, encodings, encoding, simulator):
+    check(array(4, adc_kind=kind, encodings=encodings), encoding, simulator)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("per_channel", COLUMNS_PER_CHANNEL)
+@pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("kind", ADC_KINDS)
-def test_rtl_equals_golden_model_for_every_converter(kind, per_channel, simulator):
-    check(array(kind, per_channel), simulator)
+def test_rtl_equals_golden_model_for_every_converter(kind, encoding, per_channel, simulator):
+    check(array(per_channel, adc_kind=kind, encodings=ENCODINGS), encoding, simulator)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_rtl_equals_golden_model_where_one_encoding_is_built_in(encoding, simulator):
+    check(array(3, encodings=(encoding,)), encoding, simulator)

@@ -9,6 +9,7 @@ from sim.fast.pair import run_fast
 from sim.mutants import mutated
 from sim.stimulus import make_stimulus
 from spec.device_file import load_device
+from spec.errors import InputError
 from spec.params import INSTANCES
 
 TINY = INSTANCES["TINY"]
@@ -39,6 +40,12 @@ def test_fault_is_a_difference_of_the_first_run_that_it_touches(module, old, new
         found = run_fast(make_stimulus(TINY, load_device("AlOx/HfO2"), "accumulate", 40, 2))
     assert found.mismatches > 0
     assert found.differences[0].startswith(f"{run}: sample ")
+
+
+def test_bit_serial_hardware_is_refused():
+    serial = replace(TINY, encodings=("bit_serial",))
+    with pytest.raises(InputError, match="bit-serial"):
+        run_fast(make_stimulus(serial, load_device("AlOx/HfO2"), "accumulate", 4, 2))
 
 
 def test_build_error_has_what_the_tool_said(tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """The host driver on a bus without hardware: the same calls do what they do on the golden controller."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -98,6 +100,13 @@ def test_fields_keep_their_neighbours():
 def test_a_wrong_field_is_refused(register, field, value, error):
     with pytest.raises(error):
         run(Host(FakeBus(TINY), TINY).write_field(register, value, field))
+
+
+def test_an_encoding_that_is_not_built_in_is_refused():
+    serial = replace(TINY, encodings=("amplitude", "bit_serial"))
+    run(Host(FakeBus(serial), serial).configure(ENCODING=2))
+    with pytest.raises(InputError, match="ENCODING"):
+        run(Host(FakeBus(serial), serial).configure(ENCODING=1))
 
 
 @pytest.mark.parametrize("values", [{"MARGIN": 1 << 17}, {"STATUS": 0}, {"CONTROL": 1}])

@@ -10,7 +10,7 @@ from spec.params import INSTANCES, dump, from_dict, load
 TINY = INSTANCES["TINY"]
 
 
-@pytest.mark.parametrize("changes", [{}, {"adc_kind": "ramp"}])
+@pytest.mark.parametrize("changes", [{}, {"adc_kind": "ramp", "encodings": ("amplitude", "bit_serial")}])
 def test_what_is_dumped_is_read_back(changes, tmp_path):
     params = replace(TINY, name="mine", **changes)
     file = tmp_path / "mine.toml"
@@ -18,7 +18,17 @@ def test_what_is_dumped_is_read_back(changes, tmp_path):
     assert load(str(file)) == params
 
 
-@pytest.mark.parametrize(("key", "value"), [("adc_kind", "flash"), ("adc_kind", 3), ("rules", [])])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("adc_kind", "flash"),
+        ("adc_kind", 3),
+        ("rules", []),
+        ("encodings", ["phase"]),
+        ("encodings", ["bit_serial", "amplitude"]),
+        ("encodings", ["amplitude", "amplitude"]),
+    ],
+)
 def test_an_unknown_choice_is_refused(key, value):
     with pytest.raises(InputError, match=key):
         from_dict({key: value})

@@ -42,6 +42,8 @@ def test_improves_on_open_loop(trained, net):
     [
         ({"adc_bits": 6}, 1 << 16),
         ({"dac_bits": 4}, 1 << 12),
+        ({"encodings": ("bit_serial",)}, 1 << 16),
+        ({"encodings": ("pulse_width",)}, 1 << 16),
         ({"weight_bits": 4, "delta_bits": 5}, 1 << 12),
         ({"logit_bits": 16, "adc_bits": 10}, 1 << 16),
         ({"state_bits": 9, "read_bits": 9}, 1 << 16),

@@ -1,10 +1,12 @@
 """The range search: few reads, no labels, no conductances, and the smallest range that holds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from model.system import GoldenController, run
-from model.training.range_search import SAMPLES, search_lsb
+from model.training.range_search import SAMPLES, search_lsb, search_serial
 from spec.device_file import NonIdealities
 from spec.registers import Mode
 
@@ -48,6 +50,21 @@ def test_smallest_lsb_with_at_most_a_thousandth_clipped(quiet):
     lsb = run(search_lsb(ctl, ctl.params, pixels))
     allowed = SAMPLES * ctl.params.columns // 1000
     assert clipped(ctl, pixels, lsb) <= allowed < clipped(ctl, pixels, lsb - max(1, lsb // 64))
+
+
+def test_smallest_step_of_bit_serial_codes(make_job, digits_run):
+    params = replace(digits_run.params, encodings=("bit_serial",))
+    job = make_job(params=params, nonideal=NonIdealities(read_sigma=0.0))
+    ctl = GoldenController(params, job.image)
+    run(ctl.transfer(job.counts))
+    counting = Counting(ctl)
+    lsb, shift = run(search_serial(counting, params, job.calibration))
+    assert len(counting.probes) <= 30
+    columns = params.columns * SAMPLES
+    run(ctl.configure(SERIAL_SHIFT=shift))
+    assert clipped(ctl, job.calibration, lsb) <= columns // 1000
+    assert run(ctl.counters())["PLANES_CLIPPED"] <= columns * params.dac_bits // 1000
+    assert clipped(ctl, job.calibration, lsb - max(1, lsb // 64)) > columns // 1000
 
 
 def test_few_unlabelled_reads(quiet):
