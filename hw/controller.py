@@ -26,7 +26,9 @@ from hw.shift_add import ShiftAdd
 from hw.taps import Taps, tap_layouts
 from hw.update_rule import UpdateRule
 from hw.upper_layer import UpperLayer
+from hw.verify import SETTINGS, Verify
 from hw.weight_load import WeightLoad
+from spec.device_image import Readout
 from spec.params import ENCODINGS, HwParams
 from spec.stages import STAGE_NAMES
 
@@ -76,6 +78,9 @@ class Controller(wiring.Component):
         ):  # fmt: skip
             setattr(self, name, block(p))
             m.submodules[name] = flush(getattr(self, name))
+        if p.verify:
+            self.verify = Verify(p)
+            m.submodules.verify = flush(self.verify)
         self._flush = flush
         self._read_path(m)
         self._verdicts(m)
@@ -85,6 +90,8 @@ class Controller(wiring.Component):
         self._sequence(m)
         self._counts(m)
         self._taps(m)
+        if p.verify:
+            self._verify(m)
         return m
 
     def _fifo(self, m, name, layout, depth):
@@ -214,6 +221,9 @@ class Controller(wiring.Component):
         link(m, self.update_rule.o, self.commit_queue.i)
         link(m, self.commit_queue.o, self.pulse_scheduler.online)
         operation = self.pulse_scheduler.o
+        if p.verify:
+            link(m, operation, self.verify.i)
+            operation = self.verify.o
         m.d.comb += [
             self.pulse_scheduler.counts.payload.eq(self.counts.payload),
             self.pulse_scheduler.counts.valid.eq(self.counts.valid & sequencer.transferring),
@@ -294,9 +304,14 @@ class Controller(wiring.Component):
             s.adc_busy.eq(self.column_adc.busy),
             s.array_ready.eq(self.gate.array_free),
             s.commit_busy.eq(self.commit_queue.busy),
-            s.pulses_busy.eq(self.pulse_scheduler.o.valid | self.driver.busy | self.gate.strobe_active),
+            s.pulses_busy.eq(
+                self.pulse_scheduler.o.valid
+                | self.driver.busy
+                | self.gate.strobe_active
+                | (self.verify.busy if self.params.verify else 0)
+            ),
             s.memory_busy.eq(self.update_rule.busy),
-            s.scheduled.eq(self.pulse_scheduler.done),
+            s.scheduled.eq(self.pulse_scheduler.done | (self.verify.done if self.params.verify else 0)),
             s.result.eq(self.results.valid & self.results.ready),
             s.fault.eq(self.gate.fault.any()),
             self.column_adc.start.eq(s.adc_start),
@@ -312,7 +327,7 @@ class Controller(wiring.Component):
             self.gate.integrate_request.eq(s.integrate),
             self.gate.erase_request.eq(s.array_erase),
             self.gate.converting.eq(self.column_adc.busy),
-            self.gate.training.eq(s.training),
+            self.gate.training.eq(s.training & ~s.tuning if self.params.verify else s.training),
             self.gate.transferring.eq(s.transferring),
             self.gate.run_active.eq(s.run_active),
             self.gate.run_start.eq(s.run_start),
@@ -321,7 +336,7 @@ class Controller(wiring.Component):
             self.gate.clear_fault.eq(field("CONTROL", "clear_fault")),
             macro.integrate.eq(self.gate.integrate),
             macro.erase.eq(self.gate.erase),
-            macro.readout.eq(s.readout),
+            macro.readout.eq(self.gate.readout if self.params.verify else s.readout),
         ]
 
     def _counts(self, m):
@@ -338,7 +353,7 @@ class Controller(wiring.Component):
             c.strobe.eq(self.gate.write.strobe),
             c.up.eq(popcount(self.gate.write.up)),
             c.down.eq(popcount(self.gate.write.down)),
-            c.readout.eq(self.sequencer.readout),
+            c.readout.eq(self.macro.readout),
             c.active.eq(self.sequencer.run_active),
             c.converting.eq(self.column_adc.busy),
             c.stretched.eq(self.sequencer.stretched | self.driver.waiting),
@@ -348,9 +363,43 @@ class Controller(wiring.Component):
             converted = self.column_adc.o.valid & self.column_adc.o.ready
             m.d.comb += c.planes_clipped.eq(self.shift_add.clipped & converted.replicate(len(c.clipped)))
         registers = ("SAMPLES_DONE", "CORRECT", "UPDATES", "CLIPPED", "INTEGRATES", "STROBES", "PULSES_UP",
-                     "PULSES_DOWN", "VERIFY_READS", "CYCLES", "ELAPSED", "STRETCH", "PLANES_CLIPPED")  # fmt: skip
-        for name, register in zip(c.names, registers, strict=False):  # the last is not always there
+                     "PULSES_DOWN", "VERIFY_READS", "CYCLES", "ELAPSED", "STRETCH")  # fmt: skip
+        named = dict(zip(c.names, registers, strict=False)) | {
+            "planes_clipped_codes": "PLANES_CLIPPED",
+            "given_up": "GIVEN_UP",
+        }
+        for name, register in ((name, named[name]) for name in c.names):
             m.d.comb += field(register).eq(getattr(c, name))
+
+    def _verify(self, m):
+        """Program-verify and tuned updates: readings, and what the host wants of the cells."""
+        v, s, macro = self.verify, self.sequencer, self.macro
+        m.d.comb += [getattr(v, port).eq(self.registers.field(name)) for port, name in SETTINGS.items()]
+        m.d.comb += [
+            v.verifying.eq(s.verifying),
+            v.tuning.eq(s.tuning),
+            v.writing.eq(self.driver.busy | self.gate.strobe_active),
+            v.targets.payload.eq(self.counts.payload),
+            v.targets.valid.eq(self.counts.valid & s.verifying),
+            s.read_wanted.eq(v.read.valid),
+            v.read.ready.eq(s.reads_cell),
+            v.reading.payload.eq(macro.reading),
+            v.reading.valid.eq(self.gate.array_free),
+            self.gate.verifying.eq(s.verifying),
+            self.gate.tuning.eq(s.tuning),
+            self.gate.readout_request.eq(s.readout | s.reads_cell),
+            self.counters.give_up.eq(v.given_up),
+        ]
+        with m.If(s.verifying):
+            m.d.comb += self.counts.ready.eq(v.targets.ready)
+        with m.If(s.reads_cell):
+            m.d.sync += [
+                macro.readout_row.eq(v.read.payload.row),
+                macro.readout_column.eq(v.read.payload.column),
+                macro.readout_kind.eq(v.read.payload.kind),
+            ]
+        with m.Elif(self.registers.field("DEBUG_ADDRESS", "valid")):
+            m.d.sync += macro.readout_kind.eq(Readout.STATES)
 
     def _taps(self, m):
         """Each stage's transfers."""

@@ -15,7 +15,8 @@ class Counters(wiring.Component):
     Events (a cycle each): result with correct and update; integrate; strobe (its level) with up, down (pulse
     numbers of the strobe); readout; clipped (codes at full scale in a cycle); active (a run), converting,
     integrating and stretched (the array takes longer than programmed) are levels.  planes_clipped (codes of bit planes
-    at full scale in a cycle) and its counter are there where bit-serial encoding is built in.
+    at full scale in a cycle) and its counter are there where bit-serial encoding is built in, give_up (of a cell or
+    pair) and its counter with the parameter `verify`.
     ELAPSED runs from a run's first integrate to its last conversion's or strobe's end.
     Golden: model/controller/counters.py.
     """
@@ -23,11 +24,14 @@ class Counters(wiring.Component):
     def __init__(self, params: HwParams):
         self.params = params
         pulses = range(params.columns + 1)
-        events = ("clear", "run_start", "result", "correct", "update", "integrate", "strobe", "readout", "active",
+        events: tuple[str, ...] = ("clear", "run_start", "result", "correct", "update", "integrate", "strobe", "readout", "active",
                   "converting", "stretched")  # fmt: skip
         self.names: tuple[str, ...] = ("samples_done", "correct_done", "updates", "clipped_codes", "integrates", "strobes", "pulses_up",
                       "pulses_down", "verify_reads", "cycles", "elapsed", "stretch")  # fmt: skip
         codes = {"clipped": In(range(params.adc_channels + 1))}
+        if params.verify:
+            self.names += ("given_up",)
+            events += ("give_up",)
         if params.bit_serial:
             self.names += ("planes_clipped_codes",)
             codes["planes_clipped"] = In(range(params.adc_channels + 1))
@@ -62,6 +66,8 @@ class Counters(wiring.Component):
             m.d.sync += counter.eq(counter + amount)
         if self.params.bit_serial:
             m.d.sync += self.planes_clipped_codes.eq(self.planes_clipped_codes + self.planes_clipped)
+        if self.params.verify:
+            m.d.sync += self.given_up.eq(self.given_up + self.give_up)
         self._elapsed(m)
         with m.If(self.clear):
             m.d.sync += [getattr(self, name).eq(0) for name in self.names]

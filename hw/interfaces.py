@@ -8,6 +8,7 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from spec.device_image import Readout
 from spec.params import HwParams
 from spec.registers import BY_NAME
 
@@ -123,10 +124,21 @@ class Entry(data.StructLayout):
 
 
 class Count(data.StructLayout):
-    """Transfer: pulses for one pair, row by row; positive for G+, negative for G-."""
+    """What the host wants of the cells, row by row.
+
+    Transfer: pulses for one pair, in `count_bits` bits; positive for G+, negative for G-.  Verify: the target of a
+    pair's difference, or two targets for its cells, G+ first, in `target_bits` bits.
+    """
 
     def __init__(self, p: HwParams):
-        super().__init__({"count": signed(p.count_bits)})
+        super().__init__({"count": signed(max(p.count_bits, p.target_bits) if p.verify else p.count_bits)})
+
+
+class CellRead(data.StructLayout):
+    """A pair of cells to read, and what of it (`Readout`)."""
+
+    def __init__(self, p: HwParams):
+        super().__init__({"row": unsigned(p.row_bits), "column": unsigned(p.column_bits), "kind": Readout})
 
 
 class Operation(data.StructLayout):
@@ -191,14 +203,18 @@ class MacroPort(wiring.Signature):
       register, and the later ones use the same codes.  Otherwise `plane` is 0.
     - converters: with `group` and the signed `trial` codes, `compare[k]` = (2 * sum >= (2 * trial[k] - 1) * lsb)
       for column group * adc_channels + k, valid sar_settle_cycles + cmp_latency_cycles after a change.
-    - `readout` (program-verify and debug only): the states of the pair (`readout_row`, `readout_column`).
+    - `readout` (program-verify and debug only): the states of the pair (`readout_row`, `readout_column`); with the
+      parameter `verify` a `readout_kind` other than 0 gives a noisy `reading` instead, which counts as an integrate
+      and leaves the column sums as they are.  What was read out holds until the next readout.
     """
 
     def __init__(self, p: HwParams):
         encoding = {"encoding": Out(ENCODING_BITS)} if p.choose_encoding else {}
         plane = {"plane": Out(p.plane_bits)} if p.bit_serial else {}
+        reading = {"readout_kind": Out(Readout), "reading": In(signed(p.reading_bits))}
         super().__init__(
             {
+                **(reading if p.verify else {}),
                 "dac_valid": Out(1),
                 "dac_ready": In(1),
                 "dac_word": Out(range(max(2, p.row_words))),

@@ -1,6 +1,6 @@
 """Last before the write lines: passes a legal strobe, blocks and reports any other.  Its rules are proved (formal/)."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,6 +9,8 @@ from hw.pulse_driver import GUARD_BITS, at_least
 from spec.params import HwParams
 from spec.registers import BY_NAME, Fault
 
+RUNS = ("training", "transferring", "verifying", "tuning")
+"""Levels that say of which mode a run is; the last two only with the parameter `verify`."""
 STROBE_CAP_BITS = BY_NAME["STROBE_CAP"].fields[0].bits
 COUNT_CAP_BITS = BY_NAME["COUNT_CAP"].fields[0].bits
 LINES = ("row", "up", "down", "depress", "amplitude")
@@ -22,7 +24,7 @@ class PulseGate(wiring.Component):
     use.  array_ready: of the array.  width_limit, guard, strobe_cap, count_cap: registers PULSE, GUARD, STROBE_CAP,
     COUNT_CAP.  training, transferring: a run of that mode is active; run_active: any run is.  run_start: a run begins
     in the next cycle.  window_open: the commit of one sample begins in the next cycle.  write, integrate, erase: to
-    the array.  array_free: the array is ready and was not started in this cycle; who starts operations through this
+    the array.  With the parameter `verify`: verifying, tuning, as training; readout_request, readout: of cells.  array_free: the array is ready and was not started in this cycle; who starts operations through this
     block looks at this, not at array_ready.  strobe_active: a strobe or its guard goes on after this cycle.
     fault: latched causes, bits by `Fault`; the first only, and ABORT.
 
@@ -43,6 +45,10 @@ class PulseGate(wiring.Component):
       which at most commit_depth wait, and closes with the next.  In transfer rows never fall.  A read does not continue
       after a strobe.
     - COUNT_CAP: in transfer at most count_cap strobes of a row.  STROBE_CAP: at most strobe_cap of a run.
+    - With the parameter `verify`, a run may be a verify or a tune run too.  In both polarities are free, a strobe
+      pulses one device (DEVICES), pairs never fall in their order of rows and columns (REPEAT), and a pair has at most
+      count_cap strobes (COUNT_CAP): in verify in the run, in tune in a window, which is as in training.
+    - READOUT: in a run, cells are read out in verify and tune only.
     - WATCHDOG: the array is not busy for more than watchdog_cycles, strobes not counted.
     - A fault, abort included, ends a strobe in the next cycle; nothing begins until clear_fault, which is ignored
       while run_active.
@@ -53,7 +59,7 @@ class PulseGate(wiring.Component):
 
     def __init__(self, params: HwParams):
         self.params = params
-        asks = (
+        asks: tuple[str, ...] = (
             "integrate_request",
             "integrate_continues",
             "erase_request",
@@ -62,7 +68,10 @@ class PulseGate(wiring.Component):
             "abort",
             "clear_fault",
         )
-        levels = ("converting", "array_ready", "training", "transferring", "run_active")
+        self._runs = RUNS if params.verify else RUNS[:2]
+        levels = ("converting", "array_ready", *self._runs, "run_active")
+        if params.verify:
+            asks += ("readout_request",)
         super().__init__(
             {
                 "request": In(WriteLines(params)),
@@ -74,6 +83,7 @@ class PulseGate(wiring.Component):
                 "write": Out(WriteLines(params)),
                 "integrate": Out(1),
                 "erase": Out(1),
+                **({"readout": Out(1)} if params.verify else {}),
                 "fault": Out(len(Fault)),
                 "array_free": Out(1),
                 "strobe_active": Out(1),
@@ -85,6 +95,8 @@ class PulseGate(wiring.Component):
         self._quiet = Signal(GUARD_BITS)  # cycles for which the lines have been as they are
         self._late = Signal(range(params.watchdog_cycles + 1))  # cycles without array_ready
         self._trained, self._transferred = Signal(), Signal()  # modes of this run so far
+        self._verified, self._tuned = Signal(), Signal()
+        self._last_pair = Signal(params.columns)  # of the last strobe, in verify and tune
         self._strobes = Signal(STROBE_CAP_BITS)  # of this run
         self._count = Signal(COUNT_CAP_BITS)  # the last of them, all on one row
         self._last_row = Signal(params.row_bits)  # of the last strobe
@@ -97,14 +109,17 @@ class PulseGate(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         free, stop, starts = Signal(), Signal(), Signal()
-        training, transfer = self._modes()
+        training, transfer, verifying, tuning = self._modes()
+        windowed, alone = training | tuning, verifying | tuning
         read_request = self.integrate_request & ~self.integrate_continues
-        opens = self.window_open & training & (self._credit != 0) & ~read_request
+        opens = self.window_open & windowed & (self._credit != 0) & ~read_request
         causes = {
             **self._line_faults(starts),
             **self._array_faults(starts, free),
-            **self._order_faults(starts, opens, training, transfer),
+            **self._order_faults(starts, opens, training, transfer, windowed, alone, tuning),
             Fault.ABORT: self.abort,
+            Fault.DEVICES: starts & alone & ~self._one_device,
+            Fault.READOUT: self._reads_out & self.run_active & ~alone,
         }
         m.d.sync += self._requested.eq(self.request.strobe)
         m.d.comb += starts.eq(self.request.strobe & ~self._requested)
@@ -113,12 +128,14 @@ class PulseGate(wiring.Component):
         integrates = self.integrate_request & ~stop
         m.d.sync += [self.integrate.eq(integrates), self.erase.eq(self.erase_request & ~stop)]
         m.d.sync += self._pulsed.eq((self._pulsed & ~integrates) | begins)
+        if self.params.verify:
+            m.d.sync += self.readout.eq(self.readout_request & ~stop)
         self._latch(m, causes, stop)
         self._phases(m, begins, stop, free)
-        self._hold_lines(m, free, (training | transfer) & ~stop)
+        self._hold_lines(m, free, (windowed | transfer | verifying) & ~stop)
         self._watch_array(m)
-        self._count_strobes(m, begins)
-        self._track_windows(m, training, reads, opens, begins)
+        self._count_strobes(m, begins, alone, opens & tuning)
+        self._track_windows(m, windowed, reads, opens, begins)
         return m
 
     @property
@@ -137,11 +154,30 @@ class PulseGate(wiring.Component):
         """The array has not ended an operation that is over for us."""
         return ~self.array_ready & ~self.write.strobe
 
+    @property
+    def _reads_out(self):
+        return self.readout_request if self.params.verify else Const(0)
+
+    @property
+    def _one_device(self):
+        """The request selects exactly one."""
+        devices = Cat(self.request.up, self.request.down)
+        return devices.any() & ((devices & (devices - 1)) == 0)
+
+    def _seen(self, name):
+        return dict(zip(RUNS, (self._trained, self._transferred, self._verified, self._tuned), strict=True))[
+            name
+        ]
+
     def _modes(self):
-        """Whether this cycle belongs to a training run, to a transfer run."""
+        """Whether this cycle belongs to a training, transfer, verify or tune run."""
         runs = self.run_active & ~self.run_start
-        training = runs & self.training & ~self.transferring & ~self._transferred
-        return training, runs & self.transferring & ~self.training & ~self._trained
+        found = []
+        for name in self._runs:
+            others = [other for other in self._runs if other != name]
+            mixed = Cat(Cat(getattr(self, other), self._seen(other)) for other in others).any()
+            found.append(runs & getattr(self, name) & ~mixed)
+        return found if self.params.verify else (*found, Const(0), Const(0))
 
     def _goes_on(self):
         return self.write.strobe & self.request.strobe
@@ -155,34 +191,52 @@ class PulseGate(wiring.Component):
         }
 
     def _array_faults(self, starts, free):
-        operation = self.integrate_request | self.erase_request
+        reads_out = self._reads_out
+        operation = self.integrate_request | self.erase_request | reads_out
         strobes = starts | self._goes_on()
-        in_use = ~free | ~self.array_free | (self.integrate_request & self.erase_request)
+        several = (self.integrate_request & self.erase_request) | (
+            (self.integrate_request | self.erase_request | self.converting) & reads_out
+        )
+        in_use = ~free | ~self.array_free | several
         return {
             Fault.BUSY_ARRAY: (
                 (strobes & (self.converting | operation))
                 | (starts & ~self.array_free)
                 | (operation & in_use)
-                | (self.erase_request & (self.training | self.transferring))
+                | (self.erase_request & Cat(getattr(self, name) for name in self._runs).any())
             ),
             Fault.WATCHDOG: self._working & (self._late == self.params.watchdog_cycles),
         }
 
-    def _order_faults(self, starts, opens, training, transfer):
+    def _order_faults(self, starts, opens, training, transfer, windowed, alone, tuning):
         row = self.request.row
-        again = self._row_used & (row == self._last_row)
+        again = self._again(alone)
         in_window = self._window & ~self.request.depress & (~self._window_used | (row > self._last_row))
         in_order = (training & in_window) | (transfer & ~(self._row_used & (row < self._last_row)))
-        ends_without_run = self._goes_on() & ~(training | transfer)
+        pair_falls = self._row_used & (Cat(self._asked_pair, row) < Cat(self._last_pair, self._last_row))
+        pair_in_order = alone & ~pair_falls & (~tuning | self._window)
+        ends_without_run = self._goes_on() & ~(windowed | transfer | alone)
         interrupted = self.integrate_request & self.integrate_continues & self._pulsed
         return {
-            Fault.REPEAT: (starts & ~in_order)
-            | ends_without_run
-            | (self.window_open & training & ~opens)
-            | interrupted,
-            Fault.COUNT_CAP: starts & transfer & (Mux(again, self._count, 0) >= self.count_cap),
+            Fault.REPEAT: (
+                (starts & ~(in_order | pair_in_order))
+                | ends_without_run
+                | (self.window_open & windowed & ~opens)
+                | interrupted
+            ),
+            Fault.COUNT_CAP: (starts & (transfer | alone) & (Mux(again, self._count, 0) >= self.count_cap)),
             Fault.STROBE_CAP: (starts | self._holding) & (self._strobes >= self.strobe_cap),
         }
+
+    @property
+    def _asked_pair(self):
+        """The pair of a strobe of one device: as one bit, so that a later column is the larger number."""
+        return self.request.up | self.request.down
+
+    def _again(self, alone):
+        """The strobe is on the row of the last one, in verify and tune on its pair."""
+        same_pair = ~alone | (self._asked_pair == self._last_pair)
+        return self._row_used & (self.request.row == self._last_row) & same_pair
 
     def _latch(self, m, causes, stop):
         """A fault keeps its first causes: what follows from it is not one."""
@@ -225,8 +279,11 @@ class PulseGate(wiring.Component):
 
     def _hold_lines(self, m, free, may_select):
         """The lines follow the request while no strobe needs them, at the inhibit level unless they may select."""
-        m.d.comb += self.array_free.eq(self.array_ready & ~(self.integrate | self.erase | self.write.strobe))
-        starting = self.integrate_request | self.erase_request
+        started = self.integrate | self.erase | self.write.strobe
+        starting = self.integrate_request | self.erase_request | self._reads_out
+        if self.params.verify:
+            started |= self.readout
+        m.d.comb += self.array_free.eq(self.array_ready & ~started)
         selects = may_select & self.array_free & ~self.converting & ~starting
         with m.If(free):
             m.d.sync += [now.eq(asked) for now, asked in self._line_pairs()]
@@ -243,28 +300,28 @@ class PulseGate(wiring.Component):
         with m.Elif(self._late != self.params.watchdog_cycles):
             m.d.sync += self._late.eq(self._late + 1)
 
-    def _count_strobes(self, m, begins):
+    def _count_strobes(self, m, begins, alone, again_from_here):
         with m.If(self.run_start):
-            m.d.sync += [
-                self._trained.eq(0),
-                self._transferred.eq(0),
-                self._strobes.eq(0),
-                self._row_used.eq(0),
-            ]
+            m.d.sync += [self._strobes.eq(0), self._row_used.eq(0)]
+            m.d.sync += [self._seen(name).eq(0) for name in self._runs]
         with m.Else():
-            m.d.sync += self._trained.eq(self._trained | self.training)
-            m.d.sync += self._transferred.eq(self._transferred | self.transferring)
+            m.d.sync += [self._seen(name).eq(self._seen(name) | getattr(self, name)) for name in self._runs]
         with m.If(begins):
-            again = self._row_used & (self.request.row == self._last_row)
+            again = self._again(alone)
             m.d.sync += [self._strobes.eq(self._strobes + 1), self._count.eq(Mux(again, self._count + 1, 1))]
             m.d.sync += [self._row_used.eq(1), self._last_row.eq(self.request.row)]
+            if self.params.verify:
+                m.d.sync += self._last_pair.eq(self._asked_pair)
+        if self.params.verify:
+            with m.If(again_from_here):
+                m.d.sync += self._row_used.eq(0)
 
-    def _track_windows(self, m, training, reads, opens, begins):
+    def _track_windows(self, m, windowed, reads, opens, begins):
         with m.If(self.run_start):
             m.d.sync += [self._window.eq(0), self._credit.eq(0)]
-        with m.Elif(~training | reads):
+        with m.Elif(~windowed | reads):
             m.d.sync += self._window.eq(0)
-            with m.If(training & (self._credit != self.params.commit_depth)):
+            with m.If(windowed & (self._credit != self.params.commit_depth)):
                 m.d.sync += self._credit.eq(self._credit + 1)
         with m.Elif(opens):
             m.d.sync += [self._window.eq(1), self._window_used.eq(0), self._credit.eq(self._credit - 1)]

@@ -76,7 +76,7 @@ class PulseScheduler(wiring.Component):
             Signal(range(max(2, p.update_columns))),
         )
         column, row, loaded = Signal(p.column_bits), Signal(p.row_bits), Signal()
-        count = self.counts.payload.count
+        count = self.counts.payload.count[: p.count_bits].as_signed()
         magnitude, largest, largest_now = (
             Signal(p.count_bits, name=name) for name in ("magnitude", "largest", "largest_now")
         )

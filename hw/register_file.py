@@ -22,7 +22,7 @@ from spec.registers import (
 ADDRESS_BITS = 16
 DATA_BITS = 32
 
-AT_LEAST_ONE = ("LSB", "PULSE", "INTEGRATE")
+AT_LEAST_ONE = ("LSB", "PULSE", "INTEGRATE", "VERIFY_AVERAGES")
 """Registers whose output is max(1, value); the host reads back what it wrote."""
 ALWAYS = ("abort", "clear_fault")
 """Fields of CONTROL that act while busy or in a fault."""
@@ -90,7 +90,10 @@ class RegisterFile(wiring.Component):
         m = Module()
         request, act = self._bus(m)
         read = {name: Value.cast(word) for name, word in identity(self.params).items()}
-        for register in (r for r in REGISTERS if r.built_in(self.params)):
+        for register in REGISTERS:
+            if not register.built_in(self.params):
+                self._leave_out(m, register)
+                continue
             written = act & request.write & (request.address == ADDRESS[register.name])
             if register.access is Access.RW:
                 read[register.name] = self._store(m, register, written, request.data)
@@ -132,6 +135,11 @@ class RegisterFile(wiring.Component):
             self.image.payload.value.eq(request.data),
         ]
         return request, act
+
+    def _leave_out(self, m: Module, register: Register) -> None:
+        """The ports of a register that is not built in have its reset value."""
+        if register.access is Access.RW:
+            m.d.comb += [self.field(register.name, f.name).eq(f.reset) for f in register.fields]
 
     def _store(self, m: Module, register: Register, written: Value, word: Value) -> Value:
         """The register's own bits; drives its ports."""

@@ -1,6 +1,6 @@
 """The sequencer: which array operation comes when."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -25,13 +25,14 @@ class Sequencer(wiring.Component):
     Commands: start, erase, clear_memory, readout_start (one cycle, taken when idle).  mode, samples: of the run.
     Status in: loaded (row codes), adc_busy, array_ready, commit_busy, pulses_busy (an operation is under way),
     memory_busy (the update memory is being cleared), scheduled (a transfer's last operation went out), result
-    (one sample's result went out), fault.  stretched: the array integrates for longer than `integrate_cycles`.
+    (one sample's result went out), fault.  With the parameter `verify`: read_wanted (of a cell), reads_cell (begins it,
+    where a pulse may begin too); verifying, tuning: the run's mode, and a tune run is `training` too.  stretched: the array integrates for longer than `integrate_cycles`.
     """
 
     def __init__(self, params: HwParams):
         self.params = params
         commands = ("start", "erase", "clear_memory", "readout_start")
-        status = (
+        status: tuple[str, ...] = (
             "loaded",
             "adc_busy",
             "array_ready",
@@ -40,11 +41,14 @@ class Sequencer(wiring.Component):
             "memory_busy",
             "scheduled",
         )
-        outputs = (
+        outputs: tuple[str, ...] = (
             "busy", "run_active", "training", "transferring", "streaming", "run_start", "flush", "integrate",
             "adc_start", "commit_start", "allow_pulses", "array_erase", "memory_clear", "readout", "readout_done",
             "stretched",
         )  # fmt: skip
+        if params.verify:
+            status += ("read_wanted",)
+            outputs += ("verifying", "tuning", "reads_cell")
         super().__init__(
             {
                 **{name: In(1) for name in (*commands, *status, "result", "fault")},
@@ -67,10 +71,20 @@ class Sequencer(wiring.Component):
         with m.If(self.result):
             m.d.sync += results.eq(results + 1)
         committed = self._commits(m, sampling, reads)
+        modes = [Mode.INFER, Mode.TRAIN, Mode.TRANSFER]
+        writing, trains = self.transferring, self.mode == Mode.TRAIN
+        if self.params.verify:
+            modes += [Mode.VERIFY, Mode.TUNE]
+            writing, trains = writing | self.verifying, trains | (self.mode == Mode.TUNE)
+            m.d.comb += [
+                self.tuning.eq(sampling & (self.mode == Mode.TUNE)),
+                self.reads_cell.eq(self.read_wanted & self.allow_pulses & self.array_ready),
+            ]
+        self._built_in = Cat(self.mode == mode for mode in modes).any()
         m.d.comb += [
-            self.training.eq(sampling & (self.mode == Mode.TRAIN)),
+            self.training.eq(sampling & trains),
             self.streaming.eq(sampling),
-            self.run_active.eq(sampling | self.transferring),
+            self.run_active.eq(sampling | writing),
         ]
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
@@ -97,7 +111,7 @@ class Sequencer(wiring.Component):
 
     def _commands(self, m):
         with m.State("IDLE"):
-            with m.If(self.start & (self.mode != Mode.DEBUG)):
+            with m.If(self.start & self._built_in):
                 m.next = "START"
             with m.Elif(self.erase):
                 m.next = "ERASE"
@@ -116,6 +130,10 @@ class Sequencer(wiring.Component):
             with m.If(self.mode == Mode.TRANSFER):
                 m.d.sync += self.transferring.eq(1)
                 m.next = "TRANSFER"
+            if self.params.verify:
+                with m.Elif(self.mode == Mode.VERIFY):
+                    m.d.sync += self.verifying.eq(1)
+                    m.next = "TRANSFER"
             with m.Else():
                 m.d.sync += sampling.eq(1)
                 m.next = "READ"
@@ -161,10 +179,14 @@ class Sequencer(wiring.Component):
                 m.next = "FLUSH"
             with m.Elif((scheduled | self.scheduled) & ~self.pulses_busy):
                 m.d.sync += [self.transferring.eq(0), scheduled.eq(0)]
+                if self.params.verify:
+                    m.d.sync += self.verifying.eq(0)
                 m.next = "IDLE"
         with m.State("FLUSH"):
             m.d.comb += self.flush.eq(1)
             m.d.sync += [sampling.eq(0), self.transferring.eq(0)]
+            if self.params.verify:
+                m.d.sync += self.verifying.eq(0)
             m.next = "IDLE"
 
     def _planes(self, m, integrating):

@@ -17,11 +17,12 @@ from model.controller.counters import COUNTERS, counters
 from model.controller.dac_encode import dac_encode
 from model.controller.margin_error import margin_error
 from model.controller.pulse_scheduler import pulse_scheduler
-from model.controller.settings import BIT_SERIAL, Settings, settings
+from model.controller.settings import BIT_SERIAL, Settings, settings, verify_settings
 from model.controller.shift_add import shift_add
 from model.controller.update_rule import effective_threshold, update_rule
 from model.controller.upper_layer import upper_layer
 from model.device.macro import Events, GoldenMacro, integrate, strobe
+from model.device.verify import Tuner, new_log, no_log, strobes_of, verify_logged
 from model.jit import kernel
 from model.record import RunRecord, Strobes
 from spec.device_image import DeviceImage
@@ -174,6 +175,8 @@ class GoldenController:
         )
         self.registers: dict[str, int] = {}
         self._counters = dict.fromkeys(COUNTERS, 0)
+        self.given_up = {"capped": 0, "unresponsive": 0}
+        """Why cells or pairs were given up, since the beginning."""
 
     @property
     def settings(self) -> Settings:
@@ -227,6 +230,30 @@ class GoldenController:
         strobes = Strobes.join([Strobes.empty(self.params.columns), *kept])
         return RunRecord(NONE, NONE, strobes, {"strobe": _strobe_rows(strobes)} if trace else {})
 
+    async def verify(
+        self,
+        targets: np.ndarray,
+        way: str,
+        *,
+        trace: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> RunRecord:
+        """Program-verify with the settings of the registers; targets and `way` as in `verify_logged`.
+
+        The record has the strobes if `trace`.  Raises `InputError`.
+        """
+        log = new_log() if trace else no_log()
+        cost, log = verify_logged(self.macro, targets, way, verify_settings(self.registers), log)
+        strobes = strobes_of(log, self.params.columns)
+        self._counters["STROBES"] += cost.pulses
+        self._counters["PULSES_UP"] += cost.pulses_up
+        self._counters["PULSES_DOWN"] += cost.pulses - cost.pulses_up
+        self._counters["VERIFY_READS"] += cost.reads
+        self._give_up(cost.capped, cost.unresponsive)
+        if progress:
+            progress(self.params.rows)
+        return RunRecord(NONE, NONE, strobes, {"strobe": _strobe_rows(strobes)} if trace else {})
+
     async def run(
         self,
         mode: Mode,
@@ -236,20 +263,23 @@ class GoldenController:
         trace: bool = False,
         progress: Callable[[int], None] | None = None,
     ) -> RunRecord:
-        """Infer or train on samples in order: pixels uint8[n, inputs], labels int[n].
+        """Infer, train or tune on samples in order: pixels uint8[n, inputs], labels int[n].
 
         The returned record has predictions, updates and strobes, and every stage if `trace`.
         """
         s, p = self.settings, self.params
-        train = 1 if mode is Mode.TRAIN else 0
+        train = 1 if mode in (Mode.TRAIN, Mode.TUNE) else 0
+        tuner, chunk = (self._tuner(), 1) if mode is Mode.TUNE else (None, CHUNK)
         labels = np.asarray(labels, np.int64)
         predictions, updates, clipped, planes_clipped = [NONE], [NONE], 0, 0
         planes = p.dac_bits if s.encoding == BIT_SERIAL else 0
         strobes = [Strobes.empty(p.columns)]
         traces: dict[str, list[np.ndarray]] = {name: [] for name in STAGE_NAMES} if trace else {}
         entries, log = _log(CHUNK * p.rows, p.columns), _log((CHUNK + p.commit_depth) * p.rows, p.columns)
-        for first in range(0, len(pixels), CHUNK):
-            part = np.ascontiguousarray(pixels[first : first + CHUNK], np.uint8)
+        for first in range(0, len(pixels), chunk):
+            if tuner:  # what is tuned is no longer in the queue
+                strobes.append(self._tune(tuner, first))
+            part = np.ascontiguousarray(pixels[first : first + chunk], np.uint8)
             t = _trace(p, len(part), planes)
             run_of = (s, self.state, self.macro.state, part, labels[first:], train, first, self.macro.events)
             *events, entered, logged = run_samples(*run_of, t, entries, log)
@@ -263,6 +293,9 @@ class GoldenController:
                 _collect(traces, t, _copy(entries, entered))
             if progress:
                 progress(len(part))
+        if tuner:
+            last = range(len(pixels), len(pixels) + p.commit_depth)
+            strobes += [self._tune(tuner, n) for n in last]
         strobes.append(self._flush(len(pixels), log))
         record = RunRecord(
             np.concatenate(predictions), np.concatenate(updates), Strobes.join(strobes), traces
@@ -270,7 +303,27 @@ class GoldenController:
         if trace:
             traces["strobe"] = _strobe_rows(record.strobes)
         self._count(record, labels[: len(pixels)], clipped, planes or 1, planes_clipped)
+        if tuner:
+            self._counters["VERIFY_READS"] += tuner.reads
+            self._give_up(tuner.capped, tuner.unresponsive)
         return record
+
+    def _give_up(self, capped: int, unresponsive: int) -> None:
+        self.given_up["capped"] += capped
+        self.given_up["unresponsive"] += unresponsive
+        self._counters["GIVEN_UP"] += capped + unresponsive
+
+    def _tuner(self) -> Tuner:
+        up, down = (self.registers.get(name, reset_value(name)) for name in ("TUNE_UP", "TUNE_DOWN"))
+        return Tuner(self.macro, verify_settings(self.registers), (up, down))
+
+    def _tune(self, tuner: Tuner, sample: int) -> Strobes:
+        """The commit before this sample, by tuning; its slot of the queue is empty then."""
+        state, slot = self.state, sample % self.params.commit_depth
+        count = state.queue_count[slot]
+        queued = (queue[slot, :count] for queue in (state.queue_row, state.queue_up, state.queue_down))
+        state.queue_count[slot] = 0
+        return tuner.commit(*queued)
 
     def _flush(self, samples: int, log: Log) -> Strobes:
         """Commit what the last D samples left, in order."""

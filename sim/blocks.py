@@ -5,7 +5,7 @@ the other for every entry, and fails for a block that is not here.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
 from types import ModuleType
@@ -15,7 +15,7 @@ from amaranth.lib import wiring
 from hw.ramp_adc import RampAdc
 from hw.sar_adc import SarAdc
 from sim import harness
-from sim.cases import Outputs, Pick, host, pulses, read_path, write_path
+from sim.cases import Outputs, Pick, host, pulses, read_path, verify, write_path
 from sim.pulse_harness import PulseGateHarness
 from sim.simulation import Case, Event
 from spec.params import INSTANCES, HwParams
@@ -31,6 +31,9 @@ ONE = HwParams(
     commit_depth=1, queue_depth=2, macro_lanes=1, rules=("accumulate",),
 )  # fmt: skip
 """The least of everything."""
+VERIFYING = tuple(replace(p, rows=min(p.rows, 3), verify=1) for p in (INSTANCES["TINY"], ODD, ONE))
+"""Few cells, because each takes many steps."""
+GATED = (INSTANCES["TINY"], replace(ODD, verify=1), ONE)
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,9 @@ BLOCKS = (
     Block("update_rule", write_path),
     Block("commit_queue", write_path, harness=harness.CommitQueueHarness),
     Block("pulse_scheduler", write_path, events={"done": Event(("done",))}),
+    Block("verify", verify, events=verify.VERIFY_EVENTS, params=VERIFYING),
     Block("pulse_driver", pulses, events=pulses.PULSE_DRIVER_EVENTS),
-    Block("pulse_gate", pulses, harness=PulseGateHarness),
+    Block("pulse_gate", pulses, harness=PulseGateHarness, params=GATED),
     Block("weight_load", host, harness=harness.WeightLoadHarness, unstalled=("o",)),
     Block("register_file", host, events=host.REGISTER_EVENTS),
 )

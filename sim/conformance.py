@@ -13,7 +13,7 @@ import numpy as np
 from hw.interfaces import AMPLITUDE_BITS, ENCODING_BITS, LSB_BITS, integrate_bits
 from model.controller.column_adc import column_adc
 from model.device.macro import GoldenMacro
-from spec.device_image import SECTIONS, DeviceImage
+from spec.device_image import SECTIONS, DeviceImage, Readout
 from spec.params import ENCODINGS, HwParams
 
 PATIENCE_CYCLES = 1_000_000
@@ -85,6 +85,11 @@ class MacroDriver:
     def _junk_readout(self) -> None:
         self.pins.set("readout_row", self.rng.randrange(self.params.rows))
         self.pins.set("readout_column", self.rng.randrange(self.params.columns))
+        self._set_kind(self.rng.choice(list(Readout)))
+
+    def _set_kind(self, kind: Readout) -> None:
+        if self.params.verify:
+            self.pins.set("readout_kind", kind)
 
     async def _ticks(self, count: int) -> None:
         for _ in range(count):
@@ -199,12 +204,23 @@ class MacroDriver:
 
     async def readout(self, row: int, column: int) -> tuple[int, int]:
         """States of the pair: (G+, G-)."""
+        await self._read_out(row, column, Readout.STATES)
+        return self.pins.get("readout_plus"), self.pins.get("readout_minus")
+
+    async def read_cell(self, row: int, column: int, kind: Readout) -> int:
+        """One noisy reading."""
+        await self._read_out(row, column, kind)
+        bits = self.params.reading_bits
+        word = self.pins.get("reading") & ((1 << bits) - 1)
+        return word - (1 << bits) if word >> (bits - 1) else word
+
+    async def _read_out(self, row: int, column: int, kind: Readout) -> None:
         self.pins.set("readout_row", row)
         self.pins.set("readout_column", column)
+        self._set_kind(kind)
         await self._start("readout")
         self._junk_readout()
         await self._wait_ready("readout", column)
-        return self.pins.get("readout_plus"), self.pins.get("readout_minus")
 
 
 EXTREMES = ("low", "high", "ends", "any")
@@ -281,6 +297,7 @@ class Conformance:
             await self.check_conversions()
             for _ in range(self.rng.randint(1, 6)):
                 await self._strobe()
+                await self.check_reading()
             await self.check_sums()
             if number == rounds // 2:
                 await self.driver.erase()
@@ -334,6 +351,15 @@ class Conformance:
         want = tuple(int(g) for g in self.golden.state.g[row, column])
         got = await self.driver.readout(row, column)
         assert got == want, f"states of pair ({row}, {column}): {got}, golden {want}"
+
+    async def check_reading(self) -> None:
+        """One noisy reading, where the array gives any."""
+        p, rng = self.params, self.rng
+        if p.verify:
+            kind = rng.choice((Readout.PLUS, Readout.MINUS, Readout.PAIR))
+            place = rng.randrange(p.rows), rng.randrange(p.columns), kind
+            want, got = self.golden.read_cell(*place), await self.driver.read_cell(*place)
+            assert got == want, f"reading {kind.name} of pair {place[:2]}: {got}, golden {want}"
 
     async def check_cells(self) -> None:
         """The states of all cells."""

@@ -23,6 +23,7 @@ from spec.registers import (
     EMULATOR_BASE,
     FAULT_DOC,
     REGISTERS,
+    VERIFY_WAYS,
     Access,
     Fault,
     Mode,
@@ -170,12 +171,40 @@ class Host:
         p, cap = self.params, await self.read_field("COUNT_CAP")
         limit = min(signed_limit(p.count_bits), cap)
         counts = _integers("counts", counts, (p.rows, p.columns), -limit, limit)
-        mask = _mask(Count(p).size)
+        await self._write_array(Mode.TRANSFER, counts, progress)
+
+    async def verify(self, targets: np.ndarray, way: str, *, progress: Progress | None = None) -> None:
+        """Program-verify: `way` "cell" brings each cell, "pair" the difference of each pair near its target.
+
+        targets: state codes, int[rows, columns, 2], G+ first.  The other settings are registers (VERIFY_...).
+        """
+        p = self.params
+        self._needs_verify()
+        targets = _integers("targets", targets, (p.rows, p.columns, 2), 0, _mask(p.state_bits))
+        if way not in VERIFY_WAYS:
+            raise InputError(f"{way!r} is not one of {', '.join(VERIFY_WAYS)}", key="verify")
+        await self._check_pulse_cap()
+        await self.configure(VERIFY_WAY=VERIFY_WAYS.index(way))
+        words = targets[..., 0] - targets[..., 1] if way == "pair" else targets.reshape(p.rows, -1)
+        await self._write_array(Mode.VERIFY, words, progress)
+
+    def _needs_verify(self) -> None:
+        if not self.params.verify:
+            raise InputError(f"is not built into {self.params.name}", key="verify")
+
+    async def _check_pulse_cap(self) -> None:
+        """A loop that its own register does not end before the gate's."""
+        cap, pulses = await self.read_field("COUNT_CAP"), await self.read_field("VERIFY_PULSES")
+        _check_range("VERIFY_PULSES", pulses, 0, cap)
+
+    async def _write_array(self, mode: Mode, words: np.ndarray, progress: Progress | None) -> None:
+        """A run on the words of each row, int[rows, n]."""
+        mask = _mask(Count(self.params).size)
         await self._idle()
-        await self.configure(MODE=Mode.TRANSFER)
+        await self.configure(MODE=mode)
         await self._trigger("start")
-        for row in counts.tolist():
-            await self._stream(self.bus.send_counts, [count & mask for count in row])
+        for row in words.tolist():
+            await self._stream(self.bus.send_counts, [word & mask for word in row])
             if progress:
                 progress(1)
         await self._idle()
@@ -183,10 +212,13 @@ class Host:
     async def run(
         self, mode: Mode, pixels: np.ndarray, labels: np.ndarray, *, progress: Progress | None = None
     ) -> Outcome:
-        """Infer or train on samples in order: pixels uint8[n, inputs], labels int[n]."""
-        if mode not in (Mode.INFER, Mode.TRAIN):
+        """Infer, train or tune on samples in order: pixels uint8[n, inputs], labels int[n]."""
+        if mode not in (Mode.INFER, Mode.TRAIN, Mode.TUNE):
             raise InputError(f"{mode!r} is not a run on samples", key="mode")
         p = self.params
+        if mode is Mode.TUNE:
+            self._needs_verify()
+            await self._check_pulse_cap()
         pixels = _integers("pixels", pixels, (len(pixels), p.inputs), 0, 255).astype(np.uint8)
         labels = _integers("labels", labels, (len(pixels),), 0, p.classes - 1)
         await self._idle()

@@ -82,6 +82,14 @@ class PairedController:
         self._compare(got.trace)
         return got
 
+    async def verify(self, targets: np.ndarray, way: str, **kwargs: Any) -> RunRecord:
+        expected = await self.golden.verify(targets, way, trace=True)
+        self._under_way = f"verify {way}", expected.trace
+        got = await self.rtl.verify(targets, way, **kwargs)
+        self._compare(got.trace)
+        self.coverage |= self.golden.given_up
+        return got
+
     async def run(
         self, mode: Mode, pixels: np.ndarray, labels: np.ndarray, *, trace: bool = False, **kwargs: Any
     ) -> RunRecord:

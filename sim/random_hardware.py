@@ -11,6 +11,8 @@ LIMITS = {
     "macs": 20, "queue_depth": 40, "guard_min_cycles": 3,
 }  # fmt: skip
 """Largest values to draw; other ranges are those of the parameters."""
+VERIFY_PAIRS = 1000
+"""Pairs up to which program-verify is drawn: it reads every one of them."""
 
 
 def random_hardware(seed: int) -> HwParams:
@@ -44,7 +46,7 @@ def _random_array(seed: int) -> HwParams:
     columns = upto(LIMITS["columns"])
     state_bits = upto(16, 8)
     rules = (RULES, RULES[:1], RULES[1:])[seed % 3]
-    return HwParams(
+    params = HwParams(
         name=f"RANDOM{seed}",
         rows=upto(LIMITS["rows"]),
         columns=columns,
@@ -71,3 +73,5 @@ def _random_array(seed: int) -> HwParams:
         read_bits=upto(min(12, state_bits), 6),
         macro_lanes=upto(columns),
     )
+    verify = rng.random() < 0.5 and params.rows * params.columns <= VERIFY_PAIRS
+    return replace(params, verify=int(verify))

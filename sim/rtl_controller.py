@@ -34,6 +34,14 @@ class RtlController:
         await self.host.transfer(counts, progress=progress)
         return RunRecord(NONE, NONE, self.monitor.strobes(), {"strobe": self.monitor.trace["strobe"]})
 
+    async def verify(
+        self, targets: np.ndarray, way: str, *, progress: Callable[[int], None] | None = None
+    ) -> RunRecord:
+        """As `Host.verify`; the record has the strobes."""
+        self.monitor.restart()
+        await self.host.verify(targets, way, progress=progress)
+        return RunRecord(NONE, NONE, self.monitor.strobes(), {"strobe": self.monitor.trace["strobe"]})
+
     async def run(
         self,
         mode: Mode,

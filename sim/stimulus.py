@@ -18,7 +18,7 @@ from spec.device_file import DeviceSpec
 from spec.device_image import DeviceImage
 from spec.numerics import signed_limit
 from spec.params import ENCODINGS, RULES, HwParams
-from spec.registers import Mode
+from spec.registers import VERIFY_WAYS, Mode
 
 ENOUGH_PULSES = 20
 """A run with fewer online pulses in either direction proves little: it is vacuous."""
@@ -41,10 +41,14 @@ class Stimulus:
     registers: dict[str, int]
     pixels: np.ndarray  # uint8[samples, inputs]
     labels: np.ndarray  # int64[samples]
+    targets: dict[str, np.ndarray]  # by way of program-verify: int64[rows, columns, 2]
 
 
 async def exercise(ctl: Any, stimulus: Stimulus, *, progress=None) -> RunRecord:
-    """Transfer, infer, train, infer, read out; returns the record of the training run."""
+    """Transfer, infer, train, infer, read out; returns the record of the training run.
+
+    Hardware that can does tuned training and program-verify in both ways, too.
+    """
     s = stimulus
     few = slice(0, _INFERENCES)
     await ctl.clear_counters()
@@ -56,6 +60,12 @@ async def exercise(ctl: Any, stimulus: Stimulus, *, progress=None) -> RunRecord:
     await ctl.clear_memory()
     record = await ctl.run(Mode.TRAIN, s.pixels, s.labels, trace=True, progress=progress)
     await ctl.run(Mode.INFER, s.pixels[few], s.labels[few])
+    if s.params.verify:
+        await ctl.clear_memory()
+        await ctl.run(Mode.TUNE, s.pixels, s.labels)
+        for way in VERIFY_WAYS:
+            await ctl.verify(s.targets[way], way)
+        await ctl.run(Mode.INFER, s.pixels[few], s.labels[few])
     await ctl.counters()
     await ctl.conductances()
     return record
@@ -82,7 +92,10 @@ def make_stimulus(
         registers={},
         pixels=pixels.astype(np.uint8),
         labels=rng.integers(0, params.classes, samples),
+        targets={},
     )
+    if params.verify:
+        stimulus = replace(stimulus, targets=_targets(rng, params))
     stimulus = _positive(stimulus)
     best, most = stimulus, -1
     for registers in _settings(rng, stimulus, rule, encoding):
@@ -154,6 +167,26 @@ def _ranges(stimulus: Stimulus, encoding: str) -> dict[str, int]:
     return {"LSB": lsb, "SERIAL_SHIFT": max(0, int(_top(totals) / p.adc_limit).bit_length() - 1)}
 
 
+def _targets(rng: np.random.Generator, params: HwParams) -> dict[str, np.ndarray]:
+    """Any states for program-verify in each way."""
+    shape = (params.rows, params.columns, 2)
+    return {way: rng.integers(0, 1 << params.state_bits, shape) for way in VERIFY_WAYS}
+
+
+def _verify_settings(rng: np.random.Generator, stimulus: Stimulus) -> dict[str, int]:
+    """Loops that end in each of their ways: most near the target, some after too many pulses or without movement."""
+    full = 1 << stimulus.params.state_bits
+    return {
+        "VERIFY_TOLERANCE": int(rng.integers(full >> 7, full >> 5)),
+        "VERIFY_MOVEMENT": full >> 8,
+        "VERIFY_PULSES": int(rng.integers(6, 13)),
+        "VERIFY_AVERAGES": int(rng.integers(0, 3)),
+        "VERIFY_GIVE_UP": int(rng.integers(2, 5)),
+        "TUNE_UP": int(rng.integers(full >> 6, full >> 4)),
+        "TUNE_DOWN": int(rng.integers(full >> 6, full >> 4)),
+    }
+
+
 def _settings(rng: np.random.Generator, stimulus: Stimulus, rule: str, encoding: str):
     """Register values to try, in order: first a margin that not all samples fall below, then one that all do."""
     p = stimulus.params
@@ -175,6 +208,8 @@ def _settings(rng: np.random.Generator, stimulus: Stimulus, rule: str, encoding:
         common["ENCODING"] = ENCODINGS.index(encoding)
     if encoding == "pulse_width":
         common["INTEGRATE"] = 1 + common["INTEGRATE"] % 2  # it counts times full scale
+    if p.verify:
+        common |= _verify_settings(rng, stimulus)
     all_below = 2 * p.logit_limit + 1
     for margin in (all_below // 4 + 1, all_below):
         for exponent in (*range(min(bits, 30) - 1, 0, -2), 0):

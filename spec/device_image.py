@@ -21,9 +21,13 @@ Erased state: lo; a stuck cell holds, by r = (b >> 16) & 255 and v = b >> 24:
 One read (integrate number e) of codes x, with the pair's difference taken on the top `read_bits` of each state:
     sum_j = sum_i x_i * ((g+_ij >> r) - (g-_ij >> r)) + ((GAUSS[draw(event_key(seed, READ, e), j) & 1023]
             * isqrt(sum_i x_i**2) * read_noise) >> 12),        r = state_bits - read_bits
+
+One reading (integrate number e) of a cell, or of the difference of a pair, of column j, in state codes:
+    g + ((GAUSS[draw(event_key(seed, READ, e), j) & 1023] * read_noise << r) >> 12)
 """
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 from spec.errors import InputError
 
@@ -37,6 +41,15 @@ SCALE_FRACTION_BITS = 12
 READ_NOISE_SHIFT = 12
 REL_BITS = 16
 NODE_SHIFT = 10
+
+
+class Readout(IntEnum):
+    """What a readout gives: the two states as they are, or a reading with the noise of the read circuit."""
+
+    STATES = 0
+    PLUS = 1
+    MINUS = 2
+    PAIR = 3
 
 
 @dataclass(frozen=True)
@@ -72,6 +85,8 @@ SECTIONS = (
 """All sections in address order: section k starts where section k-1 ends.
 
 With a read-noise constant of 19 bits no sum of 1024 rows leaves 32 bits (20 bits would)."""
+
+READING_NOISE_MAX = next(section.high for section in SECTIONS if section.name == "read_noise")
 
 
 def offset(name: str) -> int:

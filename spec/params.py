@@ -12,8 +12,9 @@ from pathlib import Path
 
 import tomli_w
 
+from spec.device_image import READ_NOISE_SHIFT, READING_NOISE_MAX
 from spec.errors import InputError
-from spec.numerics import signed_limit
+from spec.numerics import GAUSS, signed_limit
 
 RULES = ("accumulate", "counter")
 """Update rules in the order of their code in the register `RULE`."""
@@ -73,6 +74,9 @@ class HwParams:
     pulse_max_cycles: int = _param(255, 1, 65535, "hard limit of a strobe's width", "cycle")
     guard_min_cycles: int = _param(
         1, 1, 255, "least distance of a strobe from line changes and other strobes", "cycle"
+    )
+    verify: int = _param(
+        0, 0, 1, "1: the modes VERIFY and TUNE are built in, which read cells while they write"
     )
     watchdog_cycles: int = _param(
         1 << 20, 256, (1 << 24) - 1, "an array operation that takes longer is a fault", "cycle"
@@ -230,6 +234,17 @@ class HwParams:
     def sum_bits(self) -> int:
         """Width of a column sum with read noise."""
         return 32
+
+    @property
+    def target_bits(self) -> int:
+        """Width of a signed target of program-verify: a state, or the difference of two."""
+        return self.state_bits + 1
+
+    @property
+    def reading_bits(self) -> int:
+        """Width of the signed reading of a cell or pair: no read noise leaves it."""
+        noise = (max(GAUSS) * READING_NOISE_MAX << (self.state_bits - self.read_bits)) >> READ_NOISE_SHIFT
+        return (noise + 1 + (1 << self.state_bits)).bit_length() + 1
 
     @property
     def row_bits(self) -> int:

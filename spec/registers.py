@@ -21,6 +21,12 @@ class Mode(IntEnum):
     TRAIN = 1
     TRANSFER = 2
     DEBUG = 3
+    VERIFY = 4
+    TUNE = 5
+
+
+VERIFY_WAYS = ("cell", "pair")
+"""What program-verify brings near a target, in the order of VERIFY_WAY: each cell, or each pair's difference."""
 
 
 class Fault(IntEnum):
@@ -35,18 +41,22 @@ class Fault(IntEnum):
     GUARD = 6
     WATCHDOG = 7
     ABORT = 8
+    DEVICES = 9
+    READOUT = 10
 
 
 FAULT_DOC = {
     Fault.UP_AND_DOWN: "a strobe was asked to pulse both devices of one pair",
     Fault.BUSY_ARRAY: "a strobe, integrate or erase was asked for while the array was in use",
     Fault.WIDTH: "a strobe was held longer than the pulse width allows; it was cut",
-    Fault.REPEAT: "a strobe outside its turn: outside a run or a sample's commit, a row again or out of order, depressing in training; or a bit plane behind a strobe",
-    Fault.COUNT_CAP: "in transfer, more strobes of one row than COUNT_CAP",
+    Fault.REPEAT: "a strobe outside its turn: outside a run or a sample's commit, a row (in verify and tune: a pair) again or out of order, depressing in training; or a bit plane behind a strobe",
+    Fault.COUNT_CAP: "in transfer, more strobes of one row than COUNT_CAP; in verify and tune, of one pair",
     Fault.STROBE_CAP: "the strobes of the run reached STROBE_CAP",
     Fault.GUARD: "a strobe came closer to the last one, or to a line change, than the guard time",
     Fault.WATCHDOG: "an array operation did not end in time",
     Fault.ABORT: "the host aborted the run",
+    Fault.DEVICES: "in verify and tune, a strobe that does not pulse exactly one device",
+    Fault.READOUT: "cells were to be read out in an infer, train or transfer run",
 }
 
 
@@ -103,7 +113,7 @@ REGISTERS: tuple[Register, ...] = (
         Field("fault", 1, "a fault is latched: no strobe until it is cleared"),
     )),
     _value("FAULT", _RO, len(Fault), "latched fault causes, one bit each (see Fault)"),
-    _value("MODE", _RW, 2, "mode of the next run (see Mode); writes are ignored while busy"),
+    _value("MODE", _RW, 3, "mode of the next run (see Mode); writes are ignored while busy"),
     _value("RULE", _RW, 1, "update rule, by its place in RULES; must be built in"),
     _value("SAMPLES", _RW, 32, "samples of the next infer or train run"),
     _value("LSB", _RW, 24, "reference of the column converters: one code, in column-sum units; 0 acts as 1", 1),
@@ -122,10 +132,18 @@ REGISTERS: tuple[Register, ...] = (
         Field("amplitude", 8, "amplitude code of the pulse"),
     )),
     _value("STROBE_CAP", _RW, 32, "strobes allowed in a run; reaching it is a fault", NEVER),
-    _value("COUNT_CAP", _RW, 16, "strobes allowed on one row in a transfer run", 2048),
+    _value("COUNT_CAP", _RW, 16, "strobes allowed on one row in a transfer run, on one pair in verify and tune", 2048),
     _value("ENCODING", _RW, 2, "input encoding, by its place in ENCODINGS; one that is not built in acts as the first that is",
            needs="choose_encoding"),
     _value("SERIAL_SHIFT", _RW, 5, "bit-serial: rounding shift from the sum of the planes' codes to column codes", needs="bit_serial"),
+    _value("VERIFY_WAY", _RW, 1, "verify: 0 tunes each cell to its own target, 1 the difference of each pair", 0, "verify"),
+    _value("VERIFY_TOLERANCE", _RW, 16, "verify, tune: state codes from the target that are good enough", 655, "verify"),
+    _value("VERIFY_MOVEMENT", _RW, 16, "verify, tune: a reading this near to where it was has not moved", 328, "verify"),
+    _value("VERIFY_PULSES", _RW, 16, "verify, tune: pulses on one cell or pair after which it is given up", 256, "verify"),
+    _value("VERIFY_AVERAGES", _RW, 4, "verify, tune: reads of which one decision takes the mean; 0 acts as 1", 1, "verify"),
+    _value("VERIFY_GIVE_UP", _RW, 8, "verify, tune: pulses without movement after which a device is given up", 8, "verify"),
+    _value("TUNE_UP", _RW, 16, "tune: state codes by which a pair is to rise where training pulses its G+", 655, "verify"),
+    _value("TUNE_DOWN", _RW, 16, "tune: state codes by which a pair is to fall where training pulses its G-", 655, "verify"),
     _value("WEIGHT_DATA", _PORT, 8, "next signed upper-layer weight: class by class, unit by unit, the bias unit last"),
     Register("DEBUG_ADDRESS", _PORT, "reads one pair of cells out, in mode DEBUG only", (
         Field("row", 16, "row of the pair"),
@@ -143,11 +161,12 @@ REGISTERS: tuple[Register, ...] = (
     _value("STROBES", _RO, 32, "counter: strobes on the array"),
     _value("PULSES_UP", _RO, 32, "counter: pulses on G+ devices"),
     _value("PULSES_DOWN", _RO, 32, "counter: pulses on G- devices"),
-    _value("VERIFY_READS", _RO, 32, "counter: conductance reads; only program-verify and DEBUG can raise it"),
+    _value("VERIFY_READS", _RO, 32, "counter: conductance reads; only VERIFY, TUNE and DEBUG can raise it"),
     _value("CYCLES", _RO, 32, "counter: cycles in which a run was active"),
     _value("ELAPSED", _RO, 32, "counter: cycles from the first integrate to the end of the last strobe or conversion"),
     _value("STRETCH", _RO, 32, "counter: cycles that the array took beyond the programmed times"),
     _value("PLANES_CLIPPED", _RO, 32, "counter: codes of bit planes at full scale Q", needs="bit_serial"),
+    _value("GIVEN_UP", _RO, 32, "counter: cells or pairs that verify or tune left outside the tolerance", 0, "verify"),
 )  # fmt: skip
 
 ADDRESS: dict[str, int] = {register.name: address for address, register in enumerate(REGISTERS)}

@@ -94,6 +94,14 @@ class CrossbarMacro(wiring.Component):
             port.readout_plus.eq(self.readout.plus),
             port.readout_minus.eq(self.readout.minus),
         ]
+        if self.params.verify:
+            m.d.comb += [
+                self.readout.kind.eq(port.readout_kind),
+                self.readout.keyed.eq(self.keys.done),
+                self.readout.key.eq(self.keys.keys.read),
+                self.readout.read_noise.eq(self.constants.read_noise),
+                port.reading.eq(self.readout.reading),
+            ]
 
     def _write_path(self, m):
         """The write lines as they were when the operation began."""
@@ -129,6 +137,7 @@ class CrossbarMacro(wiring.Component):
         strobe_before = Signal()
         m.d.sync += strobe_before.eq(port.write.strobe)
         strobing, integrating = Signal(), Signal()
+        reading, counted = Signal(), Signal()  # a readout with noise, and whether it is an event
         remaining = Signal(
             integrate_bits(self.params)
         )  # cycles, this one included, for which an integrate is to last
@@ -143,19 +152,27 @@ class CrossbarMacro(wiring.Component):
                 swap = port.integrate & (port.plane == 0) if self.params.bit_serial else port.integrate
                 m.d.comb += [port.ready.eq(1), self.rows.swap.eq(swap)]
                 m.d.sync += [strobing.eq(rising), integrating.eq(port.integrate)]
+                if self.params.verify:
+                    m.d.sync += [
+                        reading.eq(port.readout),
+                        counted.eq(port.readout & (port.readout_kind != 0)),
+                    ]
                 with m.If(port.integrate):
                     m.d.sync += remaining.eq(port.integrate_cycles)
                 with m.If(port.integrate | port.erase | rising):
                     m.d.comb += keys.start.eq(1)
                     m.next = "KEYS"
                 with m.Elif(port.readout):
-                    m.d.comb += self.readout.start.eq(1)
-                    m.next = "ARRAY"
+                    m.d.comb += [self.readout.start.eq(1), keys.start.eq(self.params.verify)]
+                    m.next = "KEYS" if self.params.verify else "ARRAY"
             with m.State("KEYS"):
                 with m.If(keys.done):
-                    m.d.comb += [self.read.start.eq(integrating), self.write.start.eq(~integrating)]
+                    m.d.comb += [
+                        self.read.start.eq(integrating),
+                        self.write.start.eq(~integrating & ~reading),
+                    ]
                     m.d.sync += [
-                        keys.integrates.eq(keys.integrates + integrating),
+                        keys.integrates.eq(keys.integrates + (integrating | counted)),
                         keys.strobes.eq(keys.strobes + strobing),
                     ]
                     m.next = "ARRAY"

@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hw.macro.bits import lowest, number
+from hw.bits import lowest, number
 from spec.params import HwParams
 
 

@@ -21,6 +21,8 @@ WORD_CYCLES = LANE_STAGES + 4
 """Cycles of a write for each word of columns: it is read, and stored when its last cell has its new state."""
 READOUT_CYCLES = 2
 """Cycles of a readout from the first word of columns."""
+READING_STAGES = 7
+"""Stages from a pair's column to the noise of its reading."""
 
 
 def power_bits(params: HwParams) -> int:
@@ -66,5 +68,9 @@ def erase_latency(params: HwParams) -> int:
 
 
 def readout_latency(params: HwParams, column: int) -> int:
-    """Cycles of a readout: one more for each word of `macro_lanes` columns before the column's own."""
-    return READOUT_CYCLES + column // params.macro_lanes
+    """Cycles of a readout: one more for each word of `macro_lanes` columns before the column's own.
+
+    An array that gives readings takes their time for every readout.
+    """
+    reading = KEYS_CYCLES + READING_STAGES + 1 if params.verify else 0
+    return READOUT_CYCLES + column // params.macro_lanes + reading

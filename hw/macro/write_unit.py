@@ -4,7 +4,7 @@ from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw.macro.bits import lowest, number
+from hw.bits import lowest, number
 from hw.macro.device_tables import BY_NAME, ImageBus
 from hw.macro.event_keys import Keys
 from hw.macro.state_memory import StateRead, StateWrite, devices, state_word_bits

@@ -6,7 +6,7 @@ from model.record import Strobes
 
 COUNTERS = (
     "SAMPLES_DONE", "CORRECT", "UPDATES", "CLIPPED", "INTEGRATES", "STROBES", "PULSES_UP", "PULSES_DOWN", "VERIFY_READS",
-    "PLANES_CLIPPED",
+    "PLANES_CLIPPED", "GIVEN_UP",
 )  # fmt: skip
 """Equal in the golden model and in the RTL; CYCLES, ELAPSED and STRETCH are the RTL's own."""
 
@@ -36,4 +36,5 @@ def counters(
         "PULSES_DOWN": strobes.pulses_down,
         "VERIFY_READS": 0,
         "PLANES_CLIPPED": planes_clipped,
+        "GIVEN_UP": 0,
     }

@@ -6,6 +6,10 @@ from typing import Any, NamedTuple
 from spec.params import HwParams
 from spec.registers import BY_NAME, Fault
 
+RUNS = ("training", "transferring", "verifying", "tuning")
+WINDOWED = ("training", "tuning")
+ALONE = ("verifying", "tuning")
+"""Runs whose strobes pulse one device."""
 QUIET_MAX = (1 << BY_NAME["GUARD"].fields[0].bits) - 1
 
 
@@ -41,6 +45,9 @@ class Inputs(NamedTuple):
     count_cap: int = 0
     training: int = 0
     transferring: int = 0
+    verifying: int = 0
+    tuning: int = 0
+    readout_request: int = 0
     run_active: int = 0
     run_start: int = 0
     window_open: int = 0
@@ -55,6 +62,7 @@ class GateState(NamedTuple):
     strobe: int = 0
     integrate: int = 0
     erase: int = 0
+    readout: int = 0
     fault: int = 0
     phase: int = Phase.OPEN
     timer: int = 0  # cycles left of a strobe or of the guard behind it, after this one
@@ -65,6 +73,10 @@ class GateState(NamedTuple):
     strobes: int = 0  # of this run
     last_row: int | None = None  # of this run's last strobe
     on_row: int = 0  # strobes of this run on last_row, one after the other
+    last_pair: tuple[int, int] | None = (
+        None  # row and mask of the last strobe of a verify run or a tune window
+    )
+    on_pair: int = 0  # its strobes
     window: int = 0  # a window is open
     window_row: int | None = None  # of its last strobe
     credit: int = 0  # reads that no window has used
@@ -73,7 +85,8 @@ class GateState(NamedTuple):
 
 def array_free(state: GateState, inputs: Inputs) -> bool:
     """The array is ready and was not started in this cycle."""
-    return bool(inputs.array_ready) and not (state.integrate or state.erase or state.strobe)
+    started = state.integrate or state.erase or state.readout or state.strobe
+    return bool(inputs.array_ready) and not started
 
 
 def lines_free(state: GateState, inputs: Inputs) -> bool:
@@ -83,9 +96,13 @@ def lines_free(state: GateState, inputs: Inputs) -> bool:
     return state.phase == Phase.OPEN
 
 
+def _levels(inputs: Inputs) -> set[str]:
+    return {name for name in RUNS if getattr(inputs, name)}
+
+
 def _mode(state: GateState, inputs: Inputs) -> str | None:
     """The run that this cycle belongs to; none if the run has been of two modes."""
-    levels = {name for name in ("training", "transferring") if getattr(inputs, name)}
+    levels = _levels(inputs)
     if not inputs.run_active or inputs.run_start or len(levels) != 1 or state.modes - levels:
         return None
     return levels.pop()
@@ -102,9 +119,9 @@ def _causes(params: HwParams, state: GateState, inputs: Inputs, mode: str | None
     lines = inputs.lines
     begins = inputs.strobe and not state.requested
     goes_on = inputs.strobe and state.strobe
-    operations = inputs.integrate_request + inputs.erase_request
+    operations = inputs.integrate_request + inputs.erase_request + inputs.readout_request
     free = array_free(state, inputs)
-    opens = inputs.window_open and mode == "training"
+    opens = inputs.window_open and mode in WINDOWED
     if begins:
         if lines.up & lines.down:
             causes.add(Fault.UP_AND_DOWN)
@@ -119,6 +136,8 @@ def _causes(params: HwParams, state: GateState, inputs: Inputs, mode: str | None
                 causes.add(Fault.REPEAT)
             if inputs.count_cap <= (state.on_row if lines.row == state.last_row else 0):
                 causes.add(Fault.COUNT_CAP)
+        if mode in ALONE:
+            causes |= _pair_causes(state, inputs, mode)
     if begins or goes_on:
         if inputs.converting or operations:
             causes.add(Fault.BUSY_ARRAY)
@@ -130,8 +149,12 @@ def _causes(params: HwParams, state: GateState, inputs: Inputs, mode: str | None
         causes.add(Fault.REPEAT)
     if operations and (operations > 1 or not free or not lines_free(state, inputs)):
         causes.add(Fault.BUSY_ARRAY)
-    if inputs.erase_request and (inputs.training or inputs.transferring):
+    if inputs.erase_request and _levels(inputs):
         causes.add(Fault.BUSY_ARRAY)
+    if inputs.readout_request and inputs.converting:
+        causes.add(Fault.BUSY_ARRAY)
+    if inputs.readout_request and inputs.run_active and mode not in ALONE:
+        causes.add(Fault.READOUT)
     if opens and (state.credit == 0 or _read_request(inputs)):
         causes.add(Fault.REPEAT)
     if inputs.integrate_request and inputs.integrate_continues and state.pulsed:
@@ -142,6 +165,19 @@ def _causes(params: HwParams, state: GateState, inputs: Inputs, mode: str | None
         causes.add(Fault.WATCHDOG)
     if inputs.abort:
         causes.add(Fault.ABORT)
+    return causes
+
+
+def _pair_causes(state: GateState, inputs: Inputs, mode: str) -> set[Fault]:
+    """What is wrong with a strobe of a verify or tune run."""
+    causes, lines = set(), inputs.lines
+    pair = lines.row, lines.up | lines.down
+    if lines.up.bit_count() + lines.down.bit_count() != 1:
+        causes.add(Fault.DEVICES)
+    if (mode == "tuning" and not state.window) or (state.last_pair is not None and pair < state.last_pair):
+        causes.add(Fault.REPEAT)
+    if inputs.count_cap <= (state.on_pair if pair == state.last_pair else 0):
+        causes.add(Fault.COUNT_CAP)
     return causes
 
 
@@ -179,7 +215,8 @@ def _lines(state: GateState, inputs: Inputs, may_select: bool) -> dict:
     quiet = min(state.quiet + 1, QUIET_MAX)
     if not lines_free(state, inputs):
         return {"quiet": quiet}
-    reading = inputs.converting or inputs.integrate_request or inputs.erase_request
+    starting = inputs.integrate_request or inputs.erase_request or inputs.readout_request
+    reading = inputs.converting or starting
     if not may_select or reading or not array_free(state, inputs):
         return {"quiet": 1, "lines": inputs.lines._replace(up=0, down=0)}
     return {"quiet": quiet if inputs.lines == state.lines else 1, "lines": inputs.lines}
@@ -191,21 +228,23 @@ def _order(
     """What is remembered of the run's strobes and windows."""
     if inputs.run_start:
         fresh = GateState()
-        names = ("modes", "strobes", "last_row", "window", "window_row", "credit")
+        names = ("modes", "strobes", "last_row", "last_pair", "window", "window_row", "credit")
         return {name: getattr(fresh, name) for name in names}
-    new: dict[str, Any] = {
-        "modes": state.modes | {name for name in ("training", "transferring") if getattr(inputs, name)}
-    }
+    new: dict[str, Any] = {"modes": state.modes | _levels(inputs)}
     if begins:
         row = inputs.lines.row
         on_row = state.on_row + 1 if row == state.last_row else 1
         new |= {"strobes": state.strobes + 1, "last_row": row, "on_row": on_row, "window_row": row}
-    if mode != "training" or reads:
+        pair = row, inputs.lines.up | inputs.lines.down
+        new |= {"last_pair": pair, "on_pair": state.on_pair + 1 if pair == state.last_pair else 1}
+    if mode not in WINDOWED or reads:
         new |= {"window": 0}
-        if mode == "training":
+        if mode in WINDOWED:
             new |= {"credit": min(state.credit + 1, params.commit_depth)}
     elif inputs.window_open and state.credit and not _read_request(inputs):
         new |= {"window": 1, "window_row": None, "credit": state.credit - 1}
+    if mode == "tuning" and inputs.window_open and state.credit and not _read_request(inputs):
+        new |= {"last_pair": None}
     return new
 
 
@@ -225,6 +264,7 @@ def pulse_gate(params: HwParams, state: GateState, inputs: Inputs) -> GateState:
         "integrate": integrates,
         "pulsed": int((state.pulsed and not integrates) or begins),
         "erase": int(inputs.erase_request and not stop),
+        "readout": int(inputs.readout_request and not stop),
         "fault": _next_fault(state, inputs, causes),
         "late": 0 if inputs.array_ready or state.strobe else min(state.late + 1, params.watchdog_cycles),
         "requested": inputs.strobe,

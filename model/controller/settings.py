@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from model.controller.verify import VerifySettings
 from spec.params import ENCODINGS, RULES, HwParams
 from spec.registers import BY_NAME, reset_value
 
@@ -39,6 +40,26 @@ _WIDTHS = (
     "counter_bits",
     "commit_depth",
 )
+
+
+_VERIFY = {
+    "tolerance": "VERIFY_TOLERANCE",
+    "movement": "VERIFY_MOVEMENT",
+    "pulse_cap": "VERIFY_PULSES",
+    "averages": "VERIFY_AVERAGES",
+    "give_up": "VERIFY_GIVE_UP",
+}
+
+
+def verify_settings(registers: dict[str, int]) -> VerifySettings:
+    """When the loop of a cell or pair ends, from register values by name."""
+    read = {field: registers.get(name, reset_value(name)) for field, name in _VERIFY.items()}
+    return VerifySettings(**read | {"averages": max(1, read["averages"])})
+
+
+def verify_registers(s: VerifySettings) -> dict[str, int]:
+    """The register values that say the same."""
+    return {name: getattr(s, field) for field, name in _VERIFY.items()}
 
 
 def settings(params: HwParams, registers: dict[str, int] | None = None) -> Settings:

@@ -93,8 +93,10 @@ def predict(
 ) -> dict[str, int]:
     """CYCLES, ELAPSED and STRETCH of one run.  registers: by name, the reset value where one is missing.
 
-    Raises `InputError` for what the model does not hold: bit-serial reads.
+    Raises `InputError` for what the model does not hold: bit-serial reads, and runs other than INFER and TRAIN.
     """
+    if mode not in (Mode.INFER, Mode.TRAIN):
+        raise InputError(f"the cycles of {mode.name} are not predicted", key="mode")
     p = params
     if settings(p, registers).encoding == BIT_SERIAL:
         raise InputError("the cycles of bit-serial reads are not modelled", key="ENCODING")

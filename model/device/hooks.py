@@ -7,7 +7,7 @@ import numba
 import numpy as np
 from numba import types
 
-from model.device.macro import MacroState, erase, integrate, strobe
+from model.device.macro import MacroState, erase, integrate, read_cell, strobe
 from spec.device_image import IMAGE_WORDS
 
 _I64 = types.int64
@@ -63,3 +63,12 @@ def strobe_hook(
     """up, down: uint8[columns], non-zero selects; depress: 0 potentiates, 1 depresses; event: the strobe's number."""
     state = _state(g, diff, quantiles, stuck, words, rows, columns, state_bits, read_shift)
     strobe(state, row, numba.carray(up, (columns,)), numba.carray(down, (columns,)), np.int64(depress), event)
+
+
+@numba.cfunc(_I64(*_MACRO, _I64, _I64, _I64, _I64), cache=True)
+def read_cell_hook(
+    g, diff, quantiles, stuck, words, rows, columns, state_bits, read_shift, row, column, kind, event
+):
+    """A noisy reading; kind: of `Readout`; event: the integrate's number."""
+    state = _state(g, diff, quantiles, stuck, words, rows, columns, state_bits, read_shift)
+    return read_cell(state, row, column, kind, event)

@@ -18,6 +18,7 @@ from spec.device_image import (
     SCALE_FRACTION_BITS,
     STEP_FRACTION_BITS,
     DeviceImage,
+    Readout,
     offset,
 )
 from spec.numerics import (
@@ -43,6 +44,8 @@ _SPAN, _INVERSE, _LOW = offset("span"), offset("inverse"), offset("low")
 _NOISE_ADD, _NOISE_REL = offset("noise_add"), offset("noise_rel")
 _STUCK_THRESHOLD, _STUCK_LOW = offset("stuck_threshold"), offset("stuck_low")
 _STUCK_HIGH, _READ_NOISE, _SEED = offset("stuck_high"), offset("read_noise"), offset("seed")
+
+_PLUS, _MINUS = int(Readout.PLUS), int(Readout.MINUS)
 
 _GAUSS = np.array(GAUSS, np.int64)
 _GAUSS_MASK = (1 << GAUSS_INDEX_BITS) - 1
@@ -201,6 +204,23 @@ def integrate(state, codes, event, sums):
             sums[column] += (_GAUSS[draw(key, column) & _GAUSS_MASK] * scale) >> READ_NOISE_SHIFT
 
 
+@kernel
+def read_cell(state, row, column, kind, event):
+    """One reading, in state codes, of a cell or of a pair's difference; `kind` as `Readout`, `event` as in `integrate`.
+
+    Its noise is that of the read circuit on one row, in the same units as in `integrate`.
+    """
+    key = event_key(state.words[_SEED], DOMAIN_READ, event)
+    noise = _GAUSS[draw(key, column) & _GAUSS_MASK] * state.words[_READ_NOISE]
+    noise = (noise << state.read_shift) >> READ_NOISE_SHIFT
+    plus, minus = np.int64(state.g[row, column, 0]), np.int64(state.g[row, column, 1])
+    if kind == _PLUS:
+        return plus + noise
+    if kind == _MINUS:
+        return minus + noise
+    return plus - minus + noise
+
+
 def empty_state(params: HwParams, image: DeviceImage) -> MacroState:
     """A macro's arrays, static draws done, cells erased.  Raises `ValueError` if the state widths differ."""
     if image.state_bits != params.state_bits:
@@ -277,6 +297,16 @@ class GoldenMacro:
             raise ValueError(f"no row {row} of {self.params.rows}, or polarity {polarity} is not 0 or 1")
         strobe(self.state, row, up, down, polarity, self.events.strobes)
         self.reset(self.events._replace(strobes=self.events.strobes + 1))
+
+    def read_cell(self, row: int, column: int, kind: Readout) -> int:
+        """One noisy reading of a cell or of a pair's difference; it counts as an integrate."""
+        if not (0 <= row < self.params.rows and 0 <= column < self.params.columns):
+            raise ValueError(f"no pair ({row}, {column}) in {self.params.rows} x {self.params.columns}")
+        if kind not in (Readout.PLUS, Readout.MINUS, Readout.PAIR):
+            raise ValueError(f"{kind!r} is no reading")
+        reading = read_cell(self.state, row, column, int(kind), self.events.integrates)
+        self.reset(self.events._replace(integrates=self.events.integrates + 1))
+        return int(reading)
 
     def conductances(self) -> np.ndarray:
         """A copy of the states, uint16 (rows, columns, 2); the last axis is G+, G-."""

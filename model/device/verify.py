@@ -1,7 +1,6 @@
-"""Program-verify: the transfer that the hybrid method does without, as a baseline of the golden model.
+"""Program-verify and conductance-tuned updates on the golden array: decisions of the controller, reads, single pulses.
 
-Pulses of both polarities, one cell at a time, each after a read of the conductance, until it is near its target.
-This is code that sees conductances; the controller has nothing of the kind.
+The controller's half, `model.controller.verify`, sees readings only.
 """
 
 from dataclasses import dataclass
@@ -9,34 +8,27 @@ from typing import NamedTuple
 
 import numpy as np
 
-from model.device.macro import Events, GoldenMacro, strobe
+from model.controller.verify import CAPPED, PULSE, UNRESPONSIVE, VerifySettings, begin, verify
+from model.device.macro import Events, GoldenMacro, read_cell, strobe
 from model.jit import kernel
-from spec.device_image import READ_NOISE_SHIFT, offset
+from model.record import Strobes
+from spec.device_image import Readout
 from spec.errors import InputError
-from spec.numerics import DOMAIN_READ, GAUSS, GAUSS_INDEX_BITS, draw, event_key
+from spec.registers import VERIFY_WAYS
 
-WAYS = ("cell", "pair")
-"""What is verified: each cell against its own target, or the difference of each pair."""
-
-_GAUSS = np.array(GAUSS, np.int64)
-_GAUSS_MASK = (1 << GAUSS_INDEX_BITS) - 1
-_READ_NOISE, _SEED = offset("read_noise"), offset("seed")
-_PAIR = 2  # beside 0 and 1, the cells of a pair
+_PLUS, _PAIR = int(Readout.PLUS), int(Readout.PAIR)
+_MASK32 = 0xFFFFFFFF
 
 
-class VerifySettings(NamedTuple):
-    """When the loop of a cell or pair ends."""
+class Tally(NamedTuple):
+    """What has been done: the macro's events, pulses on G+ among them, cells or pairs given up, rows of the log."""
 
-    tolerance: int
-    """State codes from the target that are good enough."""
-    movement: int
-    """State codes; a cell whose reading stays closer to where it was for `give_up` pulses is unresponsive."""
-    pulse_cap: int
-    """Pulses on one cell or pair."""
-    averages: int = 1
-    """Reads of which one decision takes the mean."""
-    give_up: int = 8
-    """Pulses without movement after which a cell, or the cell of a pair that is pulsed, is given up."""
+    reads: int
+    pulses: int
+    plus: int
+    capped: int
+    unresponsive: int
+    logged: int
 
 
 @dataclass(frozen=True)
@@ -46,76 +38,171 @@ class VerifyCost:
     pulses: int
     """Each a write slot of its own: a pulse on one cell, then a read."""
     reads: int
-    given_up: int
-    """Cells or pairs left outside the tolerance."""
+    capped: int
+    """Cells or pairs left outside the tolerance after as many pulses as they may have."""
+    unresponsive: int
+    """Cells or pairs left because they did not move."""
+    pulses_up: int
+    """Those on G+."""
+
+    @property
+    def given_up(self) -> int:
+        """Cells or pairs left outside the tolerance."""
+        return self.capped + self.unresponsive
+
+
+def no_log() -> np.ndarray:
+    """A log that stays empty."""
+    return np.zeros((0, 4), np.int32)
+
+
+def new_log() -> np.ndarray:
+    """A log of strobes, int32[n, 4]: row, column, device (0 G+, 1 G-), depress.  It grows as needed."""
+    return np.zeros((64, 4), np.int32)
 
 
 @kernel
-def _reading(state, row, column, what, averages, event):
-    """Mean of noisy reads of one cell (`what` 0: G+, 1: G-) or of the difference of the pair, in state codes.
-
-    The noise of a read is that of the read circuit on one row, in the same units as in `integrate`.
-    """
-    noise = 0
+def _read(state, row, column, kind, averages, event):
+    """The sum of `averages` readings."""
+    total = np.int64(0)
     for k in range(averages):
-        key = event_key(state.words[_SEED], DOMAIN_READ, (event + k) & 0xFFFFFFFF)
-        noise += _GAUSS[draw(key, column) & _GAUSS_MASK] * state.words[_READ_NOISE]
-    noise = ((noise << state.read_shift) >> READ_NOISE_SHIFT) // averages
-    if what == _PAIR:
-        return np.int64(state.g[row, column, 0]) - np.int64(state.g[row, column, 1]) + noise
-    return np.int64(state.g[row, column, what]) + noise
+        total += read_cell(state, row, column, kind, (event + k) & _MASK32)
+    return total
 
 
 @kernel
-def _tune(state, row, column, what, target, s, masks, reads, pulses):
-    """The loop of one cell or pair.  Returns the counts of reads and pulses, and whether it was given up.
+def _with_reads(tally, reads):
+    reads = tally.reads + reads
+    return Tally(reads, tally.pulses, tally.plus, tally.capped, tally.unresponsive, tally.logged)
 
-    A pair is tuned by the cell that carries its sign; when that one is unresponsive, by its partner.
-    """
-    active = what if what != _PAIR else (0 if target >= 0 else 1)
-    partner_left = what == _PAIR
-    idle, first, mark = 0, pulses, np.int64(1) << 40
+
+@kernel
+def _note(log, logged, row, column, device, depress):
+    """The log with one more row, if it is kept."""
+    if logged == log.shape[0]:
+        larger = np.zeros((2 * logged, 4), np.int32)
+        larger[:logged] = log
+        log = larger
+    log[logged, 0], log[logged, 1], log[logged, 2], log[logged, 3] = row, column, device, depress
+    return log
+
+
+@kernel
+def _settle(state, row, column, kind, loop, reading, s, masks, tally, log):
+    """The loop of one cell or pair from its first reading on.  Returns the tally and the log."""
+    reads, pulses, plus, capped, unresponsive, logged = tally
     while True:
-        reading = _reading(state, row, column, what, s.averages, reads)
-        reads += s.averages
-        error = target - reading
-        if abs(error) <= s.tolerance:
-            return reads, pulses, 0
-        if pulses - first >= s.pulse_cap:
-            return reads, pulses, 1
-        if abs(reading - mark) > s.movement:
-            idle, mark = 0, reading
-        else:
-            idle += 1
-        if idle >= s.give_up:
-            if not partner_left:
-                return reads, pulses, 1
-            active, partner_left, idle = 1 - active, False, 0
-        raises = error > 0 if what != _PAIR or active == 0 else error < 0
-        masks[active, column] = 1
-        strobe(state, row, masks[0], masks[1], 0 if raises else 1, pulses & 0xFFFFFFFF)
-        masks[active, column] = 0
+        action, depress, loop = verify(s, loop, reading)
+        if action != PULSE:
+            capped += int(action == CAPPED)
+            unresponsive += int(action == UNRESPONSIVE)
+            return Tally(reads, pulses, plus, capped, unresponsive, logged), log
+        masks[loop.active, column] = 1
+        strobe(state, row, masks[0], masks[1], depress, pulses & _MASK32)
+        masks[loop.active, column] = 0
         pulses += 1
+        plus += 1 - loop.active
+        if log.shape[0] != 0:
+            log = _note(log, logged, row, column, loop.active, depress)
+            logged += 1
+        reading = _read(state, row, column, kind, s.averages, reads)
+        reads += s.averages
 
 
 @kernel
-def _tune_all(state, targets, pairs, s, reads, pulses):
+def _to_target(state, row, column, kind, target, s, masks, tally, log):
+    """One cell or pair to its target.  A pair is tuned first by the cell that carries its sign."""
+    if kind == _PAIR:
+        loop = begin(target * s.averages, 1, 0 if target >= 0 else 1)
+    else:
+        loop = begin(target * s.averages, 0, kind - _PLUS)
+    reading = _read(state, row, column, kind, s.averages, tally.reads)
+    tally = _with_reads(tally, s.averages)
+    return _settle(state, row, column, kind, loop, reading, s, masks, tally, log)
+
+
+@kernel
+def verify_all(state, targets, pairs, s, tally, log):
     """All cells, or all pairs, in row order; targets int64 (rows, columns, 2), of a pair the difference counts."""
     rows, columns, _ = targets.shape
     masks = np.zeros((2, columns), np.uint8)
-    given_up = 0
     for row in range(rows):
         for column in range(columns):
             if pairs:
                 target = targets[row, column, 0] - targets[row, column, 1]
-                reads, pulses, failed = _tune(state, row, column, _PAIR, target, s, masks, reads, pulses)
-                given_up += failed
+                tally, log = _to_target(state, row, column, _PAIR, target, s, masks, tally, log)
             else:
                 for minus in range(2):
                     target = targets[row, column, minus]
-                    reads, pulses, failed = _tune(state, row, column, minus, target, s, masks, reads, pulses)
-                    given_up += failed
-    return reads, pulses, given_up
+                    tally, log = _to_target(state, row, column, _PLUS + minus, target, s, masks, tally, log)
+    return tally, log
+
+
+@kernel
+def tune_row(state, row, up, down, steps, s, masks, tally, log):
+    """One row of online updates: the difference of each pair to where it was read, and one nominal step further.
+
+    up, down: uint8 (columns), the devices that open-loop training would pulse, which are tried first.
+    steps: state codes (up, down).  The reading from which the target is taken is the first of the loop.
+    """
+    for column in range(up.shape[0]):
+        if up[column] | down[column]:
+            reading = _read(state, row, column, _PAIR, s.averages, tally.reads)
+            tally = _with_reads(tally, s.averages)
+            step = steps[0] if up[column] else -steps[1]
+            loop = begin(reading + step * s.averages, 1, 0 if up[column] else 1)
+            tally, log = _settle(state, row, column, _PAIR, loop, reading, s, masks, tally, log)
+    return tally, log
+
+
+def strobes_of(log: np.ndarray, columns: int) -> Strobes:
+    """The strobes of a log, in order."""
+    row, column, device, depress = log.T
+    masks = np.zeros((2, len(log), columns), np.uint8)
+    masks[device, np.arange(len(log)), column] = 1
+    return Strobes(row.copy(), masks[0], masks[1], depress.astype(np.uint8))
+
+
+class Tuner:
+    """The commits of a tune run: `steps` are the state codes (up, down) of a nominal step.
+
+    reads, capped, unresponsive: of the run so far.
+    """
+
+    def __init__(self, macro: GoldenMacro, settings: VerifySettings, steps: tuple[int, int]):
+        self.macro, self.settings, self.steps = macro, settings, steps
+        self.reads = self.capped = self.unresponsive = 0
+        self._masks = np.zeros((2, macro.params.columns), np.uint8)
+        self._log = new_log()
+
+    def commit(self, rows: np.ndarray, up: np.ndarray, down: np.ndarray) -> Strobes:
+        """The rows of one sample in order, int[n] with masks uint8[n, columns]; returns the strobes."""
+        before = self.macro.events
+        tally, log = Tally(*before, 0, 0, 0, 0), self._log
+        for k, row in enumerate(rows):
+            run_of = (self.macro.state, int(row), up[k], down[k], self.steps, self.settings, self._masks)
+            tally, log = tune_row(*run_of, tally, log)
+        self.macro.reset(Events(tally.reads, tally.pulses))
+        self.reads += tally.reads - before.integrates
+        self.capped += tally.capped
+        self.unresponsive += tally.unresponsive
+        self._log = log
+        return strobes_of(log[: tally.logged], self.macro.params.columns)
+
+
+def verify_logged(
+    macro: GoldenMacro, targets: np.ndarray, way: str, settings: VerifySettings, log: np.ndarray
+) -> tuple[VerifyCost, np.ndarray]:
+    """`verify_transfer` with the strobes: `log` is `new_log()`, or `no_log()` for none.  Returns the cost and the log."""
+    if way not in VERIFY_WAYS:
+        raise InputError(f"{way!r} is not one of {', '.join(VERIFY_WAYS)}", key="verify")
+    before = macro.events
+    targets = np.ascontiguousarray(targets, np.int64)
+    start = Tally(before.integrates, before.strobes, 0, 0, 0, 0)
+    tally, log = verify_all(macro.state, targets, way == "pair", settings, start, log)
+    macro.reset(Events(tally.reads, tally.pulses))
+    pulses, reads = tally.pulses - before.strobes, tally.reads - before.integrates
+    return VerifyCost(pulses, reads, tally.capped, tally.unresponsive, tally.plus), log[: tally.logged]
 
 
 def verify_transfer(
@@ -125,10 +212,4 @@ def verify_transfer(
 
     targets: state codes, int[rows, columns, 2].  The macro is not erased before.  Raises `InputError`.
     """
-    if way not in WAYS:
-        raise InputError(f"{way!r} is not one of {', '.join(WAYS)}", key="verify")
-    before = macro.events
-    targets = np.ascontiguousarray(targets, np.int64)
-    reads, pulses, given_up = _tune_all(macro.state, targets, way == "pair", settings, *before)
-    macro.reset(Events(reads, pulses))
-    return VerifyCost(pulses - before.strobes, reads - before.integrates, given_up)
+    return verify_logged(macro, targets, way, settings, no_log())[0]

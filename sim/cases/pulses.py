@@ -1,12 +1,23 @@
 """Cases for the blocks before the write lines."""
 
+from collections.abc import Iterable
 from random import Random
 from typing import Any
 
 from hw.interfaces import AMPLITUDE_BITS, WIDTH_BITS
 from hw.pulse_gate import COUNT_CAP_BITS, LINES, STROBE_CAP_BITS
 from model.controller.pulse_driver import pulse_driver
-from model.controller.pulse_gate import GateState, Inputs, Lines, array_free, lines_free, pulse_gate
+from model.controller.pulse_gate import (
+    ALONE,
+    RUNS,
+    WINDOWED,
+    GateState,
+    Inputs,
+    Lines,
+    array_free,
+    lines_free,
+    pulse_gate,
+)
 from sim.cases import Outputs, Pick
 from sim.simulation import Case, Event
 from spec.params import HwParams
@@ -48,6 +59,8 @@ def golden_pulse_driver(p: HwParams, case: Case) -> tuple[Outputs, dict]:
 
 LEVELS = ("integrate_request", "integrate_continues", "erase_request", "converting", "training", "transferring", "run_active", "run_start",
           "window_open", "abort", "clear_fault")  # fmt: skip
+VERIFY_LEVELS = ("verifying", "tuning", "readout_request")
+"""Inputs of a gate with the parameter `verify`."""
 
 
 class GatePlayer:
@@ -74,7 +87,8 @@ class GatePlayer:
             now = self.base._replace(array_ready=int(self.busy == 0), **inputs)
             if self.noise and self.rng.randrange(self.noise) == 0:
                 now = self._spoilt(now)
-            started = self.state.integrate or self.state.erase or self.state.strobe
+            state = self.state
+            started = state.integrate or state.erase or state.readout or state.strobe
             self.busy = self.rng.randrange(1, 4) if started else max(self.busy - 1, 0)
             self.inputs.append(now)
             self.state = pulse_gate(self.p, self.state, now)
@@ -89,7 +103,7 @@ class GatePlayer:
 
     def _spoilt(self, now: Inputs) -> Inputs:
         """One input changed."""
-        name = self.rng.choice(Inputs._fields)
+        name = self.rng.choice([name for name in Inputs._fields if name in self.levels(Inputs._fields)])
         value: Any = self.rng.getrandbits(1)
         if name == "lines":
             member = self.rng.choice(Lines._fields)
@@ -100,6 +114,10 @@ class GatePlayer:
         elif name in ("width_limit", "guard", "strobe_cap", "count_cap"):
             value = self.rng.randrange(6)
         return now._replace(**{name: value})
+
+    def levels(self, names: Iterable[str]) -> list[str]:
+        """Those of the names that the gate has."""
+        return [name for name in names if self.p.verify or name not in VERIFY_LEVELS]
 
     def settle(self) -> None:
         """Wait until the array may be started, for a while."""
@@ -123,29 +141,48 @@ class GatePlayer:
         self.cycle(width, lines=lines, strobe=1)
         self.cycle(self.guard, lines=lines)
 
+    def read_out(self) -> None:
+        self.settle()
+        self.cycle(readout_request=1)
+        self.cycle()
+
+    def pairs(self, rows: list[int]) -> None:
+        """Pulses of single devices, some of them again, with readouts between them; mostly in order."""
+        pairs = [(row, 1 << self.rng.randrange(self.p.columns)) for row in rows]
+        for row, pair in sorted(pairs) if self.rng.randrange(4) else pairs:
+            for _ in range(self.rng.randrange(1, 4)):
+                self.read_out()
+                minus, depress = self.rng.getrandbits(1), self.rng.getrandbits(1)
+                self.pulse(Lines(row, 0 if minus else pair, pair if minus else 0, depress))
+
     def chaos(self) -> None:
         """Cycles in which nothing is related to anything, but for lines that stand now and then."""
         lines = self._any_lines()
         for _ in range(self.rng.randrange(10, 40)):
             if self.rng.randrange(4) == 0:
                 lines = self._any_lines()
-            levels = {name: int(self.rng.randrange(6) == 0) for name in LEVELS}
+            names = self.levels((*LEVELS, *VERIFY_LEVELS))
+            levels = {name: int(self.rng.randrange(6) == 0) for name in names}
             self.cycle(lines=lines, strobe=self.rng.getrandbits(1), **levels)
 
     def run(self) -> None:
         """One run, and what the host does about a fault."""
-        mode = self.rng.choice(("training", "transferring"))
+        mode = self.rng.choice(self.levels(RUNS))
         levels: dict[str, Any] = {"run_active": 1, mode: 1}
         self.cycle(run_start=1)
         self.base = self.base._replace(**levels)
         for _ in range(self.rng.randrange(1, 4)):
-            if mode == "training":
+            if mode in WINDOWED:
                 self.read(planes=self.rng.choice((1, 1, 3)))
                 self.cycle(window_open=1)
             rows = [self.rng.randrange(self.p.rows) for _ in range(self.rng.randrange(4))]
-            for row in sorted(set(rows) if mode == "training" else rows):
-                self.pulse(self.lines()._replace(row=row))
-        self.base = self.base._replace(run_active=0, training=0, transferring=0)
+            if mode in ALONE:
+                self.pairs(rows)
+            else:
+                for row in sorted(set(rows)) if mode == "training" else rows:
+                    self.pulse(self.lines()._replace(row=row))
+        idle: dict[str, Any] = dict.fromkeys(("run_active", *RUNS), 0)
+        self.base = self.base._replace(**idle)
         self.settle()
         self.cycle(erase_request=1)
         self.cycle(2, clear_fault=1)
@@ -158,12 +195,13 @@ def draw_pulse_gate(p: HwParams, pick: Pick) -> Case:
         if player.noise:
             player.chaos()
             player.cycle(2, clear_fault=1)
-    return Case({"i": [gate_pins(inputs) for inputs in player.inputs]})
+    return Case({"i": [gate_pins(inputs, p.verify) for inputs in player.inputs]})
 
 
-def gate_pins(inputs: Inputs) -> dict[str, int]:
-    """The pins of the gate for one cycle's inputs."""
-    pins = {name: value for name, value in inputs._asdict().items() if name not in ("lines", "strobe")}
+def gate_pins(inputs: Inputs, verify: int = 0) -> dict[str, int]:
+    """The pins of the gate for one cycle's inputs; verify: the parameter."""
+    missing = ("lines", "strobe") if verify else ("lines", "strobe", *VERIFY_LEVELS)
+    pins = {name: value for name, value in inputs._asdict().items() if name not in missing}
     return (
         pins
         | {f"request__{name}": getattr(inputs.lines, name) for name in LINES}
@@ -182,6 +220,7 @@ def golden_pulse_gate(p: HwParams, case: Case) -> tuple[Outputs, dict]:
             | {"write__strobe": state.strobe, "integrate": state.integrate, "erase": state.erase}
             | {"fault": state.fault, "array_free": int(array_free(state, inputs))}
             | {"strobe_active": int(not lines_free(state, inputs))}
+            | ({"readout": state.readout} if p.verify else {})
         )
         state = pulse_gate(p, state, inputs)
     return {"o": out}, {}

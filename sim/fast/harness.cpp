@@ -17,6 +17,7 @@ struct Macro {
 typedef void (*Erase)(TYPES);
 typedef void (*Integrate)(TYPES, const uint8_t*, int64_t, int32_t*);
 typedef void (*Strobe)(TYPES, int64_t, const uint8_t*, const uint8_t*, int64_t, int64_t);
+typedef int64_t (*ReadCell)(TYPES, int64_t, int64_t, int64_t, int64_t);
 
 template <class Port> static void put(Port& port, const void* bytes, size_t length) {
     memset((void*)&port, 0, sizeof port);
@@ -36,7 +37,7 @@ template <class Port> static void bits_to_bytes(const Port& port, uint8_t* out) 
 struct Simulation {
     VerilatedContext context;
     Vcontroller t{&context, "TOP"};
-    Macro m; Erase erase; Integrate integrate; Strobe strobe;
+    Macro m; Erase erase; Integrate integrate; Strobe strobe; ReadCell read_cell;
     uint8_t shadow[ROWS + LANES] = {}, codes[ROWS + LANES] = {}, up[COLUMNS], down[COLUMNS];
     int32_t sums[COLUMNS] = {};
     int64_t integrates = 0, strobes = 0;
@@ -82,6 +83,13 @@ struct Simulation {
         const uint16_t* pair = m.g + (t.macro___05Freadout_row * COLUMNS + t.macro___05Freadout_column) * 2;
         t.macro___05Freadout_plus = pair[0]; t.macro___05Freadout_minus = pair[1];
         busy = 1;
+#if VERIFY
+        if (unsigned kind = t.macro___05Freadout_kind) {
+            int64_t reading = read_cell(FIELDS, t.macro___05Freadout_row, t.macro___05Freadout_column, kind, integrates);
+            t.macro___05Freading = reading & ((int64_t(1) << READING_BITS) - 1);
+            integrates = (integrates + 1) & 0xFFFFFFFF;
+        }
+#endif
     }
     void pulse() {
         int32_t row = t.macro___05Fwrite___05Frow; uint8_t depress = t.macro___05Fwrite___05Fdepress;
@@ -121,10 +129,10 @@ static int64_t send(Simulation& s, Valid& valid, Payload& payload, const bool& r
 }
 
 extern "C" {
-void* simulation_new(const int64_t* macro, Erase erase, Integrate integrate, Strobe strobe) {
+void* simulation_new(const int64_t* macro, Erase erase, Integrate integrate, Strobe strobe, ReadCell read_cell) {
     Simulation* s = new Simulation;
     memcpy(&s->m, macro, sizeof s->m);
-    s->erase = erase; s->integrate = integrate; s->strobe = strobe;
+    s->erase = erase; s->integrate = integrate; s->strobe = strobe; s->read_cell = read_cell;
     s->t.results___05Fready = 1; s->t.response___05Fready = 1; s->t.image___05Fready = 1;
     s->t.macro___05Fdac_ready = 1; s->t.macro___05Fready = 1;
     s->t.rst = 1; s->cycle(); s->cycle(); s->t.rst = 0;

@@ -11,7 +11,7 @@ import numpy as np
 
 from hw.controller import Controller
 from hw.emit import to_systemverilog
-from model.device.hooks import arguments, erase_hook, integrate_hook, strobe_hook
+from model.device.hooks import arguments, erase_hook, integrate_hook, read_cell_hook, strobe_hook
 from model.device.macro import GoldenMacro
 from model.record import Strobes
 from sim.cosim import SimulationError
@@ -55,6 +55,8 @@ def _sizes(p: HwParams) -> dict[str, int]:
         "DAC_BITS": p.dac_bits,
         "CHANNELS": p.adc_channels,
         "ADC_BITS": p.adc_bits,
+        "VERIFY": p.verify,
+        "READING_BITS": p.reading_bits,
     }
 
 
@@ -79,7 +81,7 @@ class Library:
         self.macro = GoldenMacro(params, image)
         self._lib = ctypes.CDLL(str(build(params)))
         for name, result, arguments_of in (
-            ("new", ctypes.c_void_p, (ctypes.c_void_p,) * 4),
+            ("new", ctypes.c_void_p, (ctypes.c_void_p,) * 5),
             ("delete", None, (ctypes.c_void_p,)),
             ("access", ctypes.c_uint32, (ctypes.c_void_p, ctypes.c_uint64)),
             ("samples", ctypes.c_int64, (ctypes.c_void_p, ctypes.c_char_p, *(ctypes.c_int64,) * 3)),
@@ -93,7 +95,7 @@ class Library:
             function = getattr(self._lib, f"simulation_{name}")
             function.restype, function.argtypes = result, arguments_of
         fields = np.array(arguments(self.macro.state), np.int64)
-        hooks = (erase_hook, integrate_hook, strobe_hook)
+        hooks = (erase_hook, integrate_hook, strobe_hook, read_cell_hook)
         self._it = self._lib.simulation_new(fields.ctypes.data, *(hook.address for hook in hooks))
 
     def __enter__(self) -> "Library":

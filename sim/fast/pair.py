@@ -36,6 +36,13 @@ class FastController:
         await self.host.transfer(counts, progress=progress)
         return RunRecord(NONE, NONE, self.library.strobes())
 
+    async def verify(
+        self, targets: np.ndarray, way: str, *, progress: Callable[[int], None] | None = None
+    ) -> RunRecord:
+        """As `Host.verify`; the record has the strobes."""
+        await self.host.verify(targets, way, progress=progress)
+        return RunRecord(NONE, NONE, self.library.strobes())
+
     async def run(
         self, mode: Mode, pixels: np.ndarray, labels: np.ndarray, *, progress: Callable | None = None
     ) -> RunRecord:
@@ -51,6 +58,13 @@ class BulkPair(PairedController):
         expected = await self.golden.transfer(counts, trace=True)
         got = await self.rtl.transfer(counts, **kwargs)
         self._bulk("transfer", expected, got)
+        return got
+
+    async def verify(self, targets: np.ndarray, way: str, **kwargs: Any) -> RunRecord:
+        expected = await self.golden.verify(targets, way, trace=True)
+        got = await self.rtl.verify(targets, way, **kwargs)
+        self._bulk(f"verify {way}", expected, got)
+        self.coverage |= self.golden.given_up
         return got
 
     async def run(

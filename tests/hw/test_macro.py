@@ -9,10 +9,10 @@ from amaranth.hdl import Fragment, Module, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.sim import Simulator
 
+from hw.bits import lowest, number
 from hw.emit import to_systemverilog
 from hw.lint import lint
 from hw.macro import timing
-from hw.macro.bits import lowest, number
 from hw.macro.crossbar import CrossbarMacro
 from hw.macro.device_tables import block
 from hw.macro.isqrt import Isqrt
@@ -65,7 +65,14 @@ def simulate(dut, bench):
 
 def test_conforms_in_amaranths_simulator(seed):
     params = HwParams(
-        rows=3, columns=3, dac_load_lanes=2, adc_channels=2, update_columns=1, macro_lanes=2, adc_bits=6
+        rows=3,
+        columns=3,
+        dac_load_lanes=2,
+        adc_channels=2,
+        update_columns=1,
+        macro_lanes=2,
+        adc_bits=6,
+        verify=1,
     )
     dut = CrossbarMacro(params)
 

@@ -1,5 +1,7 @@
 """The behavioural macro passes the conformance test of the macro port, on both simulators."""
 
+from dataclasses import replace
+
 import pytest
 from cocotb_test.simulator import run
 
@@ -10,13 +12,14 @@ from spec.params import INSTANCES, HwParams, dump
 
 SHAPES = (
     INSTANCES["TINY"],
+    replace(INSTANCES["TINY"], name="READ", verify=1),
     HwParams(name="ONE", rows=1, columns=1, dac_load_lanes=1, adc_channels=1, update_columns=1, macro_lanes=1),
     HwParams(
         name="RAGGED", rows=13, columns=7, dac_bits=5, dac_load_lanes=4, adc_channels=3, cmp_latency_cycles=2,
         update_columns=1, guard_min_cycles=3, state_bits=12, read_bits=8, macro_lanes=3,
     ),
     HwParams(
-        name="NARROW", rows=20, columns=5, dac_bits=1, dac_load_lanes=8, adc_kind="ramp", adc_bits=3, adc_channels=5,
+        name="NARROW", verify=1, rows=20, columns=5, dac_bits=1, dac_load_lanes=8, adc_kind="ramp", adc_bits=3, adc_channels=5,
         encodings=("pulse_width",),
         update_columns=1, state_bits=8, read_bits=6, macro_lanes=5,
     ),
@@ -25,7 +28,7 @@ SHAPES = (
         encodings=("amplitude", "bit_serial"), update_columns=1, macro_lanes=2,
     ),
     HwParams(
-        name="SERIAL", rows=16, columns=9, dac_load_lanes=16, adc_bits=10, adc_channels=1, sar_settle_cycles=3,
+        name="SERIAL", verify=1, rows=16, columns=9, dac_load_lanes=16, adc_bits=10, adc_channels=1, sar_settle_cycles=3,
         update_columns=1, state_bits=9, read_bits=9, macro_lanes=1,
     ),
 )  # fmt: skip

@@ -15,7 +15,7 @@ from sim.simulation import Case, Simulation
 from spec.params import INSTANCES
 from spec.registers import NEVER, Fault
 
-P = replace(INSTANCES["TINY"], name="SHORT", watchdog_cycles=256, pulse_max_cycles=6)
+P = replace(INSTANCES["TINY"], name="SHORT", verify=1, watchdog_cycles=256, pulse_max_cycles=6)
 WIDTH, GUARD = 3, 2
 UP, DOWN = Lines(row=2, up=0b101, down=0b010, amplitude=9), Lines(row=4, up=0b100, down=0b001, amplitude=9)
 
@@ -98,6 +98,28 @@ def aborted() -> GatePlayer:
     return then(gate, {"lines": UP, "strobe": 1}, {"lines": UP, "strobe": 1, "abort": 1}, {"lines": UP})
 
 
+def verifying() -> GatePlayer:
+    return player(verifying=1)
+
+
+def tuning(reads: int = 1, windows: int = 1) -> GatePlayer:
+    gate = player(tuning=1)
+    for _ in range(reads):
+        gate.read()
+    for _ in range(windows):
+        gate.cycle(window_open=1)
+    return gate
+
+
+def read_out(gate: GatePlayer) -> GatePlayer:
+    gate.read_out()
+    return gate
+
+
+PLUS, MINUS = Lines(row=2, up=0b100, amplitude=9), Lines(row=2, down=0b100, depress=1, amplitude=9)
+NEXT = Lines(row=2, up=0b1000, amplitude=9)
+
+
 LEGAL: dict[str, tuple[Callable[[], GatePlayer], int]] = {
     "rows of a window": (lambda: pulses(training(), UP, DOWN), 2),
     "a row in two windows": (lambda: pulses(then(pulse(training(2), UP), {"window_open": 1}), UP, DOWN), 3),
@@ -109,6 +131,17 @@ LEGAL: dict[str, tuple[Callable[[], GatePlayer], int]] = {
     ),
     "strobes after a read of three planes": (lambda: pulses(planes(training(), 2), UP, DOWN), 2),
     "a shorter pulse": (lambda: pulse(transfer(), UP, width=1), 1),
+    "devices of a pair in verify": (lambda: pulses(read_out(verifying()), PLUS, MINUS, PLUS, NEXT), 4),
+    "the last strobe of a pair": (
+        lambda: pulses(capped(verifying(), count_cap=2), PLUS, MINUS, NEXT, NEXT),
+        4,
+    ),
+    "a readout between strobes": (lambda: pulses(read_out(pulse(tuning(), PLUS)), PLUS, NEXT), 3),
+    "a pair in two windows": (
+        lambda: pulses(then(pulse(tuning(2), NEXT), {"window_open": 1}), PLUS, NEXT),
+        3,
+    ),
+    "a readout outside a run": (lambda: read_out(capped(player(), run_active=0)), 0),
     "the last strobe of a row": (lambda: pulses(capped(transfer(), count_cap=2), UP, UP, DOWN), 3),
 }
 """Scenarios without a fault, and their strobes."""
@@ -174,6 +207,23 @@ BROKEN: dict[str, tuple[Callable[[], GatePlayer], Fault, int]] = {
     "lines too young": (lambda: pulse(transfer(), UP, before=GUARD - 1), Fault.GUARD, 0),
     "lines change in a strobe": (lambda: changed(transfer()), Fault.GUARD, 1),
     "strobe in a guard": (lambda: then(pulse(transfer(), UP), {"lines": UP, "strobe": 1}), Fault.GUARD, 1),
+    "two devices in verify": (lambda: pulse(verifying(), PLUS._replace(down=0b1)), Fault.DEVICES, 0),
+    "no device in tune": (lambda: pulse(tuning(), PLUS._replace(up=0)), Fault.DEVICES, 0),
+    "a pair too often": (
+        lambda: pulses(capped(verifying(), count_cap=2), PLUS, MINUS, PLUS),
+        Fault.COUNT_CAP,
+        2,
+    ),
+    "pairs fall": (lambda: pulses(verifying(), NEXT, PLUS), Fault.REPEAT, 1),
+    "tuning without a window": (lambda: pulse(tuning(windows=0), PLUS), Fault.REPEAT, 0),
+    "a readout in training": (lambda: read_out(training()), Fault.READOUT, 0),
+    "a readout in a transfer": (lambda: read_out(transfer()), Fault.READOUT, 0),
+    "a readout in an inference": (lambda: read_out(player()), Fault.READOUT, 0),
+    "a readout while converting": (
+        lambda: then(verifying(), {"readout_request": 1, "converting": 1}),
+        Fault.BUSY_ARRAY,
+        0,
+    ),
     "a late array": (lambda: late(transfer()), Fault.WATCHDOG, 0),
     "an abort": (aborted, Fault.ABORT, 1),
 }
@@ -183,7 +233,7 @@ BROKEN: dict[str, tuple[Callable[[], GatePlayer], Fault, int]] = {
 def played(gate: GatePlayer) -> list[dict]:
     """The golden outputs of all cycles, and of one more."""
     gate.cycle()
-    return golden_pulse_gate(P, Case({"i": [gate_pins(i) for i in gate.inputs]}))[0]["o"]
+    return golden_pulse_gate(P, Case({"i": [gate_pins(i, P.verify) for i in gate.inputs]}))[0]["o"]
 
 
 def strobes(outputs: list[dict]) -> list[int]:
@@ -248,7 +298,7 @@ def test_rtl_equals_the_golden_gate(simulator):
         for name, (scenario, *_) in (LEGAL | BROKEN).items():
             gate = scenario()
             expected = played(gate)
-            case = Case({"i": [gate_pins(inputs) for inputs in gate.inputs]})
+            case = Case({"i": [gate_pins(inputs, P.verify) for inputs in gate.inputs]})
             outcome = simulation.play(case, {"o": len(expected)})
             assert not outcome.error
             for cycle, (value, got) in enumerate(zip(expected, outcome.outputs["o"], strict=True)):
