@@ -79,6 +79,9 @@ class Twin(GoldenController):
     async def transfer(self, counts, **options):
         return await super().transfer(counts, trace=True, **options)
 
+    async def verify(self, targets, way, **options):
+        return await super().verify(targets, way, trace=True, **options)
+
 
 def test_random_hardware_is_never_vacuous_and_reaches_clipping_and_saturation():
     clipped = saturated = 0
