@@ -14,7 +14,7 @@ from hw.dac_load import DacLoad
 from hw.input_buffer import InputBuffer
 from hw.interfaces import Count, Deltas, HiddenCodes, MacroPort, Pixels, Result, Update, image_stream
 from hw.margin_error import MarginError
-from hw.numerics import link, popcount
+from hw.numerics import link
 from hw.pulse_driver import PulseDriver
 from hw.pulse_gate import PulseGate
 from hw.pulse_scheduler import PulseScheduler
@@ -351,8 +351,8 @@ class Controller(wiring.Component):
             c.update.eq(result.payload.update),
             c.integrate.eq(self.gate.integrate),
             c.strobe.eq(self.gate.write.strobe),
-            c.up.eq(popcount(self.gate.write.up)),
-            c.down.eq(popcount(self.gate.write.down)),
+            c.up.eq(self.gate.write.up),
+            c.down.eq(self.gate.write.down),
             c.readout.eq(self.macro.readout),
             c.active.eq(self.sequencer.run_active),
             c.converting.eq(self.column_adc.busy),

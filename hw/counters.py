@@ -4,6 +4,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.numerics import popcount
 from spec.params import HwParams
 
 COUNTER_BITS = 32
@@ -12,8 +13,8 @@ COUNTER_BITS = 32
 class Counters(wiring.Component):
     """Counts events; `clear` sets all to 0, and a run adds to them.
 
-    Events (a cycle each): result with correct and update; integrate; strobe (its level) with up, down (pulse
-    numbers of the strobe); readout; clipped (codes at full scale in a cycle); active (a run), converting,
+    Events (a cycle each): result with correct and update; integrate; strobe (its level) with up, down (the masks
+    of the strobe, counted one cycle later); readout; clipped (codes at full scale in a cycle); active (a run), converting,
     integrating and stretched (the array takes longer than programmed) are levels.  planes_clipped (codes of bit planes
     at full scale in a cycle) and its counter are there where bit-serial encoding is built in, give_up (of a cell or
     pair) and its counter with the parameter `verify`.
@@ -23,7 +24,6 @@ class Counters(wiring.Component):
 
     def __init__(self, params: HwParams):
         self.params = params
-        pulses = range(params.columns + 1)
         events: tuple[str, ...] = ("clear", "run_start", "result", "correct", "update", "integrate", "strobe", "readout", "active",
                   "converting", "stretched")  # fmt: skip
         self.names: tuple[str, ...] = ("samples_done", "correct_done", "updates", "clipped_codes", "integrates", "strobes", "pulses_up",
@@ -39,8 +39,8 @@ class Counters(wiring.Component):
             {
                 **{name: In(1) for name in events},
                 **codes,
-                "up": In(pulses),
-                "down": In(pulses),
+                "up": In(params.columns),
+                "down": In(params.columns),
                 **{name: Out(COUNTER_BITS) for name in self.names},
             }
         )
@@ -50,6 +50,7 @@ class Counters(wiring.Component):
         was_strobe = Signal()
         m.d.sync += was_strobe.eq(self.strobe)
         strobed = self.strobe & ~was_strobe
+        pulses_up, pulses_down = self._pulses(m, strobed)
         for counter, amount in (
             (self.samples_done, self.result),
             (self.correct_done, self.result & self.correct),
@@ -57,8 +58,8 @@ class Counters(wiring.Component):
             (self.clipped_codes, self.clipped),
             (self.integrates, self.integrate),
             (self.strobes, strobed),
-            (self.pulses_up, strobed * self.up),
-            (self.pulses_down, strobed * self.down),
+            (self.pulses_up, pulses_up),
+            (self.pulses_down, pulses_down),
             (self.verify_reads, self.readout),
             (self.cycles, self.active),
             (self.stretch, self.stretched),
@@ -72,6 +73,18 @@ class Counters(wiring.Component):
         with m.If(self.clear):
             m.d.sync += [getattr(self, name).eq(0) for name in self.names]
         return m
+
+    def _pulses(self, m, strobed):
+        """Pulse numbers of a strobe in the cycle behind its first, else 0."""
+        numbers = [
+            Signal(range(len(mask) + 1), name=name) for name, mask in (("ups", self.up), ("downs", self.down))
+        ]
+        m.d.sync += [number.eq(0) for number in numbers]
+        with m.If(strobed):  # the sums are made for a strobe only, which saves power and simulation time
+            m.d.sync += [
+                number.eq(popcount(mask)) for number, mask in zip(numbers, (self.up, self.down), strict=True)
+            ]
+        return numbers
 
     def _elapsed(self, m):
         """Time since the run's first integrate; it becomes part of ELAPSED when the array was last in use."""

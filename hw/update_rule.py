@@ -91,7 +91,9 @@ class UpdateRule(wiring.Component):
             write.addr.eq(Mux(sweep, tokens[0].address, tokens[-1].address)),
         ]
         threshold = self._threshold(m, sample)
-        stored, up, down = self._lanes(m, advance, threshold, read.data, delta_read.data, tokens[1].code)
+        moving = Signal()  # the lanes stand still while nothing is under way
+        m.d.comb += moving.eq(advance & Cat(token.valid for token in tokens).any())
+        stored, up, down = self._lanes(m, moving, threshold, read.data, delta_read.data, tokens[1].code)
         with m.If(~sweep):
             m.d.comb += write.data.eq(stored)
         drained = self._entries(m, advance, tokens, up, down)

@@ -4,7 +4,7 @@ It speaks the names of registers and fields and never an address; whatever waits
 The coroutines that a job needs are those of `GoldenController`, so a job drives either.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from hw.interfaces import Count, Pixels, Result
 from hw.register_file import identity
 from sim.bus import Bus
-from sim.payloads import unpack
+from sim.payloads import Words, unpack
 from spec.device_image import DeviceImage
 from spec.errors import InputError
 from spec.numerics import signed_limit
@@ -199,12 +199,11 @@ class Host:
 
     async def _write_array(self, mode: Mode, words: np.ndarray, progress: Progress | None) -> None:
         """A run on the words of each row, int[rows, n]."""
-        mask = _mask(Count(self.params).size)
         await self._idle()
         await self.configure(MODE=mode)
         await self._trigger("start")
-        for row in words.tolist():
-            await self._stream(self.bus.send_counts, [word & mask for word in row])
+        for row in words:
+            await self._stream(self.bus.send_counts, Words.of(row, Count(self.params).size))
             if progress:
                 progress(1)
         await self._idle()
@@ -227,7 +226,7 @@ class Host:
         await self._trigger("start")
         for first in range(0, len(pixels), CHUNK):
             part = slice(first, first + CHUNK)
-            await self._stream(self.bus.send_samples, list(sample_words(p, pixels[part], labels[part])))
+            await self._stream(self.bus.send_samples, sample_words(p, pixels[part], labels[part]))
             if progress:
                 progress(len(pixels[part]))
         await self._idle()
@@ -278,7 +277,7 @@ class Host:
             await self.bus.pause(look)
         raise HostError("the hardware stays busy")
 
-    async def _stream(self, send: Callable, words: list[int]) -> None:
+    async def _stream(self, send: Callable, words: Words) -> None:
         """Send all words; where the hardware does not take them, see whether the run still goes on."""
         sent = await send(words)
         for _ in range(PAUSES):
@@ -303,15 +302,16 @@ def check_encoding(params: HwParams, code: int) -> None:
         raise InputError(f"{code} is not built in: {', '.join(params.encodings)}", key="ENCODING")
 
 
-def sample_words(params: HwParams, pixels: np.ndarray, labels: np.ndarray) -> Iterator[int]:
+def sample_words(params: HwParams, pixels: np.ndarray, labels: np.ndarray) -> Words:
     """Samples as words of the layout `Pixels`; the bias row and the padding are 0.  uint8[n, inputs], int[n]."""
     layout, lanes = Pixels(params), params.dac_load_lanes
+    rows = np.zeros((len(pixels), params.row_words, (layout.size + 7) // 8), np.uint8)
     padded = np.zeros((len(pixels), params.row_words * lanes), np.uint8)
     padded[:, : params.inputs] = pixels
-    for sample, label in zip(padded, labels.tolist(), strict=True):
-        for word in sample.reshape(params.row_words, lanes):
-            pixel_bits = int.from_bytes(word.tobytes(), "little") << layout["pixels"].offset
-            yield pixel_bits | label << layout["label"].offset
+    first, label = (layout[name].offset // 8 for name in ("pixels", "label"))  # both begin a byte
+    rows[:, :, first : first + lanes] = padded.reshape(len(pixels), params.row_words, lanes)
+    rows[:, :, label] = labels[:, None]
+    return Words(rows.reshape(-1, rows.shape[2]))
 
 
 def _mask(bits: int) -> int:

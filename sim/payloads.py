@@ -3,12 +3,45 @@
 A value is an int for a plain shape, a list for an array, a dict for a struct, nested as the layout is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, overload
 
+import numpy as np
 from amaranth.hdl import Shape
 from amaranth.lib import data
+
+
+class Words(Sequence[int]):
+    """Words in bulk: `rows` is uint8[words, bytes of a word], the lowest byte first.  An item is an int."""
+
+    def __init__(self, rows: np.ndarray):
+        self.rows = rows
+
+    @classmethod
+    def of(cls, values: np.ndarray, bits: int) -> "Words":
+        """One word for each integer of a vector, two's complement."""
+        values = np.asarray(values, np.int64) & ((1 << bits) - 1)
+        return cls(values.astype("<i8").view(np.uint8).reshape(-1, 8)[:, : (bits + 7) // 8])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Words": ...
+    def __getitem__(self, index: int | slice) -> "int | Words":
+        if isinstance(index, slice):
+            return Words(self.rows[index])
+        return int.from_bytes(self.rows[index].tobytes(), "little")
+
+    def __iter__(self) -> Iterator[int]:
+        return (int.from_bytes(row.tobytes(), "little") for row in self.rows)
+
+    def tobytes(self) -> bytes:
+        """All words, one after the other."""
+        return self.rows.tobytes()
 
 
 def pack(shape: Any, value: Any) -> int:

@@ -1,168 +1,142 @@
-// The controller as a shared library: clocks it, answers its macro port with the golden macro's kernels, and moves
-// words between Python and its streams in bulk.  Ports are those of hw/controller.py; "__" is "___05F" for Verilator.
+// The two ends of the bench (bench.sv): the array, whose device arithmetic is the golden macro's kernels, and the host,
+// which moves words in bulk.  Python gives them work through the functions at the end and fetches what came of it.
 
 #include <cstdint>
 #include <cstring>
 #include <vector>
 
-#include "Vcontroller.h"
-#include "sizes.h"  // ROWS, COLUMNS, LANES, DAC_BITS, CHANNELS, ADC_BITS
+#include "sizes.h"
+#include "svdpi.h"
 
-struct Macro {
+struct Cells {  // as model/device/hooks.py
     uint16_t* g; int16_t* diff; uint32_t* quantiles; uint8_t* stuck; int64_t* words;
     int64_t rows, columns, state_bits, read_shift;
 };
-#define FIELDS m.g, m.diff, m.quantiles, m.stuck, m.words, m.rows, m.columns, m.state_bits, m.read_shift
+#define FIELDS(c) c.g, c.diff, c.quantiles, c.stuck, c.words, c.rows, c.columns, c.state_bits, c.read_shift
 #define TYPES uint16_t*, int16_t*, uint32_t*, uint8_t*, int64_t*, int64_t, int64_t, int64_t, int64_t
 typedef void (*Erase)(TYPES);
 typedef void (*Integrate)(TYPES, const uint8_t*, int64_t, int32_t*);
 typedef void (*Strobe)(TYPES, int64_t, const uint8_t*, const uint8_t*, int64_t, int64_t);
 typedef int64_t (*ReadCell)(TYPES, int64_t, int64_t, int64_t, int64_t);
+typedef int64_t (*ReadCell)(TYPES, int64_t, int64_t, int64_t, int64_t);
 
-template <class Port> static void put(Port& port, const void* bytes, size_t length) {
-    memset((void*)&port, 0, sizeof port);
-    memcpy((void*)&port, bytes, length < sizeof port ? length : sizeof port);
-}
-template <class Port> static uint64_t field(const Port& port, unsigned low, unsigned bits) {
-    uint64_t value = 0;
-    const uint8_t* bytes = (const uint8_t*)&port;
-    for (unsigned k = 0; k < bits; k++) value |= (uint64_t)(bytes[(low + k) >> 3] >> ((low + k) & 7) & 1) << k;
-    return value;
-}
-template <class Port> static void bits_to_bytes(const Port& port, uint8_t* out) {
-    const uint8_t* bytes = (const uint8_t*)&port;
-    for (unsigned k = 0; k < COLUMNS; k++) out[k] = bytes[k >> 3] >> (k & 7) & 1;
-}
+static const uint64_t RESET_CYCLES = 3;
+enum Kind { NOTHING, ACCESS, SAMPLES, COUNTS, PAUSE };
+struct Work { Kind kind; const uint8_t* words; int64_t n, length, patience; };
 
-struct Simulation {
-    VerilatedContext context;
-    Vcontroller t{&context, "TOP"};
-    Macro m; Erase erase; Integrate integrate; Strobe strobe; ReadCell read_cell;
-    uint8_t shadow[ROWS + LANES] = {}, codes[ROWS + LANES] = {}, up[COLUMNS], down[COLUMNS];
-    int32_t sums[COLUMNS] = {};
-    int64_t integrates = 0, strobes = 0;
-    uint64_t cycles = 0, busy = 0;
-    bool was_strobe = false;
-    bool request_ready = false, samples_ready = false, counts_ready = false;  // in the last cycle
-    bool response_valid = false; uint64_t response = 0;
+struct Harness {
+    Cells cells; Erase erase; Integrate integrate; Strobe strobe; ReadCell read_cell;
+    uint8_t codes[ROWS];
+    uint32_t integrates = 0, strobes = 0;
+    std::vector<uint8_t> log;      // per strobe: row (4 bytes), up, down (a byte per column), depress
+    std::vector<uint8_t> taps;     // per cycle with a tap: the cycle (8 bytes), the taps' word
     std::vector<uint32_t> results;
-    std::vector<uint8_t> log;  // per strobe: row (4 bytes), up, down (a byte per column), depress
-
-    // Inputs are set: let them settle, see what is transferred in this cycle, clock, and set what the array answers.
-    void cycle() {
-        t.clk = 0; t.eval();
-        bool dac = t.macro___05Fdac_valid, swap = t.macro___05Fintegrate, clear = t.macro___05Ferase;
-        bool read = t.macro___05Freadout, strobing = t.macro___05Fwrite___05Fstrobe;
-        request_ready = t.request___05Fready; samples_ready = t.samples___05Fready; counts_ready = t.counts___05Fready;
-        response_valid = t.response___05Fvalid; response = field(t.response___05Fpayload, 0, 32);
-        if (t.results___05Fvalid) results.push_back(field(t.results___05Fpayload, 0, 32));
-        if (dac) load();
-        if (swap) take();
-        if (clear) { erase(FIELDS); busy = 1; }
-        if (read) read_out();
-        if (strobing && !was_strobe) pulse();
-        if (busy && !swap && !clear && !read) busy--;
-        was_strobe = strobing;
-        t.clk = 1; t.eval();
-        t.macro___05Fready = !busy && !strobing;
-        compare();
-        cycles++;
-    }
-    void load() {
-        unsigned word = t.macro___05Fdac_word;
-        for (unsigned k = 0; k < LANES; k++)
-            if (word * LANES + k < ROWS) shadow[word * LANES + k] = field(t.macro___05Fdac_codes, k * DAC_BITS, DAC_BITS);
-    }
-    void take() {
-        memcpy(codes, shadow, ROWS);
-        integrate(FIELDS, codes, integrates, sums);
-        integrates = (integrates + 1) & 0xFFFFFFFF;
-        busy = t.macro___05Fintegrate_cycles ? t.macro___05Fintegrate_cycles : 1;
-    }
-    void read_out() {
-        const uint16_t* pair = m.g + (t.macro___05Freadout_row * COLUMNS + t.macro___05Freadout_column) * 2;
-        t.macro___05Freadout_plus = pair[0]; t.macro___05Freadout_minus = pair[1];
-        busy = 1;
-#if VERIFY
-        if (unsigned kind = t.macro___05Freadout_kind) {
-            int64_t reading = read_cell(FIELDS, t.macro___05Freadout_row, t.macro___05Freadout_column, kind, integrates);
-            t.macro___05Freading = reading & ((int64_t(1) << READING_BITS) - 1);
-            integrates = (integrates + 1) & 0xFFFFFFFF;
-        }
-#endif
-    }
-    void pulse() {
-        int32_t row = t.macro___05Fwrite___05Frow; uint8_t depress = t.macro___05Fwrite___05Fdepress;
-        bits_to_bytes(t.macro___05Fwrite___05Fup, up); bits_to_bytes(t.macro___05Fwrite___05Fdown, down);
-        strobe(FIELDS, row, up, down, depress, strobes);
-        strobes = (strobes + 1) & 0xFFFFFFFF;
-        log.insert(log.end(), (uint8_t*)&row, (uint8_t*)&row + 4);
-        log.insert(log.end(), up, up + COLUMNS); log.insert(log.end(), down, down + COLUMNS);
-        log.push_back(depress);
-    }
-    void compare() {
-        int64_t lsb = t.macro___05Flsb;
-        uint8_t bytes[(CHANNELS + 7) / 8] = {};
-        for (unsigned k = 0, column = t.macro___05Fgroup * CHANNELS; k < CHANNELS && column < COLUMNS; k++, column++) {
-            int64_t trial = field(t.macro___05Ftrial, k * ADC_BITS, ADC_BITS);
-            if (trial >> (ADC_BITS - 1)) trial -= int64_t(1) << ADC_BITS;
-            if (2 * int64_t(sums[column]) >= (2 * trial - 1) * lsb) bytes[k >> 3] |= 1 << (k & 7);
-        }
-        put(t.macro___05Fcompare, bytes, sizeof bytes);
-    }
+    uint64_t cycles = 0, request = 0;
+    Work work = {NOTHING};
+    int64_t taken = 0, waited = 0;
+    uint32_t response = 0;
+    bool offered = false, answered = false, done = false, tracing = false;
 };
+static Harness* present;  // of the simulation under construction: a simulator opens it when it starts
 
-// Returns how many words were taken; gives up after `patience` cycles without one.
-template <class Valid, class Payload>
-static int64_t send(Simulation& s, Valid& valid, Payload& payload, const bool& ready, const uint8_t* words, int64_t n,
-                    int64_t length, int64_t patience) {
-    int64_t taken = 0;
-    valid = 1;
-    for (int64_t waited = 0; taken < n && waited < patience; waited++) {
-        put(payload, words + taken * length, length);
-        s.cycle();
-        if (ready) { taken++; waited = -1; }
-    }
-    valid = 0;
-    put(payload, "", 0);
-    return taken;
+static int64_t part(const svBitVecVal* from, unsigned low, unsigned bits) {
+    uint64_t pair = from[low / 32];
+    if (low % 32 + bits > 32) pair |= (uint64_t)from[low / 32 + 1] << 32;
+    return pair >> (low % 32) & ((1u << bits) - 1);
+}
+static void bytes_of(const svBitVecVal* mask, uint8_t* out) {
+    for (unsigned k = 0; k < COLUMNS; k++) out[k] = mask[k / 32] >> (k % 32) & 1;
 }
 
 extern "C" {
-void* simulation_new(const int64_t* macro, Erase erase, Integrate integrate, Strobe strobe, ReadCell read_cell) {
-    Simulation* s = new Simulation;
-    memcpy(&s->m, macro, sizeof s->m);
-    s->erase = erase; s->integrate = integrate; s->strobe = strobe; s->read_cell = read_cell;
-    s->t.results___05Fready = 1; s->t.response___05Fready = 1; s->t.image___05Fready = 1;
-    s->t.macro___05Fdac_ready = 1; s->t.macro___05Fready = 1;
-    s->t.rst = 1; s->cycle(); s->cycle(); s->t.rst = 0;
-    return s;
+void* array_open() { return present; }
+void array_erase(void* it) { Harness& h = *(Harness*)it; h.erase(FIELDS(h.cells)); }
+void array_integrate(void* it, const svBitVecVal* shadow, int plane, svBitVecVal* sums) {
+    Harness& h = *(Harness*)it;
+    uint8_t bits[ROWS];
+    if (plane <= 0)  // later planes are of the same codes
+        for (unsigned k = 0; k < ROWS; k++) h.codes[k] = part(shadow, k * DAC_BITS, DAC_BITS);
+    for (unsigned k = 0; k < ROWS; k++) bits[k] = plane < 0 ? h.codes[k] : h.codes[k] >> plane & 1;
+    h.integrate(FIELDS(h.cells), bits, h.integrates++, (int32_t*)sums);
 }
-void simulation_delete(void* p) { delete (Simulation*)p; }
-uint32_t simulation_access(void* p, uint64_t request) {
-    Simulation& s = *(Simulation*)p;
-    send(s, s.t.request___05Fvalid, s.t.request___05Fpayload, s.request_ready, (uint8_t*)&request, 1, sizeof request,
-         INT64_MAX);
-    do s.cycle(); while (!s.response_valid);
-    return s.response;
+int64_t array_reading(void* it, int row, int column, int kind) {
+    Harness& h = *(Harness*)it;
+    return h.read_cell(FIELDS(h.cells), row, column, kind, h.integrates++);
 }
-int64_t simulation_samples(void* p, const uint8_t* words, int64_t n, int64_t length, int64_t patience) {
-    Simulation& s = *(Simulation*)p;
-    return send(s, s.t.samples___05Fvalid, s.t.samples___05Fpayload, s.samples_ready, words, n, length, patience);
+void array_strobe(void* it, int row, const svBitVecVal* up, const svBitVecVal* down, svBit depress) {
+    Harness& h = *(Harness*)it;
+    size_t at = h.log.size();
+    h.log.resize(at + 4 + 2 * COLUMNS + 1);
+    uint8_t* entry = h.log.data() + at;
+    memcpy(entry, &row, 4);
+    bytes_of(up, entry + 4); bytes_of(down, entry + 4 + COLUMNS);
+    entry[4 + 2 * COLUMNS] = depress;
+    h.strobe(FIELDS(h.cells), row, entry + 4, entry + 4 + COLUMNS, depress, h.strobes++);
 }
-int64_t simulation_counts(void* p, const uint8_t* words, int64_t n, int64_t length, int64_t patience) {
-    Simulation& s = *(Simulation*)p;
-    return send(s, s.t.counts___05Fvalid, s.t.counts___05Fpayload, s.counts_ready, words, n, length, patience);
+int array_readout(void* it, int row, int column) {
+    const uint16_t* pair = ((Harness*)it)->cells.g + ((int64_t)row * COLUMNS + column) * 2;
+    return pair[0] | (uint32_t)pair[1] << 16;
 }
-void simulation_pause(void* p, int64_t cycles) { while (cycles--) ((Simulation*)p)->cycle(); }
-uint64_t simulation_cycles(void* p) { return ((Simulation*)p)->cycles; }
-int64_t simulation_results(void* p, const uint32_t** first) {
-    auto& results = ((Simulation*)p)->results; *first = results.data(); return results.size();
+
+void* host_open() { return present; }
+void host_taps(void* it, const svBitVecVal* word) {
+    Harness& h = *(Harness*)it;
+    const uint8_t* cycle = (const uint8_t*)&h.cycles; const uint8_t* bytes = (const uint8_t*)word;
+    h.taps.insert(h.taps.end(), cycle, cycle + 8);
+    h.taps.insert(h.taps.end(), bytes, bytes + (TAPS_BITS + 7) / 8);
 }
-int64_t simulation_strobes(void* p, const uint8_t** first) {
-    auto& log = ((Simulation*)p)->log; *first = log.data(); return log.size();
+// One clock edge: what was transferred in the cycle before it, and what is offered after it.
+void host_cycle(void* it, svBit request_ready, svBit samples_ready, svBit counts_ready, svBit response_valid, int response,
+                svBit result_valid, int result, svBit* reset, svBit* request_valid, svBitVecVal* request,
+                svBit* samples_valid, svBitVecVal* samples, svBit* counts_valid, svBitVecVal* counts, svBit* trace,
+                svBit* done) {
+    Harness& h = *(Harness*)it;
+    Work& w = h.work;
+    *trace = h.tracing;
+    *done = h.done;
+    *request_valid = *samples_valid = *counts_valid = 0;
+    *reset = ++h.cycles < RESET_CYCLES;
+    if (h.cycles <= RESET_CYCLES) return;  // what is ready in the reset takes nothing
+    if (result_valid) h.results.push_back(result);
+    bool ready = w.kind == ACCESS ? request_ready : w.kind == SAMPLES ? samples_ready : counts_ready;
+    if (h.offered && ready) { h.taken++; h.waited = 0; } else h.waited++;
+    bool ends = w.kind == PAUSE ? h.waited >= w.n : h.taken == w.n || h.waited > w.patience;
+    if (w.kind == ACCESS && response_valid) { h.response = response; h.answered = true; }
+    if (w.kind == ACCESS) ends = h.answered;
+    if (w.kind != NOTHING && ends) { w.kind = NOTHING; h.done = !h.done; }
+    h.offered = w.kind != NOTHING && w.kind != PAUSE && h.taken < w.n;
+    svBitVecVal* payload = w.kind == ACCESS ? request : w.kind == SAMPLES ? samples : counts;
+    if (h.offered) memcpy(payload, w.words + h.taken * w.length, w.length);
+    *request_valid = h.offered && w.kind == ACCESS;
+    *samples_valid = h.offered && w.kind == SAMPLES;
+    *counts_valid = h.offered && w.kind == COUNTS;
+    *done = h.done;
 }
-void simulation_forget(void* p, int what) {
-    if (what) ((Simulation*)p)->log.clear(); else ((Simulation*)p)->results.clear();
+
+// -- for Python --
+Harness* harness_new(const int64_t* cells, Erase erase, Integrate integrate, Strobe strobe, ReadCell read_cell) {
+    present = new Harness;
+    memcpy(&present->cells, cells, sizeof present->cells);
+    present->erase = erase; present->integrate = integrate; present->strobe = strobe; present->read_cell = read_cell;
+    return present;
+}
+void harness_delete(Harness* h) { delete h; }
+void harness_work(Harness* h, int kind, const uint8_t* words, int64_t n, int64_t length, int64_t patience) {
+    if (kind == ACCESS) { memcpy(&h->request, words, length); words = (const uint8_t*)&h->request; }
+    h->work = {(Kind)kind, words, n, length, patience};
+    h->taken = h->waited = 0; h->answered = false;
+}
+int harness_idle(const Harness* h) { return h->work.kind == NOTHING; }
+int64_t harness_taken(const Harness* h) { return h->taken; }
+uint32_t harness_response(const Harness* h) { return h->response; }
+uint64_t harness_cycles(const Harness* h) { return h->cycles; }
+void harness_trace(Harness* h, int on) { h->tracing = on; }
+int64_t harness_fetch(Harness* h, int what, const void** first) {
+    if (what == 0) { *first = h->results.data(); return h->results.size() * sizeof h->results[0]; }
+    auto& bytes = what == 1 ? h->log : h->taps;
+    *first = bytes.data(); return bytes.size();
+}
+void harness_forget(Harness* h, int what) {
+    if (what == 0) h->results.clear(); else (what == 1 ? h->log : h->taps).clear();
 }
 }

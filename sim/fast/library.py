@@ -1,144 +1,143 @@
-"""Builds the controller as a shared library and calls it."""
+"""The bench's two ends as Python sees them: the harness in whatever process runs the bench, and the library that does."""
 
 import ctypes
-import fcntl
-import hashlib
-import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hw.controller import Controller
-from hw.emit import to_systemverilog
 from model.device.hooks import arguments, erase_hook, integrate_hook, read_cell_hook, strobe_hook
 from model.device.macro import GoldenMacro
 from model.record import Strobes
-from sim.cosim import SimulationError
-from sim.toolchain import environment
+from sim.fast.build import build_library
 from spec.device_image import DeviceImage
 from spec.errors import InputError
 from spec.params import HwParams
 
-BUILD = Path("build") / "fast"
-TOP = "controller"
-HARNESS = Path(__file__).with_name("harness.cpp")
-VERILATOR = ("--cc", "--exe", "--build", "-j", "0", "-Wno-fatal", "-O3", "--x-assign", "fast", "--x-initial", "fast",
-             "--noassert", "-CFLAGS", "-O2 -fPIC", "-LDFLAGS", "-shared")  # fmt: skip
+_ADDRESS, _SIZE = ctypes.c_void_p, ctypes.c_int64
+_FUNCTIONS = {
+    "harness_new": (_ADDRESS, (_ADDRESS,) * 5),
+    "harness_delete": (None, (_ADDRESS,)),
+    "harness_work": (None, (_ADDRESS, ctypes.c_int, ctypes.c_char_p, *(_SIZE,) * 3)),
+    "harness_idle": (ctypes.c_int, (_ADDRESS,)),
+    "harness_taken": (_SIZE, (_ADDRESS,)),
+    "harness_response": (ctypes.c_uint32, (_ADDRESS,)),
+    "harness_cycles": (ctypes.c_uint64, (_ADDRESS,)),
+    "harness_trace": (None, (_ADDRESS, ctypes.c_int)),
+    "harness_fetch": (_SIZE, (_ADDRESS, ctypes.c_int, _ADDRESS)),
+    "harness_forget": (None, (_ADDRESS, ctypes.c_int)),
+}
+"""Result and arguments of the functions in harness.cpp."""
 
 
-class BuildError(SimulationError):
-    """The library could not be built; the message has the tool's last lines."""
+class Work(IntEnum):
+    """What the harness can be asked for."""
+
+    ACCESS = 1
+    SAMPLES = 2
+    COUNTS = 3
+    PAUSE = 4
 
 
-def build(params: HwParams) -> Path:
-    """The library of a controller, kept under build/fast per parameters.  Raises BuildError."""
-    folder = BUILD / f"{params.name}-{params.hash32:08x}"
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        source = to_systemverilog(Controller(params), TOP, folder / f"{TOP}.sv")
-        sizes = "".join(f"#define {name} {value}\n" for name, value in _sizes(params).items())
-        parts = (source.read_bytes(), HARNESS.read_bytes(), sizes.encode(), repr(VERILATOR).encode())
-        digest = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
-        library = folder / f"lib{digest}.so"
-        if not library.exists():
-            _compile(folder, sizes, source, library)
-        return library.resolve()
+class Harness:
+    """The array and the host of a bench in this process; `code` is what holds harness.cpp.  `close` it."""
 
-
-def _sizes(p: HwParams) -> dict[str, int]:
-    return {
-        "ROWS": p.rows,
-        "COLUMNS": p.columns,
-        "LANES": p.dac_load_lanes,
-        "DAC_BITS": p.dac_bits,
-        "CHANNELS": p.adc_channels,
-        "ADC_BITS": p.adc_bits,
-        "VERIFY": p.verify,
-        "READING_BITS": p.reading_bits,
-    }
-
-
-def _compile(folder: Path, sizes: str, source: Path, library: Path) -> None:
-    (folder / "sizes.h").write_text(sizes)
-    partial = library.with_suffix(".partial")
-    command = ["verilator", *VERILATOR, "-CFLAGS", f"-I{folder.resolve()}", "--top-module", TOP, "--Mdir", "objects",
-               "-o", f"../{partial.name}", str(HARNESS), source.name]  # fmt: skip
-    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
-    if done.returncode:
-        raise BuildError("\n".join((done.stdout + done.stderr).splitlines()[-5:]))
-    partial.rename(library)
-
-
-class Library:
-    """One simulated controller with its array, after reset.  `close` it, or use it in a `with`."""
-
-    def __init__(self, params: HwParams, image: DeviceImage):
-        if params.bit_serial:
-            raise InputError("the fast engine does not play bit-serial reads", key="encodings")
-        self.params = params
-        self.macro = GoldenMacro(params, image)
-        self._lib = ctypes.CDLL(str(build(params)))
-        for name, result, arguments_of in (
-            ("new", ctypes.c_void_p, (ctypes.c_void_p,) * 5),
-            ("delete", None, (ctypes.c_void_p,)),
-            ("access", ctypes.c_uint32, (ctypes.c_void_p, ctypes.c_uint64)),
-            ("samples", ctypes.c_int64, (ctypes.c_void_p, ctypes.c_char_p, *(ctypes.c_int64,) * 3)),
-            ("counts", ctypes.c_int64, (ctypes.c_void_p, ctypes.c_char_p, *(ctypes.c_int64,) * 3)),
-            ("pause", None, (ctypes.c_void_p, ctypes.c_int64)),
-            ("cycles", ctypes.c_uint64, (ctypes.c_void_p,)),
-            ("results", ctypes.c_int64, (ctypes.c_void_p, ctypes.c_void_p)),
-            ("strobes", ctypes.c_int64, (ctypes.c_void_p, ctypes.c_void_p)),
-            ("forget", None, (ctypes.c_void_p, ctypes.c_int)),
-        ):
-            function = getattr(self._lib, f"simulation_{name}")
+    def __init__(self, code: ctypes.CDLL, params: HwParams, image: DeviceImage):
+        self.params, self.macro, self.code = params, GoldenMacro(params, image), code
+        for name, (result, arguments_of) in _FUNCTIONS.items():
+            function = getattr(code, name)
             function.restype, function.argtypes = result, arguments_of
-        fields = np.array(arguments(self.macro.state), np.int64)
+        cells = np.array(arguments(self.macro.state), np.int64)
         hooks = (erase_hook, integrate_hook, strobe_hook, read_cell_hook)
-        self._it = self._lib.simulation_new(fields.ctypes.data, *(hook.address for hook in hooks))
-
-    def __enter__(self) -> "Library":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+        self.address = code.harness_new(cells.ctypes.data, *(hook.address for hook in hooks))
+        self._words = b""
 
     def close(self) -> None:
-        self._lib.simulation_delete(self._it)
+        self.code.harness_delete(self.address)
+
+    def ask(self, work: Work, words: bytes = b"", length: int = 1, *, patience: int = 0) -> None:
+        """Give it work: words of `length` bytes to send, or for a pause as many cycles as there are bytes."""
+        self._words = words  # the harness reads them until it is done
+        self.code.harness_work(self.address, work, words, len(words) // length, length, patience)
+
+    @property
+    def taken(self) -> int:
+        """Words of the last work that the controller took."""
+        return self.code.harness_taken(self.address)
+
+    @property
+    def response(self) -> int:
+        """What the last access gave."""
+        return self.code.harness_response(self.address)
 
     @property
     def cycles(self) -> int:
         """Clock cycles since the beginning."""
-        return self._lib.simulation_cycles(self._it)
-
-    def access(self, request: int) -> int:
-        """One request word on the register bus; the response's data."""
-        return self._lib.simulation_access(self._it, request)
-
-    def pause(self, cycles: int) -> None:
-        self._lib.simulation_pause(self._it, cycles)
-
-    def send(self, stream: str, words: bytes, length: int, patience: int) -> int:
-        """Words of `length` bytes each into "samples" or "counts"; how many were taken."""
-        send = getattr(self._lib, f"simulation_{stream}")
-        return send(self._it, words, len(words) // length, length, patience)
+        return self.code.harness_cycles(self.address)
 
     def results(self) -> np.ndarray:
         """Words of the results since the last call, uint32."""
-        return self._fetch("results", np.uint32, 0)
+        return self._fetch(0, np.uint32)
 
     def strobes(self) -> Strobes:
         """Strobes since the last call."""
         masks = self.params.columns
         layout = [("row", "<i4"), ("up", "u1", masks), ("down", "u1", masks), ("depress", "u1")]
-        log = self._fetch("strobes", np.uint8, 1).view(layout)
+        log = self._fetch(1, np.uint8).view(layout)
         return Strobes(*(log[name] for name, *_ in layout))
 
-    def _fetch(self, name: str, dtype: Any, what: int) -> np.ndarray:
+    @contextmanager
+    def tracing(self) -> Iterator[None]:
+        """Record the taps, cycle by cycle."""
+        self.code.harness_trace(self.address, 1)
+        try:
+            yield
+        finally:
+            self.code.harness_trace(self.address, 0)
+
+    def taps(self) -> np.ndarray:
+        """The taps since the last call, uint8: per cycle with one its number in 8 bytes, then the word of wires.svh."""
+        return self._fetch(2, np.uint8)
+
+    def _fetch(self, what: int, dtype: Any) -> np.ndarray:
         first = ctypes.c_void_p()
-        length = getattr(self._lib, f"simulation_{name}")(self._it, ctypes.byref(first))
-        size = length * np.dtype(dtype).itemsize
-        data = ctypes.string_at(first, size) if length else b""
-        self._lib.simulation_forget(self._it, what)
+        size = self.code.harness_fetch(self.address, what, ctypes.byref(first))
+        data = ctypes.string_at(first, size) if size else b""
+        self.code.harness_forget(self.address, what)
         return np.frombuffer(data, dtype)
+
+
+class Library:
+    """A bench in this process, out of reset when first asked.  Use it in a `with`.  Raises BuildError."""
+
+    def __init__(self, params: HwParams, image: DeviceImage, *, waves: bool = False):
+        self._code = ctypes.CDLL(str(build_library(params, waves=waves)))
+        self._code.simulation_new.restype = _ADDRESS
+        self._code.simulation_delete.argtypes = (_ADDRESS,)
+        self._code.simulation_run.argtypes = (_ADDRESS, _ADDRESS)
+        self.harness = Harness(self._code, params, image)
+        self._it = self._code.simulation_new()
+
+    def __enter__(self) -> "Library":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._code.simulation_delete(self._it)
+        self.harness.close()
+
+    async def perform(self) -> None:
+        """Run the clock until the harness has done its work."""
+        self._code.simulation_run(self._it, self.harness.address)
+
+    @contextmanager
+    def waves(self, file: Path) -> Iterator[None]:
+        """Write a waveform meanwhile; for a library with waves."""
+        self._code.simulation_waves.argtypes = (_ADDRESS, ctypes.c_char_p)
+        self._code.simulation_waves(self._it, str(file).encode())
+        try:
+            yield
+        finally:
+            self._code.simulation_waves(self._it, None)

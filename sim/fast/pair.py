@@ -1,7 +1,7 @@
 """The golden controller and the library, each operation on both: predictions, updates, strobes, states, counters."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,8 @@ from model.system import NONE, GoldenController
 from model.system import run as finish
 from model.training.hybrid import HybridJob
 from sim.cosim import CosimResult, Progress, play
-from sim.fast.bus import LibraryBus
-from sim.fast.library import Library
+from sim.fast.bus import HarnessBus
+from sim.fast.library import Harness, Library
 from sim.host import HardwareFault, Host, HostError
 from sim.paired import Comparison, PairedController
 from sim.stimulus import Stimulus
@@ -20,11 +20,11 @@ from spec.registers import Mode
 
 
 class FastController:
-    """The coroutines of `GoldenController` on a library; records without traces."""
+    """The coroutines of `GoldenController` on a bench; records without traces."""
 
-    def __init__(self, library: Library):
-        self.library = library
-        self.host = Host(LibraryBus(library), library.params)
+    def __init__(self, harness: Harness, perform: Callable[[], Awaitable[None]]):
+        self.harness = harness
+        self.host = Host(HarnessBus(harness, perform), harness.params)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.host, name)
@@ -34,21 +34,21 @@ class FastController:
     ) -> RunRecord:
         """As `Host.transfer`; the record has the strobes."""
         await self.host.transfer(counts, progress=progress)
-        return RunRecord(NONE, NONE, self.library.strobes())
+        return RunRecord(NONE, NONE, self.harness.strobes())
 
     async def verify(
         self, targets: np.ndarray, way: str, *, progress: Callable[[int], None] | None = None
     ) -> RunRecord:
         """As `Host.verify`; the record has the strobes."""
         await self.host.verify(targets, way, progress=progress)
-        return RunRecord(NONE, NONE, self.library.strobes())
+        return RunRecord(NONE, NONE, self.harness.strobes())
 
     async def run(
         self, mode: Mode, pixels: np.ndarray, labels: np.ndarray, *, progress: Callable | None = None
     ) -> RunRecord:
         """As `Host.run`; the record has predictions, updates and strobes."""
         outcome = await self.host.run(mode, pixels, labels, progress=progress)
-        return RunRecord(outcome.predictions, outcome.updates, self.library.strobes())
+        return RunRecord(outcome.predictions, outcome.updates, self.harness.strobes())
 
 
 class BulkPair(PairedController):
@@ -113,7 +113,7 @@ def run_fast(job: HybridJob | Stimulus, *, progress: Progress | None = None) -> 
     if progress:
         progress("build", 0, 1)
     with Library(job.params, job.image) as library:
-        rtl, comparison = FastController(library), Comparison()
+        rtl, comparison = FastController(library.harness, library.perform), Comparison()
         pair = BulkPair(GoldenController(job.params, job.image), rtl, comparison)
         started = time.perf_counter()
         finish(rtl.host.check_identity())
@@ -129,6 +129,6 @@ def run_fast(job: HybridJob | Stimulus, *, progress: Progress | None = None) -> 
             differences=comparison.lines,
             counters=counters,
             seconds=time.perf_counter() - started,
-            cycles=library.cycles,
+            cycles=library.harness.cycles,
             coverage=pair.coverage,
         )

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from sim.fast import library
+from sim.fast import build
 from sim.fast.pair import run_fast
 from sim.mutants import mutated
 from sim.stimulus import make_stimulus
@@ -35,7 +35,7 @@ def test_library_equals_golden_model(params, rule):
     ids=["read", "update"],
 )  # fmt: skip
 def test_fault_is_a_difference_of_the_first_run_that_it_touches(module, old, new, run, tmp_path, monkeypatch):
-    monkeypatch.setattr(library, "BUILD", tmp_path)
+    monkeypatch.setattr(build, "BUILD", tmp_path)
     with mutated(module, old, new):
         found = run_fast(make_stimulus(TINY, load_device("AlOx/HfO2"), "accumulate", 40, 2))
     assert found.mismatches > 0
@@ -49,7 +49,7 @@ def test_bit_serial_hardware_is_refused():
 
 
 def test_build_error_has_what_the_tool_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(library, "BUILD", tmp_path)
-    monkeypatch.setattr(library, "VERILATOR", ("--no-such-option",))
-    with pytest.raises(library.BuildError, match="no-such-option"):
-        library.build(TINY)
+    monkeypatch.setattr(build, "BUILD", tmp_path)
+    monkeypatch.setattr(build, "VERILATOR", ("--no-such-option",))
+    with pytest.raises(build.BuildError, match="no-such-option"):
+        build.build_library(TINY)

@@ -1,0 +1,69 @@
+"""Builds the bench: sources written from the parameters, then Verilator; kept per parameters under build/fast."""
+
+import fcntl
+import hashlib
+import subprocess
+from pathlib import Path
+
+from hw.controller import Controller
+from hw.emit import to_fast_systemverilog
+from sim.cosim import SimulationError
+from sim.fast.text import defines, port_widths, sizes, wires
+from sim.toolchain import environment
+from spec.params import HwParams
+
+BUILD = Path("build") / "fast"
+HERE = Path(__file__).parent
+SOURCES = tuple(HERE / name for name in ("bench.sv", "array.sv", "harness.cpp", "main.cpp"))
+VERILATOR = ("--cc", "--exe", "--build", "-j", "0", "-Wno-fatal", "-O3", "--x-assign", "fast", "--x-initial", "fast",
+             "--noassert", "-CFLAGS", "-O2 -fPIC", "-LDFLAGS", "-shared", "--top-module", "bench")  # fmt: skip
+WAVES = ("--trace", "--trace-structs")
+
+
+class BuildError(SimulationError):
+    """The bench could not be built; the message has the tool's last lines."""
+
+
+def folder_of(params: HwParams) -> Path:
+    folder = BUILD / f"{params.name}-{params.hash32:08x}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def write_sources(params: HwParams) -> None:
+    """The controller's text and what the bench includes, into the folder of the parameters."""
+    folder, controller = folder_of(params), Controller(params)
+    to_fast_systemverilog(controller, "controller", folder / "controller.sv")
+    ports = port_widths(controller.signature, controller)
+    for_verilog, for_cpp = defines(sizes(params, ports))
+    (folder / "sizes.svh").write_text(for_verilog)
+    (folder / "sizes.h").write_text(for_cpp)
+    (folder / "wires.svh").write_text(wires(controller, ports))
+
+
+def build_library(params: HwParams, *, waves: bool = False) -> Path:
+    """The bench as a shared library; with `waves` one that can write them, at half the speed.  Raises BuildError."""
+    folder = folder_of(params)
+    options = VERILATOR + (WAVES if waves else ())
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        write_sources(params)
+        library = folder / f"lib{_digest(folder, options)}.so"
+        if not library.exists():
+            _verilate(folder, (*options, "-o", f"../{library.name}.partial"), "waves" if waves else "objects")
+            library.with_name(f"{library.name}.partial").rename(library)
+        return library.resolve()
+
+
+def _digest(folder: Path, options: tuple[str, ...]) -> str:
+    written = [folder / name for name in ("controller.sv", "sizes.svh", "wires.svh")]
+    parts = [path.read_bytes() for path in (*SOURCES, *written)]
+    return hashlib.sha256(b"\0".join([*parts, repr(options).encode()])).hexdigest()[:16]
+
+
+def _verilate(folder: Path, options: tuple[str, ...], objects: str) -> None:
+    command = ["verilator", *options, "-CFLAGS", f"-I{folder.resolve()}", "-I.", "--Mdir", objects,
+               *map(str, SOURCES), "controller.sv"]  # fmt: skip
+    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
+    if done.returncode:
+        raise BuildError("\n".join((done.stdout + done.stderr).splitlines()[-5:]))
