@@ -1,12 +1,14 @@
 """Co-simulation: a job on the RTL in a simulator, each operation compared with the golden model as it goes."""
 
 import fcntl
+import os
 import pickle
 import re
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,9 @@ TOP = "crosstrain"
 POLL_SECONDS = 0.1
 QUICK_SAMPLES = 200
 """Up to here Verilator's C++ is compiled without optimisation, which takes longer than it saves."""
+
+RUN_FOLDER = "CROSSTRAIN_COSIM"
+"""Environment variable that tells a bench the folder of its run."""
 
 Progress = Callable[[str, int, int], None]
 """Called with a phase's name, what is done of it, and its total."""
@@ -61,6 +66,19 @@ class SimulationError(RuntimeError):
     """The simulator could not be built, or the bench died; the message has its last lines."""
 
 
+@dataclass(frozen=True)
+class Phase:
+    """One operation on both sides."""
+
+    name: str
+    samples: int
+    cycles: int
+    """Clock cycles simulated."""
+    golden_s: float
+    rtl_s: float
+    """Wall time of the RTL side: the simulation, and the host driver in Python."""
+
+
 @dataclass
 class CosimResult:
     """What a co-simulation found.  `result`: what the job returned on the RTL."""
@@ -75,6 +93,8 @@ class CosimResult:
     cycles: int
     """Clock cycles simulated."""
     waveform: Path | None = None
+    phases: list[Phase] = field(default_factory=list)
+    """Where the time went, of a bench that works in bulk."""
     coverage: dict[str, int] = field(default_factory=dict)
     """How often a path was taken that a run without it would say nothing about."""
 
@@ -124,19 +144,58 @@ def run_cosim(
     parts = (job.params.name, f"{job.params.hash32:08x}", simulator, *kind)
     build = BUILD / "-".join(filter(None, parts))
     build.mkdir(parents=True, exist_ok=True)
+
+    def start(folder: Path) -> Callable[[], None]:
+        source = to_systemverilog(top(job.params), TOP, build / f"{TOP}.sv")
+        arguments = _arguments(simulator, source, build, folder, waveform is not None, quick)
+        return lambda: run_simulator(**arguments)
+
+    def finish(found: CosimResult, folder: Path) -> None:
+        if waveform:
+            found.waveform = keep_waveform(build, folder, simulator, waveform, job.params)
+
+    return simulate(job, build, f"{simulator} on {job.params.name}", start, progress, finish)
+
+
+def simulate(
+    job: HybridJob | Stimulus,
+    build: Path,
+    what: str,
+    start: Callable[[Path], Callable[[], None]],
+    progress: Progress | None,
+    finish: Callable[[CosimResult, Path], None] = lambda found, folder: None,
+) -> CosimResult:
+    """Play a job in the process of a simulator that is built in `build`.  Raises `SimulationError`.
+
+    start: given the folder of the run, where job.pickle is and result.pickle and the lines of progress are to go,
+    writes the sources and returns what builds and runs the simulator.  finish: called before that folder is removed.
+    """
     with tempfile.TemporaryDirectory(dir=build, prefix="run-") as name, open(build / "lock", "w") as lock:
         folder = Path(name).resolve()
         (folder / "job.pickle").write_bytes(pickle.dumps(job))
         (folder / "progress").touch()
         fcntl.flock(lock, fcntl.LOCK_EX)  # one build at a time, until the bench is running
-        source = to_systemverilog(top(job.params), TOP, build / f"{TOP}.sv")
-        thread = _Simulator(simulator, source, build, folder, waveform is not None, quick)
+        thread = _Simulator(start(folder))
         thread.start()
         _follow(thread, folder / "progress", lambda: fcntl.flock(lock, fcntl.LOCK_UN), progress)
-        found = _result(folder / "result.pickle", f"{simulator} on {job.params.name}", thread.failure)
-        if waveform:
-            found.waveform = keep_waveform(build, folder, simulator, waveform, job.params)
+        found = _result(folder / "result.pickle", what, thread.failure)
+        finish(found, folder)
         return found
+
+
+async def leave_result(playing: Callable[[Any, Callable], Awaitable[CosimResult]]) -> None:
+    """In the simulator: play the run's job, and leave what comes of it, or the text of an exception."""
+    folder = Path(os.environ[RUN_FOLDER])
+    job = pickle.loads((folder / "job.pickle").read_bytes())
+    outcome: CosimResult | str
+    try:
+        with (folder / "progress").open("a", buffering=1) as lines:
+            outcome = await playing(job, lambda *step: lines.write("\t".join(map(str, step)) + "\n"))
+    except Exception:
+        outcome = traceback.format_exc()
+    partial = folder / "result.partial"
+    partial.write_bytes(pickle.dumps(outcome))
+    partial.rename(folder / "result.pickle")
 
 
 def _result(file: Path, what: str, failure: str) -> CosimResult:
@@ -151,30 +210,37 @@ def _result(file: Path, what: str, failure: str) -> CosimResult:
 class _Simulator(threading.Thread):
     """Builds and runs the bench; cocotb-test ends with SystemExit where a tool fails."""
 
-    def __init__(self, simulator: str, source: Path, build: Path, folder: Path, waves: bool, quick: bool):
+    def __init__(self, work: Callable[[], None]):
         super().__init__(daemon=True)
         self.failure = ""
-        self._arguments = {
-            "simulator": simulator,
-            "verilog_sources": [str(source.resolve())],
-            "toplevel": TOP,
-            "module": "sim.tb_cosim",
-            "sim_build": str(build.resolve()),
-            "timescale": "1ns/1ps",
-            "waves": waves and simulator == "icarus",
-            "plus_args": ["--trace", "--trace-file", str(folder / "waves.vcd")]
-            if waves and simulator == "verilator"
-            else [],
-            "make_args": UNOPTIMISED if quick else [],
-            "extra_args": _verilator_arguments(waves) if simulator == "verilator" else [],
-            "extra_env": {"CROSSTRAIN_COSIM": str(folder)},
-        }
+        self._work = work
 
     def run(self) -> None:
         try:
-            run_simulator(**self._arguments)
+            self._work()
         except (Exception, SystemExit) as error:
             self.failure = str(error)
+
+
+def _arguments(
+    simulator: str, source: Path, build: Path, folder: Path, waves: bool, quick: bool
+) -> dict[str, Any]:
+    """Of cocotb-test's `run`."""
+    return {
+        "simulator": simulator,
+        "verilog_sources": [str(source.resolve())],
+        "toplevel": TOP,
+        "module": "sim.tb_cosim",
+        "sim_build": str(build.resolve()),
+        "timescale": "1ns/1ps",
+        "waves": waves and simulator == "icarus",
+        "plus_args": ["--trace", "--trace-file", str(folder / "waves.vcd")]
+        if waves and simulator == "verilator"
+        else [],
+        "make_args": UNOPTIMISED if quick else [],
+        "extra_args": _verilator_arguments(waves) if simulator == "verilator" else [],
+        "extra_env": {RUN_FOLDER: str(folder)},
+    }
 
 
 def _verilator_arguments(waves: bool) -> list[str]:

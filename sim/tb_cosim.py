@@ -1,10 +1,7 @@
 """The cocotb bench of a co-simulation: plays a pickled job on `EmulatedTop` beside the golden model."""
 
-import os
-import pickle
 import time
 import traceback
-from pathlib import Path
 
 import cocotb
 from cocotb.clock import Clock
@@ -13,7 +10,7 @@ from cocotb.triggers import ClockCycles, FallingEdge, First, Timer, ValueChange
 
 from model.system import GoldenController
 from sim.bus import CocotbBus
-from sim.cosim import CosimResult, play
+from sim.cosim import CosimResult, leave_result, play
 from sim.host import HardwareFault, Host, HostError
 from sim.monitor import TapMonitor
 from sim.paired import Comparison, PairedController
@@ -27,18 +24,7 @@ SILENT_CYCLES_PER_PAIR = 100
 
 @cocotb.test()
 async def cosim(dut):
-    """Leaves a `CosimResult`, or the text of an exception, in result.pickle."""
-    folder = Path(os.environ["CROSSTRAIN_COSIM"])
-    job = pickle.loads((folder / "job.pickle").read_bytes())
-    outcome: CosimResult | str
-    try:
-        with (folder / "progress").open("a", buffering=1) as lines:
-            outcome = await _play(dut, job, lambda *step: lines.write("\t".join(map(str, step)) + "\n"))
-    except Exception:
-        outcome = traceback.format_exc()
-    partial = folder / "result.partial"
-    partial.write_bytes(pickle.dumps(outcome))
-    partial.rename(folder / "result.pickle")
+    await leave_result(lambda job, progress: _play(dut, job, progress))
 
 
 async def _play(dut, job, progress) -> CosimResult:

@@ -37,7 +37,7 @@ module array_twin (
     import "DPI-C" function longint array_reading(input chandle it, input int row, column, kind);
 
     chandle it;
-    initial it = array_open();
+    always @(posedge clk) if (it == null) it = array_open();
 
     bit [`WORDS*`LANES*`DAC_BITS-1:0] shadow;
     bit [(`GROUPS*`CHANNELS)*32-1:0] sums;  // columns beyond the last stay 0
@@ -46,7 +46,7 @@ module array_twin (
     bit strobed;
     int pair;
 `ifdef PLANE_BITS  // a bit plane of the codes, or all bits: -1
-    wire int plane = port__encoding == `BIT_SERIAL ? int'(port__plane) : -1;
+    wire signed [31:0] plane = port__encoding == `BIT_SERIAL ? int'(port__plane) : -1;
 `else
     localparam int plane = -1;
 `endif

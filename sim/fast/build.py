@@ -15,8 +15,9 @@ from spec.params import HwParams
 BUILD = Path("build") / "fast"
 HERE = Path(__file__).parent
 SOURCES = tuple(HERE / name for name in ("bench.sv", "array.sv", "harness.cpp", "main.cpp"))
-VERILATOR = ("--cc", "--exe", "--build", "-j", "0", "-Wno-fatal", "-O3", "--x-assign", "fast", "--x-initial", "fast",
-             "--noassert", "-CFLAGS", "-O2 -fPIC", "-LDFLAGS", "-shared", "--top-module", "bench")  # fmt: skip
+OPTIMISED = ("-Wno-fatal", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert")
+VERILATOR = ("--cc", "--exe", "--build", "-j", "0", *OPTIMISED, "-CFLAGS", "-O2 -fPIC", "-LDFLAGS", "-shared",
+             "--top-module", "bench")  # fmt: skip
 WAVES = ("--trace", "--trace-structs")
 
 

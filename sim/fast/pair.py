@@ -1,7 +1,7 @@
 """The golden controller and the library, each operation on both: predictions, updates, strobes, states, counters."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from model.record import RunRecord
 from model.system import NONE, GoldenController
 from model.system import run as finish
 from model.training.hybrid import HybridJob
-from sim.cosim import CosimResult, Progress, play
+from sim.cosim import CosimResult, Phase, Progress, play
 from sim.fast.bus import HarnessBus
 from sim.fast.library import Harness, Library
 from sim.host import HardwareFault, Host, HostError
@@ -19,10 +19,14 @@ from sim.stimulus import Stimulus
 from spec.registers import Mode
 
 
+Perform = Callable[[], Awaitable[None]]
+"""Lets the clock run until the harness has done what it was asked for."""
+
+
 class FastController:
     """The coroutines of `GoldenController` on a bench; records without traces."""
 
-    def __init__(self, harness: Harness, perform: Callable[[], Awaitable[None]]):
+    def __init__(self, harness: Harness, perform: Perform):
         self.harness = harness
         self.host = Host(HarnessBus(harness, perform), harness.params)
 
@@ -54,15 +58,33 @@ class FastController:
 class BulkPair(PairedController):
     """`PairedController` without traces: what differs is found in whole arrays and named by its first item."""
 
+    def __init__(self, golden: GoldenController, rtl: FastController, comparison: Comparison):
+        super().__init__(golden, rtl, comparison)
+        self.phases: list[Phase] = []
+
+    async def _each(self, name: str, samples: int, golden: Coroutine, rtl: Coroutine) -> tuple[Any, Any]:
+        """The same on both sides, with the time that each took."""
+        started, cycles = time.perf_counter(), self.rtl.harness.cycles
+        expected = await golden
+        between = time.perf_counter()
+        got = await rtl
+        cycles, times = self.rtl.harness.cycles - cycles, (between - started, time.perf_counter() - between)
+        self.phases.append(Phase(name, samples, cycles, *times))
+        return expected, got
+
+    async def _both(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        golden, rtl = getattr(self.golden, method)(*args), getattr(self.rtl, method)(*args, **kwargs)
+        return await self._each(method.replace("_", " "), 0, golden, rtl)
+
     async def transfer(self, counts: np.ndarray, **kwargs: Any) -> RunRecord:
-        expected = await self.golden.transfer(counts, trace=True)
-        got = await self.rtl.transfer(counts, **kwargs)
+        golden, rtl = self.golden.transfer(counts, trace=True), self.rtl.transfer(counts, **kwargs)
+        expected, got = await self._each("transfer", 0, golden, rtl)
         self._bulk("transfer", expected, got)
         return got
 
     async def verify(self, targets: np.ndarray, way: str, **kwargs: Any) -> RunRecord:
-        expected = await self.golden.verify(targets, way, trace=True)
-        got = await self.rtl.verify(targets, way, **kwargs)
+        golden, rtl = self.golden.verify(targets, way, trace=True), self.rtl.verify(targets, way, **kwargs)
+        expected, got = await self._each(f"verify {way}", 0, golden, rtl)
         self._bulk(f"verify {way}", expected, got)
         self.coverage |= self.golden.given_up
         return got
@@ -72,12 +94,13 @@ class BulkPair(PairedController):
     ) -> RunRecord:
         """`trace` is for callers of the others; there is none to keep."""
         self._runs += 1
+        name = f"run {self._runs} ({mode.name.lower()})"
         clipped = (await self.golden.counters())["CLIPPED"]
-        expected = await self.golden.run(mode, pixels, labels)
+        golden, rtl = self.golden.run(mode, pixels, labels), self.rtl.run(mode, pixels, labels, **kwargs)
+        expected, got = await self._each(name, len(labels), golden, rtl)
         self.coverage["clipped codes"] += (await self.golden.counters())["CLIPPED"] - clipped
         self.coverage["saturated weights"] = self._saturated()
-        got = await self.rtl.run(mode, pixels, labels, **kwargs)
-        self._bulk(f"run {self._runs} ({mode.name.lower()})", expected, got)
+        self._bulk(name, expected, got)
         return got
 
     def interrupted(self, why: str) -> None:
@@ -104,31 +127,40 @@ class BulkPair(PairedController):
                     self.comparison.add(operation, len(wrong), text)
 
 
-def run_fast(job: HybridJob | Stimulus, *, progress: Progress | None = None) -> CosimResult:
-    """Run a job on the library beside the golden model, as `sim.cosim.run_cosim` does in a simulator.
+async def compare(
+    job: HybridJob | Stimulus, harness: Harness, perform: Perform, progress: Progress | None
+) -> CosimResult:
+    """A job on a bench beside the golden model.
 
     Stages between the samples and the strobes are not looked at; where something differs, `run_cosim` names the stage.
-    Raises BuildError.
     """
+    rtl, comparison = FastController(harness, perform), Comparison()
+    pair = BulkPair(GoldenController(job.params, job.image), rtl, comparison)
+    started = time.perf_counter()
+    await rtl.host.check_identity()
+    result, counters = None, {}
+    try:
+        result = await play(pair, job, progress)
+        counters = await rtl.host.counters()
+    except (HardwareFault, HostError) as error:
+        pair.interrupted(str(error))
+    return CosimResult(
+        result=result,
+        mismatches=comparison.mismatches,
+        differences=comparison.lines,
+        counters=counters,
+        seconds=time.perf_counter() - started,
+        cycles=harness.cycles,
+        phases=pair.phases,
+        coverage=pair.coverage,
+    )
+
+
+def run_fast(job: HybridJob | Stimulus, *, progress: Progress | None = None) -> CosimResult:
+    """Run a job on the library, in this process.  Raises BuildError."""
     if progress:
         progress("build", 0, 1)
     with Library(job.params, job.image) as library:
-        rtl, comparison = FastController(library.harness, library.perform), Comparison()
-        pair = BulkPair(GoldenController(job.params, job.image), rtl, comparison)
-        started = time.perf_counter()
-        finish(rtl.host.check_identity())
-        result, counters = None, {}
-        try:
-            result = finish(play(pair, job, progress))
-            counters = finish(rtl.host.counters())
-        except (HardwareFault, HostError) as error:
-            pair.interrupted(str(error))
-        return CosimResult(
-            result=result,
-            mismatches=comparison.mismatches,
-            differences=comparison.lines,
-            counters=counters,
-            seconds=time.perf_counter() - started,
-            cycles=library.harness.cycles,
-            coverage=pair.coverage,
-        )
+        if progress:
+            progress("build", 1, 1)
+        return finish(compare(job, library.harness, library.perform, progress))

@@ -9,17 +9,20 @@ from sim.fast.pair import run_fast
 from sim.mutants import mutated
 from sim.stimulus import make_stimulus
 from spec.device_file import load_device
-from spec.errors import InputError
 from spec.params import INSTANCES
 
 TINY = INSTANCES["TINY"]
 ODD = replace(
     TINY, name="ODD", rows=70, columns=35, dac_bits=5, adc_channels=33, adc_bits=5, cmp_latency_cycles=2
 )
+PLANES = replace(TINY, name="PLANES", encodings=("bit_serial",), adc_kind="ramp", verify=1)
 
 
-@pytest.mark.parametrize("rule", ["accumulate", "counter"])
-@pytest.mark.parametrize("params", [TINY, ODD], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    ("params", "rule"),
+    [(TINY, "accumulate"), (ODD, "accumulate"), (ODD, "counter"), (PLANES, "counter")],
+    ids=lambda value: getattr(value, "name", value),
+)
 def test_library_equals_golden_model(params, rule):
     found = run_fast(make_stimulus(params, load_device("AlOx/HfO2"), rule, 40, 2))
     assert (found.mismatches, found.differences, found.vacuous) == (0, [], False)
@@ -40,12 +43,6 @@ def test_fault_is_a_difference_of_the_first_run_that_it_touches(module, old, new
         found = run_fast(make_stimulus(TINY, load_device("AlOx/HfO2"), "accumulate", 40, 2))
     assert found.mismatches > 0
     assert found.differences[0].startswith(f"{run}: sample ")
-
-
-def test_bit_serial_hardware_is_refused():
-    serial = replace(TINY, encodings=("bit_serial",))
-    with pytest.raises(InputError, match="bit-serial"):
-        run_fast(make_stimulus(serial, load_device("AlOx/HfO2"), "accumulate", 4, 2))
 
 
 def test_build_error_has_what_the_tool_said(tmp_path, monkeypatch):

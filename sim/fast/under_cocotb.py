@@ -1,0 +1,47 @@
+"""The bench as a simulator's process with cocotb, built by Verilator with nothing on show but `done`."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from cocotb_test.simulator import Verilator
+
+from model.training.hybrid import HybridJob
+from sim.cosim import RUN_FOLDER, CosimResult, Progress, simulate
+from sim.fast.build import HERE, OPTIMISED, folder_of, write_sources
+from sim.stimulus import Stimulus
+from sim.toolchain import prepare
+
+SOURCES = ("bench.sv", "array.sv", "harness.cpp", "bench.vlt")
+
+
+class Bench(Verilator):
+    """cocotb-test's Verilator without the option that puts every signal on show."""
+
+    def build_command(self) -> list[list[str]]:
+        commands = super().build_command()
+        commands[0].remove("--public-flat-rw")
+        return commands
+
+
+def run_bulk(job: HybridJob | Stimulus, *, progress: Progress | None = None) -> CosimResult:
+    """Run a job on the bench under cocotb, as `run_fast` does without.  Raises `SimulationError`."""
+    prepare()
+    folder = folder_of(job.params)
+    build = folder / "cocotb"
+    build.mkdir(exist_ok=True)
+
+    def start(run: Path) -> Callable[[], None]:
+        write_sources(job.params)
+        simulator = Bench(
+            toplevel="bench",
+            module="sim.fast.tb_bench",
+            verilog_sources=[*(str(HERE / name) for name in SOURCES), str((folder / "controller.sv").resolve())],
+            sim_build=str(build.resolve()),
+            timescale="1ns/1ps",
+            extra_args=[*OPTIMISED, "--timing", "-DFREE_RUNNING", f"-I{folder.resolve()}", "-LDFLAGS", "-rdynamic",
+                        "-CFLAGS", f"-O2 -std=c++20 -I{folder.resolve()}"],
+            extra_env={RUN_FOLDER: str(run)},
+        )  # fmt: skip
+        return simulator.run
+
+    return simulate(job, build, f"verilator on {job.params.name}", start, progress)
