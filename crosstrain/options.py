@@ -7,13 +7,6 @@ import typer
 
 from spec.errors import InputError
 
-Params = Annotated[
-    str, typer.Option("--params", help="Hardware: an instance (`crosstrain params`) or a .toml file.")
-]
-Device = Annotated[
-    str, typer.Option("--device", help="Device: a preset (`crosstrain devices`) or a .toml file.")
-]
-Rule = Annotated[str, typer.Option("--rule", help="Update rule: accumulate or counter.")]
 Simulator = Annotated[str, typer.Option("--sim", help="Simulator: verilator or icarus.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 

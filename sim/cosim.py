@@ -19,7 +19,7 @@ from cocotb_test.simulator import run as run_simulator
 from hw.emit import to_systemverilog
 from hw.top import EmulatedTop
 from model.record import RunRecord
-from model.training.hybrid import HybridJob, hybrid
+from model.training.hybrid import HybridJob, HybridResult, hybrid
 from sim.stimulus import Stimulus, enough, exercise, make_stimulus
 from sim.toolchain import UNOPTIMISED, prepare
 from sim.waves import keep_waveform
@@ -99,9 +99,14 @@ class CosimResult:
     """How often a path was taken that a run without it would say nothing about."""
 
     @property
+    def record(self) -> RunRecord | None:
+        """Of the training run; None when the job broke off."""
+        return self.result.records["online"] if isinstance(self.result, HybridResult) else self.result
+
+    @property
     def vacuous(self) -> bool:
         """True when the training run had too few pulses in either direction to prove anything."""
-        return not (isinstance(self.result, RunRecord) and enough(self.result))
+        return self.record is None or not enough(self.record)
 
 
 def cosim_random(

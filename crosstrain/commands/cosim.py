@@ -1,6 +1,7 @@
-"""`cosim`: a random job on the RTL in a simulator, compared with the golden model."""
+"""`cosim`: a job on the RTL, random or of real data, compared with the golden model."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -8,10 +9,13 @@ import typer
 
 from crosstrain.console import simulating, steps
 from crosstrain.files import make_folder, write
-from crosstrain.options import Device, Params, Rule, Simulator, check_count, check_rule, check_simulator
+from crosstrain.options import Simulator, check_count, check_rule, check_simulator
 from spec.errors import InputError
 
 MOST_SAMPLES = 1_000_000
+DEFAULT_SAMPLES = 40
+SHOWN_SECONDS = 0.1
+"""Shorter phases are left out of the text, not of the JSON."""
 COCOTB, FAST = ENGINES = ("cocotb", "fast")
 
 
@@ -20,69 +24,127 @@ def register(app: typer.Typer) -> None:
 
 
 def cosim(
-    params: Params = "TINY",
+    params: Annotated[
+        str | None, typer.Option(help="Hardware: an instance or a .toml file. [default: TINY, or the data's]")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Train on digits, mnist or an .npz file, and test; without it the job is random."),
+    ] = None,
     sim: Simulator = "verilator",
-    samples: Annotated[int, typer.Option(help="Training samples.")] = 40,
+    samples: Annotated[
+        int | None, typer.Option(help="Training samples. [default: 40, or all of the data]")
+    ] = None,
+    tests: Annotated[
+        int | None, typer.Option(help="With --data: test samples, before and after. [default: all]")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything that is random.")] = 0,
-    device: Device = "AlOx/HfO2",
-    rule: Rule = "accumulate",
+    device: Annotated[
+        str | None, typer.Option(help="Device: a preset or a .toml file. [default: AlOx/HfO2, or the data's]")
+    ] = None,
+    rule: Annotated[str, typer.Option(help="Update rule; `crosstrain params` shows what is built in.")] = "accumulate",
     engine: Annotated[
         str,
-        typer.Option(
-            help="cocotb, or fast: the RTL as a library, which looks at outcomes and not at stages."
-        ),
+        typer.Option(help="cocotb: the simulator's process; fast: the RTL as a library, outcomes but no stages."),
     ] = "cocotb",
     waves: Annotated[bool, typer.Option(help="Write a waveform.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for result.json and the waveform.")] = None,
 ) -> None:
-    """Run a random job on the RTL beside the golden model; exit 1 on any difference."""
-    from sim.cosim import cosim_random
-    from sim.fast.pair import run_fast
-    from sim.stimulus import make_stimulus
-    from spec.device_file import load_device
-    from spec.numerics import MASK32
-    from spec.params import load
+    """Run a job on the RTL beside the golden model; exit 1 on any difference.
 
-    hardware = load(params)
-    spec = load_device(device)
-    check_rule(rule, hardware)
+    A random job reaches every path of any hardware, and each stage is compared. With --data it is the hybrid method on
+    real images, in bulk: predictions, every pulse, all conductances and counters are compared.
+    """
+    from spec.numerics import MASK32
+
     check_simulator(sim)
-    _check_engine(engine, sim, waves)
-    check_count(samples, 1, MOST_SAMPLES, "--samples")
+    _check_engine(engine, sim, waves, data)
+    check_count(DEFAULT_SAMPLES if samples is None else samples, 1, MOST_SAMPLES, "--samples")
     check_count(seed, 0, MASK32, "--seed")
+    if tests is not None:
+        check_count(tests, 1, MOST_SAMPLES, "--tests")
     folder = make_folder(out) if out else None
     with simulating(), steps() as progress:
-        if engine == FAST:
-            found = run_fast(make_stimulus(hardware, spec, rule, samples, seed), progress=progress)
+        if data is None:
+            if tests is not None:
+                raise InputError("only a job with --data is tested", key="--tests")
+            summary = _random(params or "TINY", device or "AlOx/HfO2", rule, sim, engine, samples or DEFAULT_SAMPLES, seed,
+                              waves, folder, progress)  # fmt: skip
         else:
-            found = cosim_random(
-                hardware, spec, rule, sim, samples, seed, waves=waves, progress=progress, folder=folder
-            )
-    summary = _summary(found, samples) | {
-        "params": hardware.name, "simulator": sim, "engine": engine, "samples": samples, "seed": seed, "device": spec.name, "rule": rule,
-    }  # fmt: skip
+            summary = _data(data, params, device, rule, engine, samples or 0, tests or 0, seed, progress)
     text = json.dumps(summary, indent=2) + "\n"
     if out:
         write(out / "result.json", text)
     print(text if as_json else _text(summary), end="")
-    if found.mismatches or not summary["completed"]:
+    if summary["mismatches"] or not summary["completed"]:
         raise typer.Exit(1)
 
 
-def _check_engine(engine: str, simulator: str, waves: bool) -> None:
+def _random(params, device, rule, sim, engine, samples, seed, waves, folder, progress) -> dict:
+    """A random job, as options say."""
+    from sim.cosim import cosim_random
+    from sim.fast.pair import run_fast
+    from sim.stimulus import make_stimulus
+    from spec.device_file import load_device
+    from spec.params import load
+
+    hardware, spec = load(params), load_device(device)
+    check_rule(rule, hardware)
+    if engine == FAST:
+        found = run_fast(make_stimulus(hardware, spec, rule, samples, seed), progress=progress)
+    else:
+        found = cosim_random(
+            hardware, spec, rule, sim, samples, seed, waves=waves, progress=progress, folder=folder
+        )
+    return _summary(found, samples) | {
+        "params": hardware.name, "simulator": sim, "engine": engine, "samples": samples, "seed": seed,
+        "device": spec.name, "rule": rule,
+    }  # fmt: skip
+
+
+def _data(data, params, device, rule, engine, samples, tests, seed, progress) -> dict:
+    """The hybrid method on a data set, as options say."""
+    from sim.data_job import data_job, figures
+    from sim.fast.pair import run_fast
+    from sim.fast.under_cocotb import run_bulk
+    from spec.run_file import run_from_dict
+
+    given = {"data": data, "params": params, "device": device, "train_samples": samples, "test_samples": tests}
+    values = {key: value for key, value in given.items() if value is not None}
+    run = run_from_dict(values | {"rule": rule, "seeds": [seed]})
+    job = data_job(run, progress)
+    found = (run_fast if engine == FAST else run_bulk)(job, progress=progress)
+    count = len(job.train_labels)
+    summary = _summary(found, count) | {
+        "params": run.params.name, "simulator": "verilator", "engine": engine, "data": data, "samples": count,
+        "tests": len(job.test_labels), "seed": seed, "device": run.device.name, "rule": run.rule,
+        "phases": [asdict(phase) for phase in found.phases],
+    }  # fmt: skip
+    if found.result is None:
+        return summary
+    return summary | figures(job, found) | {
+        "open_loop_accuracy": found.result.open_loop_accuracy, "hybrid_accuracy": found.result.hybrid_accuracy,
+    }  # fmt: skip
+
+
+def _check_engine(engine: str, simulator: str, waves: bool, data: str | None) -> None:
     """Raise `InputError` for an engine that there is not, or that cannot do what is asked."""
     if engine not in ENGINES:
         raise InputError(f"{engine!r} is not one of {', '.join(ENGINES)}", key="--engine")
     if engine == FAST and waves:
         raise InputError("the fast engine writes no waveform: take --engine cocotb", key="--waves")
+    if data is not None and waves:
+        raise InputError("a job with --data writes no waveform", key="--waves")
+    if data is not None and simulator != "verilator":
+        raise InputError(f"a job with --data is run with verilator, not {simulator}", key="--sim")
     if engine == FAST and simulator != "verilator":
         raise InputError(f"the fast engine is built with verilator, not {simulator}", key="--sim")
 
 
 def _summary(found, samples: int) -> dict:
     completed = found.result is not None
-    strobes = found.result.strobes if completed else None
+    strobes = found.record.strobes if completed else None
     return {
         "mismatches": found.mismatches,
         "differences": found.differences,
@@ -98,10 +160,27 @@ def _summary(found, samples: int) -> dict:
     }
 
 
+def _data_lines(summary: dict) -> list[str]:
+    """Where the time went, and what the epoch took on the hardware."""
+    lines = ["phase                  samples       cycles  golden s     RTL s"]
+    for p in summary["phases"]:
+        if p["rtl_s"] + p["golden_s"] >= SHOWN_SECONDS:
+            name, samples, cycles = p["name"], p["samples"] or "", p["cycles"]
+            lines.append(f"{name:<20} {samples:>9} {cycles:>12} {p['golden_s']:>9.2f} {p['rtl_s']:>9.2f}")
+    if summary["completed"]:
+        lines += [
+            f"cycles a sample   {summary['cycles_per_sample']:.1f}",
+            f"array utilisation {100 * summary['array_utilisation']:.1f} %",
+            f"test accuracy     {100 * summary['open_loop_accuracy']:.2f} % open loop, "
+            f"{100 * summary['hybrid_accuracy']:.2f} % after the epoch",
+        ]
+    return lines
+
+
 def _text(summary: dict) -> str:
     lines = [
         f"{summary['params']}, {summary['device']}, {summary['rule']}: {summary['samples']} samples, "
-        f"seed {summary['seed']}, on {summary['simulator']}",
+        f"seed {summary['seed']}, on {summary['simulator']}, engine {summary['engine']}",
         f"mismatches        {summary['mismatches']}",
         *(f"  {line}" for line in summary["differences"]),
     ]
@@ -111,6 +190,7 @@ def _text(summary: dict) -> str:
             *(f"{name:<17} {count}" for name, count in summary["coverage"].items()),
             f"samples/s         {summary['samples_per_s']:g}",
         ]
+    lines += _data_lines(summary) if "phases" in summary else []
     lines.append(f"cycles            {summary['cycles']}")
     if summary["waveform"]:
         lines.append(f"waveform          {summary['waveform']}")

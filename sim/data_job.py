@@ -1,0 +1,74 @@
+"""A job on real data for a co-simulation: the hybrid method on a data set's own training images."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+import model.training
+from model.cost import array_utilisation
+from model.data import Dataset, Split, load_data
+from model.training.experiments import resolve
+from model.training.hybrid import HybridJob, Progress
+from model.training.offline import OfflineNet, train_offline
+from model.training.prepare import check_fit, prepare
+from sim.cosim import CosimResult
+from spec.errors import InputError
+from spec.run_file import RunSpec, dump_run
+
+KEPT = Path("build") / "jobs"
+"""Networks and thresholds that were made once."""
+
+
+def data_job(run: RunSpec, progress: Progress) -> HybridJob:
+    """The job of the run's first seed; its online samples are taken from all training images, validation included.
+
+    Nothing is judged by its accuracy: the comparison with the golden model is the point.  The network and what the
+    run leaves to be chosen are kept in build/jobs.  Raises `InputError`.
+    """
+    data = load_data(run.data)
+    check_fit(data, run.params)
+    images = len(data.train) + len(data.validation)
+    if run.train_samples > images:
+        raise InputError(f"{run.data} has {images} training images", key="--samples")
+    net, run = _network(run, data, progress)
+    everything = Split(*(np.concatenate(both) for both in zip(_arrays(data.train), _arrays(data.validation), strict=True)))
+    return prepare(run, replace(data, train=everything), net, run.seeds[0])
+
+
+def _arrays(split: Split) -> tuple[np.ndarray, np.ndarray]:
+    return split.pixels, split.labels
+
+
+def _network(run: RunSpec, data: Dataset, progress: Progress) -> tuple[OfflineNet, RunSpec]:
+    """The offline network, and the run with its thresholds chosen."""
+    whole = replace(run, train_samples=0, test_samples=0)
+    file = KEPT / f"{Path(run.data).stem}-{_digest(whole, data)}.npz"
+    if file.exists():
+        kept = np.load(file)
+        net = OfflineNet(*(kept[name] for name in OfflineNet._fields))
+        return net, replace(run, threshold=int(kept["threshold"]), margin=float(kept["margin"]))
+    net = train_offline(
+        data, run.params, run.offline, run.seeds[0], lambda done, total: progress("offline training", done, total)
+    )
+    chosen = resolve(whole, data, net, lambda done, total: progress("thresholds", done, total))
+    KEPT.mkdir(parents=True, exist_ok=True)
+    np.savez(file, **net._asdict(), threshold=chosen.threshold, margin=chosen.margin)
+    return net, replace(run, threshold=chosen.threshold, margin=chosen.margin)
+
+
+def _digest(run: RunSpec, data: Dataset) -> str:
+    """Of what the network and the thresholds depend on: the run, the data, the code that makes them."""
+    code = b"".join(path.read_bytes() for path in sorted(Path(model.training.__path__[0]).glob("*.py")))
+    text = dump_run(run) + repr(sorted(data.digests.items()))
+    return hashlib.sha256(text.encode() + code).hexdigest()[:16]
+
+
+def figures(job: HybridJob, found: CosimResult) -> dict[str, float]:
+    """What the online epoch took on the hardware: cycles per sample, and array utilisation."""
+    online, registers = found.result.counters["online"], found.result.registers
+    return {
+        "cycles_per_sample": online["CYCLES"] / len(job.train_labels),
+        "array_utilisation": array_utilisation(job.params, registers, online),
+    }
