@@ -302,6 +302,7 @@ class Controller(wiring.Component):
             s.readout_start.eq(field("DEBUG_ADDRESS", "valid")),
             s.loaded.eq(self.dac_load.loaded),
             s.adc_busy.eq(self.column_adc.busy),
+            s.adc_ends.eq(self.column_adc.ends),
             s.array_ready.eq(self.gate.array_free),
             s.commit_busy.eq(self.commit_queue.busy),
             s.pulses_busy.eq(

@@ -3,7 +3,7 @@
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 
-from hw.column_adc import emit, ports
+from hw.column_adc import Control, emit, ports
 from spec.params import HwParams
 
 
@@ -22,35 +22,21 @@ class RampAdc(wiring.Component):
     def elaborate(self, platform):
         p, m = self.params, Module()
         settle = p.trial_cycles - 1
-        ramp = Signal(signed(p.adc_bits))
-        wait = Signal(range(max(2, p.trial_cycles)))
-        codes = [Signal(signed(p.adc_bits), name=f"code_{k}") for k in range(p.adc_channels)]
-        reached = [Mux(self.compare[k], ramp, codes[k]) for k in range(p.adc_channels)]
-        first = [
-            ramp.eq(1 - p.adc_limit),
-            wait.eq(settle),
-            *(code.eq(-p.adc_limit) for code in codes),
+        ramp = Signal(signed(p.adc_bits), init=1 - p.adc_limit)
+        wait = Signal(range(max(2, p.trial_cycles)), init=settle)
+        codes = [
+            Signal(signed(p.adc_bits), name=f"code_{k}", init=-p.adc_limit) for k in range(p.adc_channels)
         ]
+        reached = [Mux(self.compare[k], ramp, codes[k]) for k in range(p.adc_channels)]
         m.d.comb += [trial.eq(ramp) for trial in self.trial]
-
-        last_group = self.group == p.adc_groups - 1
-        free = ~self.o.valid | self.o.ready
-        with m.If(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
-        with m.FSM():
-            with m.State("IDLE"):
-                with m.If(self.start):
-                    m.d.sync += [self.group.eq(0), *first]
-                    m.next = "TRY"
-            with m.State("TRY"):
-                m.d.comb += self.busy.eq(1)
-                with m.If(wait != 0):
-                    m.d.sync += wait.eq(wait - 1)
-                with m.Elif(ramp != p.adc_limit):
-                    m.d.sync += [ramp.eq(ramp + 1), wait.eq(settle)]
-                    m.d.sync += [code.eq(value) for code, value in zip(codes, reached, strict=True)]
-                with m.Elif(free):
-                    m.d.sync += [*emit(p, self.o, reached, last_group), *first, self.group.eq(self.group + 1)]
-                    with m.If(last_group):
-                        m.next = "IDLE"
+        control = Control(m, self, (ramp == p.adc_limit) & (wait == 0))
+        with m.If(self.busy):
+            with m.If(wait != 0):
+                m.d.sync += wait.eq(wait - 1)
+            with m.Elif(ramp != p.adc_limit):
+                m.d.sync += [ramp.eq(ramp + 1), wait.eq(settle)]
+                m.d.sync += [code.eq(value) for code, value in zip(codes, reached, strict=True)]
+            with m.Elif(control.group_ends):
+                m.d.sync += emit(p, self.o, reached, control.last_group)
+                m.d.sync += [ramp.eq(ramp.init), wait.eq(settle), *(code.eq(code.init) for code in codes)]
         return m

@@ -3,7 +3,7 @@
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 
-from hw.column_adc import emit, ports
+from hw.column_adc import Control, emit, ports
 from spec.params import HwParams
 
 
@@ -20,48 +20,25 @@ class SarAdc(wiring.Component):
 
     def elaborate(self, platform):
         p, m = self.params, Module()
-        bit = Signal(p.adc_bits)  # one-hot, the bit on trial
-        wait = Signal(range(max(2, p.trial_cycles)))
-        group = Signal.like(self.group)
+        highest, settle = 1 << (p.adc_bits - 1), p.trial_cycles - 1
+        bit = Signal(p.adc_bits, init=highest)  # one-hot, the bit on trial
+        wait = Signal(range(max(2, p.trial_cycles)), init=settle)
         offset = [Signal(p.adc_bits, name=f"offset_{k}") for k in range(p.adc_channels)]  # code + 2**(bits-1)
         tried = [Signal(p.adc_bits, name=f"tried_{k}") for k in range(p.adc_channels)]
         for k in range(p.adc_channels):
             m.d.comb += self.trial[k].eq(_to_code(offset[k] | bit))
             m.d.comb += tried[k].eq(Mux(self.compare[k], offset[k] | bit, offset[k]))
-        m.d.comb += self.group.eq(group)
-
-        last_group = group == p.adc_groups - 1
-        free = ~self.o.valid | self.o.ready
-        with m.If(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
-        with m.FSM():
-            with m.State("IDLE"):
-                with m.If(self.start):
-                    m.d.sync += [group.eq(0), self._first_bit(bit, wait, offset)]
-                    m.next = "TRY"
-            with m.State("TRY"):
-                m.d.comb += self.busy.eq(1)
-                with m.If(wait != 0):
-                    m.d.sync += wait.eq(wait - 1)
-                with m.Elif(~bit[0]):
-                    m.d.sync += [bit.eq(bit >> 1), wait.eq(self.params.trial_cycles - 1)]
-                    m.d.sync += [o.eq(t) for o, t in zip(offset, tried, strict=True)]
-                with m.Elif(free):
-                    m.d.sync += [
-                        *emit(p, self.o, self._codes(tried), last_group),
-                        self._first_bit(bit, wait, offset),
-                    ]
-                    m.d.sync += group.eq(group + 1)
-                    with m.If(last_group):
-                        m.next = "IDLE"
+        control = Control(m, self, bit[0] & (wait == 0))
+        with m.If(self.busy):
+            with m.If(wait != 0):
+                m.d.sync += wait.eq(wait - 1)
+            with m.Elif(~bit[0]):
+                m.d.sync += [bit.eq(bit >> 1), wait.eq(settle)]
+                m.d.sync += [o.eq(t) for o, t in zip(offset, tried, strict=True)]
+            with m.Elif(control.group_ends):
+                m.d.sync += emit(p, self.o, self._codes(tried), control.last_group)
+                m.d.sync += [bit.eq(highest), wait.eq(settle), *(o.eq(0) for o in offset)]
         return m
-
-    def _first_bit(self, bit, wait, offset):
-        return [
-            bit.eq(1 << (self.params.adc_bits - 1)),
-            wait.eq(self.params.trial_cycles - 1),
-            *(o.eq(0) for o in offset),
-        ]
 
     def _codes(self, tried):
         """Codes of the channels; -2**(bits-1) is clipped to -Q."""

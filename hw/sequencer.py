@@ -23,7 +23,7 @@ class Sequencer(wiring.Component):
     After a fault the data path is flushed and the run ends.
 
     Commands: start, erase, clear_memory, readout_start (one cycle, taken when idle).  mode, samples: of the run.
-    Status in: loaded (row codes), adc_busy, array_ready, commit_busy, pulses_busy (an operation is under way),
+    Status in: loaded (row codes), adc_busy, adc_ends (in its last cycle), array_ready, commit_busy, pulses_busy (an operation is under way),
     memory_busy (the update memory is being cleared), scheduled (a transfer's last operation went out), result
     (one sample's result went out), fault.  With the parameter `verify`: read_wanted (of a cell), reads_cell (begins it,
     where a pulse may begin too); verifying, tuning: the run's mode, and a tune run is `training` too.  stretched: the array integrates for longer than `integrate_cycles`.
@@ -35,6 +35,7 @@ class Sequencer(wiring.Component):
         status: tuple[str, ...] = (
             "loaded",
             "adc_busy",
+            "adc_ends",
             "array_ready",
             "commit_busy",
             "pulses_busy",
@@ -140,11 +141,12 @@ class Sequencer(wiring.Component):
         with m.State("READ"):
             due = ~self.training | (committed + self.params.commit_depth > reads)
             m.d.comb += self.allow_pulses.eq(~self.adc_busy)
+            converted = ~self.adc_busy | self.adc_ends  # the gate's register is between this and the array
             with m.If(self.fault):
                 m.next = "FLUSH"
             with m.Elif(reads == self.samples):
                 m.next = "DRAIN"
-            with m.Elif(self.loaded & ~self.adc_busy & self.array_ready & ~self.pulses_busy & due):
+            with m.Elif(self.loaded & converted & self.array_ready & ~self.pulses_busy & due):
                 m.d.comb += self.integrate.eq(1)
                 m.d.sync += [reads.eq(reads + 1), integrating.eq(0)]
                 if self.params.bit_serial:

@@ -33,7 +33,9 @@ def data_job(run: RunSpec, progress: Progress) -> HybridJob:
     if run.train_samples > images:
         raise InputError(f"{run.data} has {images} training images", key="--samples")
     net, run = _network(run, data, progress)
-    everything = Split(*(np.concatenate(both) for both in zip(_arrays(data.train), _arrays(data.validation), strict=True)))
+    everything = Split(
+        *(np.concatenate(both) for both in zip(_arrays(data.train), _arrays(data.validation), strict=True))
+    )
     return prepare(run, replace(data, train=everything), net, run.seeds[0])
 
 
@@ -50,7 +52,11 @@ def _network(run: RunSpec, data: Dataset, progress: Progress) -> tuple[OfflineNe
         net = OfflineNet(*(kept[name] for name in OfflineNet._fields))
         return net, replace(run, threshold=int(kept["threshold"]), margin=float(kept["margin"]))
     net = train_offline(
-        data, run.params, run.offline, run.seeds[0], lambda done, total: progress("offline training", done, total)
+        data,
+        run.params,
+        run.offline,
+        run.seeds[0],
+        lambda done, total: progress("offline training", done, total),
     )
     chosen = resolve(whole, data, net, lambda done, total: progress("thresholds", done, total))
     KEPT.mkdir(parents=True, exist_ok=True)

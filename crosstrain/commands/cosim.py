@@ -42,10 +42,14 @@ def cosim(
     device: Annotated[
         str | None, typer.Option(help="Device: a preset or a .toml file. [default: AlOx/HfO2, or the data's]")
     ] = None,
-    rule: Annotated[str, typer.Option(help="Update rule; `crosstrain params` shows what is built in.")] = "accumulate",
+    rule: Annotated[
+        str, typer.Option(help="Update rule; `crosstrain params` shows what is built in.")
+    ] = "accumulate",
     engine: Annotated[
         str,
-        typer.Option(help="cocotb: the simulator's process; fast: the RTL as a library, outcomes but no stages."),
+        typer.Option(
+            help="cocotb: the simulator's process; fast: the RTL as a library, outcomes but no stages."
+        ),
     ] = "cocotb",
     waves: Annotated[bool, typer.Option(help="Write a waveform.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -110,7 +114,13 @@ def _data(data, params, device, rule, engine, samples, tests, seed, progress) ->
     from sim.fast.under_cocotb import run_bulk
     from spec.run_file import run_from_dict
 
-    given = {"data": data, "params": params, "device": device, "train_samples": samples, "test_samples": tests}
+    given = {
+        "data": data,
+        "params": params,
+        "device": device,
+        "train_samples": samples,
+        "test_samples": tests,
+    }
     values = {key: value for key, value in given.items() if value is not None}
     run = run_from_dict(values | {"rule": rule, "seeds": [seed]})
     job = data_job(run, progress)

@@ -48,7 +48,7 @@ def _times(params: HwParams, registers: dict[str, int]) -> tuple[int, int]:
 def ideal_array(params: HwParams, registers: dict[str, int], work: Work) -> Array:
     """The fastest array that keeps to the port: ready again in the first cycle without a strobe."""
     integrate, pulse = _times(params, registers)
-    strobe = max(1, pulse - 1)  # ready falls in the cycle after the rising strobe
+    strobe = pulse - 1  # ready falls in the cycle after the rising strobe
     return Array(
         np.full(len(work.updates), integrate, np.int64), np.full(int(work.pulsed.sum()), strobe, np.int64)
     )

@@ -66,7 +66,7 @@ def converters(s, c, w, p):
             s.adc_g += 1
             s.adc_busy = s.adc_g != c.groups
     elif s.adc_start:
-        s.adc_busy, s.adc_t, s.adc_g = True, c.conversion - 1, 0
+        s.adc_busy, s.adc_t, s.adc_g = True, c.conversion - 2, 0  # the start is the first cycle
     s.hid_in, s.hid_out = fifo(s.hid_in, s.hid_out, c.groups + 1, s.adc_valid, s.hid_ready)
     s.adc_valid = a_next
 

@@ -30,7 +30,7 @@ STATE = np.dtype(
     rule_in rule_out scan final pending scan_w back back_w d_valid del_in del_out del_taken ur ur_n
     ur_w ordinal ur_final finished fin_pulse e_valid e_end q_in q_out q_head q_tail drv drv_t gate
     gate_t g_int g_strobe was_strobe requested busy strobes array_reads cycles elapsed stretch since
-    running accept adc_start allow array_free b_adv back_idle commit_start committed d_next do_int
+    running accept adc_start adc_ends allow array_free b_adv back_idle commit_start committed d_next do_int
     e_ready end first_last first_rival free hid_ready idle logit_taken op_valid pulses_busy released
     row_taken rows_ready strobe_next take_delta take_q take_rel take_rule done
     """.split()

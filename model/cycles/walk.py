@@ -26,6 +26,8 @@ def offers(s, c, w, p):
     s.committed = s.started - s.active
     s.allow = s.state != SEQ_INTEGRATE and not s.adc_busy
     s.idle = not s.commit and not s.pulses_busy
+    s.adc_ends = s.adc_busy and s.adc_t == 0 and s.adc_g == c.groups - 1
+    s.adc_ends = s.adc_ends and (not s.adc_valid or s.hid_in != c.groups + 1)
     s.cycles += 1
 
 
@@ -55,7 +57,7 @@ def sequencer(s, c, w, p):
             s.state = SEQ_DRAIN
         elif (
             s.loaded
-            and not s.adc_busy
+            and (not s.adc_busy or s.adc_ends)
             and s.array_free
             and not s.pulses_busy
             and (not c.train or s.committed + c.depth > s.reads)

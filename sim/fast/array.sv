@@ -1,6 +1,6 @@
 // The golden model's array behind the macro port of hw/interfaces.py: timing and converters are here, the device
 // arithmetic is the golden macro's, called through array.h.  Integrate takes what is programmed, a strobe as long
-// as it is high, the rest one cycle.
+// as it is high, the rest one cycle: the fastest array that keeps to the port (`ideal_array` of model/cycles).
 `include "sizes.svh"
 
 module array_twin (
@@ -51,7 +51,7 @@ module array_twin (
     localparam int plane = -1;
 `endif
     assign port__dac_ready = 1;
-    assign port__ready = busy == 0 && !strobed;
+    assign port__ready = busy == 0 && !(strobed && port__write__strobe);
 
     always @(posedge clk) begin
         strobed <= port__write__strobe;

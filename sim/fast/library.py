@@ -14,7 +14,6 @@ from model.device.macro import GoldenMacro
 from model.record import Strobes
 from sim.fast.build import build_library
 from spec.device_image import DeviceImage
-from spec.errors import InputError
 from spec.params import HwParams
 
 _ADDRESS, _SIZE = ctypes.c_void_p, ctypes.c_int64

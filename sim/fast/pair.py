@@ -18,7 +18,6 @@ from sim.paired import Comparison, PairedController
 from sim.stimulus import Stimulus
 from spec.registers import Mode
 
-
 Perform = Callable[[], Awaitable[None]]
 """Lets the clock run until the harness has done what it was asked for."""
 

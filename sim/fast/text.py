@@ -29,7 +29,11 @@ def sizes(params: HwParams, ports: dict[str, int]) -> dict[str, int]:
         "COLUMN_BITS": p.column_bits,
         "TAPS_BITS": sum(bits for name, bits in ports.items() if name.startswith("taps__")),
         **{f"{name.upper()}_BITS": ports[f"{name}__payload"] for name in ("request", "samples", "counts")},
-        **{f"{name}_BITS": ports[f"macro__{port}"] for name, port in MACRO.items() if f"macro__{port}" in ports},
+        **{
+            f"{name}_BITS": ports[f"macro__{port}"]
+            for name, port in MACRO.items()
+            if f"macro__{port}" in ports
+        },
     }
 
 
