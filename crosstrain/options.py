@@ -13,7 +13,7 @@ Params = Annotated[
 Device = Annotated[
     str, typer.Option("--device", help="Device: a preset (`crosstrain devices`) or a .toml file.")
 ]
-Rule = Annotated[str, typer.Option("--rule", help="Update rule: accumulate or counter.")]
+Rule = Annotated[str, typer.Option("--rule", help="Update rule that is built in (`crosstrain params`).")]
 Simulator = Annotated[str, typer.Option("--sim", help="Simulator: verilator or icarus.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 

@@ -281,6 +281,8 @@ class Controller(wiring.Component):
             field("STATUS", "fault").eq(self.fault),
             field("FAULT").eq(self.gate.fault),
         ]
+        if self.params.chance_rules:
+            m.d.comb += self.update_rule.update_seed.eq(field("UPDATE_SEED"))
         with m.If(self.sequencer.readout_done):
             m.d.sync += [
                 field("DEBUG_STATE", "plus").eq(self.macro.readout_plus),

@@ -19,7 +19,7 @@ from model.controller.margin_error import margin_error
 from model.controller.pulse_scheduler import pulse_scheduler
 from model.controller.settings import BIT_SERIAL, Settings, settings, verify_settings
 from model.controller.shift_add import shift_add
-from model.controller.update_rule import effective_threshold, update_rule
+from model.controller.update_rule import effective_threshold, firing, sample_key, update_rule
 from model.controller.upper_layer import upper_layer
 from model.device.macro import Events, GoldenMacro, integrate, strobe
 from model.device.verify import Tuner, new_log, no_log, strobes_of, verify_logged
@@ -94,13 +94,15 @@ def commit(state, macro, slot, strobe_event, strobes, logged):
 
 
 @kernel
-def update(s, state, codes, delta, threshold, slot, entries, logged):
+def update(s, state, codes, delta, sample, slot, entries, logged):
     """One sample's update of the memory, rows in order; queues and logs the rows with pulses."""
-    count = 0
+    threshold = effective_threshold(s.threshold, sample, s.double_first, s.double_second)
+    key, count = sample_key(s, sample), 0
+    delta = firing(delta, key, s)
     for i in range(codes.shape[0]):
         if codes[i] != 0:
             up, down = state.queue_up[slot, count], state.queue_down[slot, count]
-            if update_rule(state.memory[i], codes[i], delta, threshold, s, up, down) > 0:
+            if update_rule(state.memory[i], i, codes[i], delta, threshold, key, s, up, down) > 0:
                 state.queue_row[slot, count] = i
                 entries.row[logged] = i
                 entries.up[logged] = up
@@ -149,8 +151,7 @@ def run_samples(s, state, macro, pixels, labels, train, first, events, t, entrie
         if verdict[0]:
             delta = backprop_delta(state.weights, hidden, verdict[1], verdict[2], s.adc_bits, s.delta_bits)
             t.delta[k] = delta
-            threshold = effective_threshold(s.threshold, first + k, s.double_first, s.double_second)
-            entered = update(s, state, codes, delta, threshold, slot, entries, entered)
+            entered = update(s, state, codes, delta, first + k, slot, entries, entered)
         t.entries[k] = entered - before
     return integrate_event, strobe_event, entered, logged
 

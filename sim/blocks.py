@@ -18,7 +18,7 @@ from sim import harness
 from sim.cases import Outputs, Pick, host, pulses, read_path, verify, write_path
 from sim.pulse_harness import PulseGateHarness
 from sim.simulation import Case, Event
-from spec.params import INSTANCES, HwParams
+from spec.params import CHANCE_RULES, INSTANCES, RULES, HwParams
 
 ODD = HwParams(
     name="ODD", rows=7, columns=5, classes=5, dac_bits=5, dac_load_lanes=3, adc_bits=5, adc_channels=3, macs=2,
@@ -34,6 +34,10 @@ ONE = HwParams(
 VERIFYING = tuple(replace(p, rows=min(p.rows, 3), verify=1) for p in (INSTANCES["TINY"], ODD, ONE))
 """Few cells, because each takes many steps."""
 GATED = (INSTANCES["TINY"], replace(ODD, verify=1), ONE)
+EVERY_RULE = replace(INSTANCES["TINY"], name="EVERY_RULE", rules=RULES)
+BY_CHANCE = replace(ODD, name="BY_CHANCE", rules=CHANCE_RULES)
+"""No update memory."""
+STANDARD = (INSTANCES["TINY"], ODD, ONE)
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Block:
     harness: Callable[[HwParams], wiring.Component] | None = None
     unstalled: tuple[str, ...] = ()
     function: str = ""
-    params: tuple[HwParams, ...] = (INSTANCES["TINY"], ODD, ONE)
+    params: tuple[HwParams, ...] = STANDARD
 
     @property
     def component(self) -> Callable[[HwParams], wiring.Component]:
@@ -81,7 +85,7 @@ BLOCKS = (
     Block("upper_layer", write_path),
     Block("margin_error", write_path),
     Block("backprop_delta", write_path),
-    Block("update_rule", write_path),
+    Block("update_rule", write_path, params=(*STANDARD, EVERY_RULE, BY_CHANCE)),
     Block("commit_queue", write_path, harness=harness.CommitQueueHarness),
     Block("pulse_scheduler", write_path, events={"done": Event(("done",))}),
     Block("verify", verify, events=verify.VERIFY_EVENTS, params=VERIFYING),

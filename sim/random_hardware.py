@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from spec.params import ADC_KINDS, ENCODINGS, RULES, HwParams
+from spec.params import ADC_KINDS, ENCODINGS, MEMORY_RULES, RULES, HwParams
 
 LIMITS = {
     "rows": 300, "columns": 64, "classes": 12, "dac_load_lanes": 16, "sar_settle_cycles": 3, "cmp_latency_cycles": 2,
@@ -13,6 +13,11 @@ LIMITS = {
 """Largest values to draw; other ranges are those of the parameters."""
 VERIFY_PAIRS = 2000
 """Pairs up to which program-verify is drawn: it reads every one of them."""
+
+RULE_SETS = (
+    MEMORY_RULES, RULES, ("counter",), ("manhattan",), ("stochastic",), ("accumulate",), ("stochastic", "accumulate"),
+)  # fmt: skip
+"""What is built in, in turn."""
 
 
 def random_hardware(seed: int) -> HwParams:
@@ -45,7 +50,6 @@ def _random_array(seed: int) -> HwParams:
 
     columns = upto(LIMITS["columns"])
     state_bits = upto(16, 8)
-    rules = (RULES, RULES[:1], RULES[1:])[seed % 3]
     params = HwParams(
         name=f"RANDOM{seed}",
         rows=upto(LIMITS["rows"]),
@@ -61,7 +65,7 @@ def _random_array(seed: int) -> HwParams:
         weight_bits=upto(8, 3),
         logit_bits=upto(16, 4),
         delta_bits=upto(10, 3),
-        rules=rules,
+        rules=RULE_SETS[seed % len(RULE_SETS)],
         update_columns=upto(min(columns, 64)),
         accumulator_bits=upto(14, 8) if rng.random() < 0.5 else upto(32, 15),
         counter_bits=upto(4, 2) if rng.random() < 0.5 else upto(16, 5),

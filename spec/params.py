@@ -16,7 +16,11 @@ from spec.device_image import READ_NOISE_SHIFT, READING_NOISE_MAX
 from spec.errors import InputError
 from spec.numerics import GAUSS, signed_limit
 
-RULES = ("accumulate", "counter")
+MEMORY_RULES = ("accumulate", "counter")
+"""Update rules that gather a weight's pulse in the update memory."""
+CHANCE_RULES = ("manhattan", "stochastic")
+"""Update rules without memory: a pulse comes at once, where a row and a column fire."""
+RULES = MEMORY_RULES + CHANCE_RULES
 """Update rules in the order of their code in the register `RULE`."""
 
 ENCODINGS = ("amplitude", "pulse_width", "bit_serial")
@@ -61,7 +65,7 @@ class HwParams:
     logit_bits: int = _param(8, 3, 16, "bits of a signed output code", "bit")
     delta_bits: int = _param(8, 2, 10, "bits of a signed backpropagated error", "bit")
 
-    rules: tuple[str, ...] = field(default=RULES, metadata={"doc": "update rules that are built in"})
+    rules: tuple[str, ...] = field(default=MEMORY_RULES, metadata={"doc": "update rules that are built in"})
     update_columns: int = _param(8, 1, 64, "columns of the update memory handled per cycle", "column/cycle")
     accumulator_bits: int = _param(22, 8, 32, "bits of the signed gradient accumulator per weight", "bit")
     counter_bits: int = _param(7, 2, 16, "bits of the signed sign counter per weight", "bit")
@@ -211,10 +215,20 @@ class HwParams:
         return ceil(self.columns / self.update_columns)
 
     @property
+    def memory_rules(self) -> tuple[str, ...]:
+        """Rules with a memory that are built in."""
+        return tuple(rule for rule in self.rules if rule in MEMORY_RULES)
+
+    @property
+    def chance_rules(self) -> tuple[str, ...]:
+        """Rules without memory that are built in."""
+        return tuple(rule for rule in self.rules if rule in CHANCE_RULES)
+
+    @property
     def memory_bits(self) -> int:
-        """Update-memory bits per weight: the widest rule that is built in."""
+        """Update-memory bits per weight: the widest rule that is built in; 0 where none has a memory."""
         widths = {"accumulate": self.accumulator_bits, "counter": self.counter_bits}
-        return max(widths[r] for r in self.rules)
+        return max((widths[r] for r in self.memory_rules), default=0)
 
     @property
     def input_slots(self) -> int:

@@ -53,10 +53,12 @@ def with_waits(block: Block, simulation: Simulation, case: Case, wait) -> Case:
     return case
 
 
-@pytest.mark.parametrize("params", ["TINY", "ODD", "ONE"])
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.name)
+@pytest.mark.parametrize(
+    ("block", "params"),
+    [(block, params) for block in BLOCKS for params in block.params],
+    ids=lambda value: value.name,
+)
 def test_block_equals_its_golden_function(block, params, simulator):
-    params = next(p for p in block.params if p.name == params)
     with Simulation(block.build(params), block.name, simulator, block.events) as simulation:
         for pick in extremes():
             for waits in EXTREME_WAITS:
