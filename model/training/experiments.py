@@ -32,8 +32,8 @@ from spec.run_file import AUTO, OFFLINE_KINDS, RunSpec
 GRID = {
     "accumulate": tuple(1 << k for k in range(14, 20)),
     "counter": (2, 3, 4, 6, 8, 12, 16),
-    "manhattan": tuple(1 << k for k in range(8)),
-    "stochastic": tuple(1 << k for k in range(8)),
+    "manhattan": tuple(1 << k for k in range(1, 12)),
+    "stochastic": tuple(1 << k for k in range(1, 12)),
 }
 """Thresholds that are tried, by rule; those of `accumulate` are for 8-bit inputs and weights."""
 
