@@ -8,7 +8,7 @@ from spec.params import HwParams
 
 
 class RampAdc(wiring.Component):
-    """Converts the held column sums, `adc_channels` columns at a time; ports: hw/column_adc.py.
+    """Converts the held column sums, `adc_channels` columns of every macro at a time; ports: hw/column_adc.py.
 
     All channels get the same trial code, which counts from -Q+1 up to Q; each keeps the last code at which its
     comparator was 1, or -Q.  A step takes sar_settle_cycles + cmp_latency_cycles.
@@ -24,8 +24,8 @@ class RampAdc(wiring.Component):
         settle = p.trial_cycles - 1
         ramp = Signal(signed(p.adc_bits))
         wait = Signal(range(max(2, p.trial_cycles)))
-        codes = [Signal(signed(p.adc_bits), name=f"code_{k}") for k in range(p.adc_channels)]
-        reached = [Mux(self.compare[k], ramp, codes[k]) for k in range(p.adc_channels)]
+        codes = [Signal(signed(p.adc_bits), name=f"code_{k}") for k in range(p.converters)]
+        reached = [Mux(self.compare[k], ramp, codes[k]) for k in range(p.converters)]
         first = [
             ramp.eq(1 - p.adc_limit),
             wait.eq(settle),
@@ -50,7 +50,7 @@ class RampAdc(wiring.Component):
                     m.d.sync += [ramp.eq(ramp + 1), wait.eq(settle)]
                     m.d.sync += [code.eq(value) for code, value in zip(codes, reached, strict=True)]
                 with m.Elif(free):
-                    m.d.sync += [*emit(p, self.o, reached, last_group), *first, self.group.eq(self.group + 1)]
+                    m.d.sync += [*emit(p, self.o, reached, self.group), *first, self.group.eq(self.group + 1)]
                     with m.If(last_group):
                         m.next = "IDLE"
         return m

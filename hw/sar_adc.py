@@ -8,7 +8,7 @@ from spec.params import HwParams
 
 
 class SarAdc(wiring.Component):
-    """Converts the held column sums, `adc_channels` columns at a time; ports: hw/column_adc.py.
+    """Converts the held column sums, `adc_channels` columns of every macro at a time; ports: hw/column_adc.py.
 
     Each channel tries one bit after the other, the highest first.  A bit takes sar_settle_cycles + cmp_latency_cycles.
     Golden: model/controller/column_adc.py.
@@ -23,9 +23,9 @@ class SarAdc(wiring.Component):
         bit = Signal(p.adc_bits)  # one-hot, the bit on trial
         wait = Signal(range(max(2, p.trial_cycles)))
         group = Signal.like(self.group)
-        offset = [Signal(p.adc_bits, name=f"offset_{k}") for k in range(p.adc_channels)]  # code + 2**(bits-1)
-        tried = [Signal(p.adc_bits, name=f"tried_{k}") for k in range(p.adc_channels)]
-        for k in range(p.adc_channels):
+        offset = [Signal(p.adc_bits, name=f"offset_{k}") for k in range(p.converters)]  # code + 2**(bits-1)
+        tried = [Signal(p.adc_bits, name=f"tried_{k}") for k in range(p.converters)]
+        for k in range(p.converters):
             m.d.comb += self.trial[k].eq(_to_code(offset[k] | bit))
             m.d.comb += tried[k].eq(Mux(self.compare[k], offset[k] | bit, offset[k]))
         m.d.comb += self.group.eq(group)
@@ -48,7 +48,7 @@ class SarAdc(wiring.Component):
                     m.d.sync += [o.eq(t) for o, t in zip(offset, tried, strict=True)]
                 with m.Elif(free):
                     m.d.sync += [
-                        *emit(p, self.o, self._codes(tried), last_group),
+                        *emit(p, self.o, self._codes(tried), group),
                         self._first_bit(bit, wait, offset),
                     ]
                     m.d.sync += group.eq(group + 1)

@@ -21,6 +21,7 @@ _INLINED = (
     "spec/device_image.py",
     "model/jit.py",
     "model/device/macro.py",
+    "model/device/array.py",
     "model/controller/*.py",
     "model/cycles/*.py",
 )

@@ -1,6 +1,7 @@
 """Random legal hardware, for co-simulations of what nobody would choose by hand."""
 
 from dataclasses import replace
+from math import ceil
 
 import numpy as np
 
@@ -13,6 +14,8 @@ LIMITS = {
 """Largest values to draw; other ranges are those of the parameters."""
 VERIFY_PAIRS = 2000
 """Pairs up to which program-verify is drawn: it reads every one of them."""
+GRID_SHARES = (1, 1, 1, 1, 1, 2, 3)
+"""Macros along the rows, and along the columns: most layers are on one."""
 
 RULE_SETS = (
     MEMORY_RULES, RULES, ("counter",), ("manhattan",), ("stochastic",), ("accumulate",), ("stochastic", "accumulate"),
@@ -21,8 +24,23 @@ RULE_SETS = (
 
 
 def random_hardware(seed: int) -> HwParams:
-    """Legal parameters from a seed, its converters drawn apart: see `random_converters`."""
-    return random_converters(_random_array(seed), np.random.default_rng([seed, 1]))
+    """Legal parameters from a seed; its grid and converters are drawn apart: see `on_a_grid`, `random_converters`."""
+    tiles = np.random.default_rng([seed, 2]).choice(GRID_SHARES, 2)
+    return random_converters(on_a_grid(_random_array(seed), *tiles), np.random.default_rng([seed, 1]))
+
+
+def on_a_grid(p: HwParams, rows: int, columns: int) -> HwParams:
+    """The same layer on so many macros along its rows and columns, or fewer where words and columns do not allow it."""
+    if p.verify:  # it is there for one macro only
+        return p
+    words = ceil(p.row_words / rows)
+    macro_columns = ceil(p.columns / columns)
+    return replace(
+        p,
+        macro_rows=words * p.dac_load_lanes,
+        macro_columns=macro_columns,
+        adc_channels=min(p.adc_channels, macro_columns),
+    )
 
 
 RAMP_CYCLES = 3000

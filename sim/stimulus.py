@@ -147,9 +147,13 @@ def _sums(stimulus: Stimulus, planes: int = 0) -> np.ndarray:
     run(golden.transfer(stimulus.counts))
     full = stimulus.params.dac_full_scale
     codes = [np.append(pixels.astype(np.int64) * full // 255, full) for pixels in stimulus.pixels[:8]]
+
+    def total(driven: np.ndarray) -> np.ndarray:
+        return golden.array.integrate(driven).sum(axis=0)
+
     if planes:
-        return np.array([[golden.macro.integrate((c >> k) & 1) for c in codes] for k in range(planes)])
-    return np.array([golden.macro.integrate(c) for c in codes])
+        return np.array([[total((c >> k) & 1) for c in codes] for k in range(planes)])
+    return np.array([total(c) for c in codes])
 
 
 def _top(values: np.ndarray) -> float:

@@ -157,7 +157,7 @@ REGISTERS: tuple[Register, ...] = (
     _value("SAMPLES_DONE", _RO, 32, "counter: samples with a prediction"),
     _value("CORRECT", _RO, 32, "counter: predictions that equal the label"),
     _value("UPDATES", _RO, 32, "counter: samples whose margin asked for an update"),
-    _value("CLIPPED", _RO, 32, "counter: column codes at full scale Q"),
+    _value("CLIPPED", _RO, 32, "counter: column codes at full scale Q, or that a partial code at full scale may have made wrong"),
     _value("INTEGRATES", _RO, 32, "counter: array reads, for bit_serial one a plane"),
     _value("STROBES", _RO, 32, "counter: strobes on the array"),
     _value("PULSES_UP", _RO, 32, "counter: pulses on G+ devices"),

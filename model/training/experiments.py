@@ -83,13 +83,13 @@ class _Trial:
         self.job = job
         self.ctl = GoldenController(job.params, job.image)
         golden(transferred(self.ctl, job))
-        self.states, self.events = self.ctl.macro.conductances(), self.ctl.macro.events
+        self.states, self.events = self.ctl.array.conductances(), self.ctl.array.events
 
     def run(self, threshold: int, margin: float) -> tuple[int, int]:
         """Right predictions after the epoch, and minus its pulses."""
         job = replace(self.job, threshold=threshold, margin_127=margin)
-        self.ctl.macro.load(self.states)
-        self.ctl.macro.reset(self.events)
+        self.ctl.array.load(self.states)
+        self.ctl.array.reset(self.events)
         golden(self.ctl.clear_memory())
         golden(self.ctl.configure(**job.settings(job.upper(code_step(self.ctl.registers)))))
         strobes = golden(self.ctl.run(Mode.TRAIN, job.train_pixels, job.train_labels)).strobes

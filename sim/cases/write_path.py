@@ -9,7 +9,7 @@ from model.controller.pulse_scheduler import pulse_scheduler
 from model.controller.settings import RULE_CODE, settings
 from model.controller.update_rule import effective_threshold, firing, sample_key, update_rule
 from model.controller.upper_layer import upper_layer
-from sim.cases import Outputs, Pick, flagged, joined, pick_list, words
+from sim.cases import Outputs, Pick, flagged, grouped, joined, pick_list, ungrouped, words
 from sim.simulation import Case
 from spec.numerics import MASK32, signed_limit
 from spec.params import HwParams
@@ -50,13 +50,13 @@ def draw_upper_layer(p: HwParams, pick: Pick) -> Case:
     items = []
     for _ in range(pick(1, 3)):
         hidden = [pick(0, p.adc_limit) * pick(0, 1) for _ in range(p.columns)]
-        items += flagged(words(hidden, p.adc_channels), "codes")
+        items += grouped(p, hidden)
     return Case({"i": items}, {"shift": pick(0, p.logit_acc_bits - 1)}, _draw_weights(p, pick))
 
 
 def golden_upper_layer(p: HwParams, case: Case) -> tuple[Outputs, dict]:
     out = []
-    for hidden in joined(case.inputs["i"], "codes", p.columns):
+    for hidden in ungrouped(p, case.inputs["i"]):
         logits = upper_layer(hidden, _weights(p, case), p.adc_bits, case.config["shift"], p.logit_bits)
         active = _bits((hidden > 0) & (hidden < p.adc_limit))
         out.append({"logits": logits.tolist(), "active": active})

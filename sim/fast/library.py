@@ -32,7 +32,9 @@ class BuildError(SimulationError):
 
 
 def build(params: HwParams) -> Path:
-    """The library of a controller, kept under build/fast per parameters.  Raises BuildError."""
+    """The library of a controller, kept under build/fast per parameters.  Raises BuildError, InputError for a grid."""
+    if params.macros > 1:
+        raise InputError("this engine plays one macro, not a grid: take a simulator", key="macro_rows")
     folder = BUILD / f"{params.name}-{params.hash32:08x}"
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w") as lock:

@@ -106,7 +106,7 @@ def test_only_pulsed_cells_move(make_job):
     job = make_job()
     ctl = GoldenController(job.params, job.image)
     run(ctl.transfer(job.counts))
-    before = ctl.macro.conductances()
+    before = ctl.array.conductances()
     result = run(train_as_is(ctl, job))
     strobes = result.records["online"].strobes
     pulsed = np.zeros(before.shape, bool)
