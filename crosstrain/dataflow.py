@@ -11,7 +11,7 @@ DATA_METHODS = ("_read_path", "_column_codes", "_verdicts", "_write_path")
 """Methods of `Controller` that carry samples and pulses; the others carry control, weights and counters."""
 
 _HANDSHAKES = ("ready", "valid", "swap", "integrate", "rewind", "depress")
-_ALIASES = {"driver": "pulse_driver", "gate": "pulse_gate", "write": "pulse_gate"}
+_ALIASES = {"driver": "pulse_driver", "gate": "pulse_gate", "write": "pulse_gate", "array": "macro"}
 
 
 @dataclass

@@ -10,7 +10,7 @@ from spec.params import HwParams
 
 
 class Activation(wiring.Component):
-    """max(code, 0) per channel; the converter has clipped at Q.  Latency 0, one group per cycle.
+    """max(code, 0) per channel; the code is clipped at Q already.  Latency 0, one group per cycle.
 
     clipped: how many codes of the group on `i` are at full scale Q.  Golden: model/controller/activation.py.
     """
@@ -23,13 +23,13 @@ class Activation(wiring.Component):
             {
                 "i": In(stream.Signature(ColumnCodes(params))),
                 "o": Out(stream.Signature(HiddenCodes(params))),
-                "clipped": Out(range(params.adc_channels + 1)),
+                "clipped": Out(range(params.group_channels + 1)),
             }
         )
 
     def elaborate(self, platform):
         p, m = self.params, Module()
-        for k in range(p.adc_channels):
+        for k in range(p.group_channels):
             code = self.i.payload.codes[k]
             m.d.comb += self.o.payload.codes[k].eq(Mux(code < 0, 0, code))
         m.d.comb += [

@@ -13,8 +13,10 @@ from hw.dac_encode import DacEncode
 from hw.dac_load import DacLoad
 from hw.input_buffer import InputBuffer
 from hw.interfaces import Count, Deltas, HiddenCodes, MacroPort, Pixels, Result, Update, image_stream
+from hw.macro_grid import MacroGrid
 from hw.margin_error import MarginError
 from hw.numerics import link
+from hw.partial_sum import PartialSum
 from hw.pulse_driver import PulseDriver
 from hw.pulse_gate import PulseGate
 from hw.pulse_scheduler import PulseScheduler
@@ -29,8 +31,9 @@ from hw.upper_layer import UpperLayer
 from hw.verify import SETTINGS, Verify
 from hw.weight_load import WeightLoad
 from spec.device_image import Readout
+from spec.grid import tiles
 from spec.params import ENCODINGS, HwParams
-from spec.stages import STAGE_NAMES
+from spec.stages import stage_names
 
 
 def host_ports(params: HwParams) -> dict[str, wiring.Member]:
@@ -48,17 +51,21 @@ def host_ports(params: HwParams) -> dict[str, wiring.Member]:
 
 
 class Controller(wiring.Component):
-    """The digital controller of one crossbar array.
+    """The digital controller of one crossbar array, on one macro or a grid of them.
 
     request, response: register bus.  samples: raw inputs.  counts: pulse counts of a transfer.  results: one per
-    sample; the host must take them.  macro: the analog array.  image: device image words for an emulated array.
-    busy, fault: register STATUS.  taps: every stage's transfers.
+    sample; the host must take them.  macro: the analog array; of a grid, macro_<row>_<column> for each (spec/grid.py).
+    image: device image words for an emulated array.  busy, fault: register STATUS.  taps: every stage's transfers.
     """
 
     def __init__(self, params: HwParams):
         self.params = params
         super().__init__(
-            {**host_ports(params), "macro": Out(MacroPort(params)), "image": Out(image_stream())}
+            {
+                **host_ports(params),
+                **{tile.name: Out(MacroPort(tile.params)) for tile in tiles(params)},
+                "image": Out(image_stream()),
+            }
         )
 
     def elaborate(self, platform):
@@ -71,7 +78,8 @@ class Controller(wiring.Component):
         flush = ResetInserter(self.sequencer.flush)
         for name, block in (
             ("dac_encode", DacEncode), ("input_buffer", InputBuffer), ("dac_load", DacLoad),
-            ("column_adc", {"sar": SarAdc, "ramp": RampAdc}[p.adc_kind]), ("activation", Activation),
+            ("column_adc", {"sar": SarAdc, "ramp": RampAdc}[p.adc_kind]), ("partial_sum", PartialSum),
+            ("activation", Activation),
             *([("shift_add", ShiftAdd)] if p.bit_serial else []),
             ("upper_layer", UpperLayer), ("margin_error", MarginError), ("backprop_delta", BackpropDelta),
             ("update_rule", UpdateRule), ("commit_queue", CommitQueue), ("pulse_scheduler", PulseScheduler),
@@ -82,6 +90,7 @@ class Controller(wiring.Component):
             self.verify = Verify(p)
             m.submodules.verify = flush(self.verify)
         self._flush = flush
+        self.array = self._array(m)
         self._read_path(m)
         self._verdicts(m)
         self._write_path(m)
@@ -93,6 +102,16 @@ class Controller(wiring.Component):
         if p.verify:
             self._verify(m)
         return m
+
+    def _array(self, m):
+        """The port of the array: the macro's own, or that of the grid."""
+        ports = [(tile.name, flipped(getattr(self, tile.name))) for tile in tiles(self.params)]
+        if len(ports) == 1:
+            return ports[0][1]
+        m.submodules.macro_grid = grid = MacroGrid(self.params)
+        for name, port in ports:
+            connect(m, getattr(grid, name), port)
+        return grid.array
 
     def _fifo(self, m, name, layout, depth):
         """A FIFO of payloads that a fault flushes: (input stream, output stream)."""
@@ -112,7 +131,7 @@ class Controller(wiring.Component):
 
     def _read_path(self, m):
         """Samples to the array's rows; column sums to the verdict."""
-        p, macro = self.params, self.macro
+        p, macro = self.params, self.array
         streaming = self.sequencer.streaming
         swap = macro.integrate & (self.sequencer.plane == 0) if p.bit_serial else macro.integrate
         m.d.comb += [
@@ -144,17 +163,18 @@ class Controller(wiring.Component):
 
     def _column_codes(self, m):
         """From the converters to the activation."""
+        link(m, self.column_adc.o, self.partial_sum.i)
         if self.params.bit_serial:
-            link(m, self.column_adc.o, self.shift_add.i)
+            link(m, self.partial_sum.o, self.shift_add.i)
             link(m, self.shift_add.o, self.activation.i)
             self.column_codes = self.shift_add.o
         else:
-            link(m, self.column_adc.o, self.activation.i)
-            self.column_codes = self.column_adc.o
+            link(m, self.partial_sum.o, self.activation.i)
+            self.column_codes = self.partial_sum.o
 
     def _encoding(self, m):
         """How rows are driven: the encoding goes to the array and to what differs by it."""
-        p, macro, sequencer = self.params, self.macro, self.sequencer
+        p, macro, sequencer = self.params, self.array, self.sequencer
         unit = self.registers.field("INTEGRATE")
         whole: Value = unit
         if p.pulse_width:  # a row of full-scale code is driven all the time
@@ -233,7 +253,7 @@ class Controller(wiring.Component):
             operation.ready.eq(self.driver.i.ready & sequencer.allow_pulses),
         ]
         connect(m, self.driver.request, self.gate.request)
-        connect(m, self.gate.write, flipped(self.macro.write))
+        connect(m, self.gate.write, self.array.write)
 
     def _weights(self, m):
         """The upper layer's weights, into both of its memories."""
@@ -281,20 +301,22 @@ class Controller(wiring.Component):
             field("STATUS", "fault").eq(self.fault),
             field("FAULT").eq(self.gate.fault),
         ]
+        if self.params.chance_rules:
+            m.d.comb += self.update_rule.update_seed.eq(field("UPDATE_SEED"))
         with m.If(self.sequencer.readout_done):
             m.d.sync += [
-                field("DEBUG_STATE", "plus").eq(self.macro.readout_plus),
-                field("DEBUG_STATE", "minus").eq(self.macro.readout_minus),
+                field("DEBUG_STATE", "plus").eq(self.array.readout_plus),
+                field("DEBUG_STATE", "minus").eq(self.array.readout_minus),
             ]
         with m.If(field("DEBUG_ADDRESS", "valid")):
             m.d.sync += [
-                self.macro.readout_row.eq(field("DEBUG_ADDRESS", "row")),
-                self.macro.readout_column.eq(field("DEBUG_ADDRESS", "column")),
+                self.array.readout_row.eq(field("DEBUG_ADDRESS", "row")),
+                self.array.readout_column.eq(field("DEBUG_ADDRESS", "column")),
             ]
 
     def _sequence(self, m):
         """The sequencer's commands and what it looks at."""
-        field, s, macro = self.registers.field, self.sequencer, self.macro
+        field, s, macro = self.registers.field, self.sequencer, self.array
         m.d.comb += [
             s.start.eq(field("CONTROL", "start")),
             s.erase.eq(field("CONTROL", "erase")),
@@ -344,6 +366,10 @@ class Controller(wiring.Component):
         """The counters' events."""
         c, field, result = self.counters, self.registers.field, self.results
         read_ahead = self.column_codes.valid & self.column_codes.ready
+        clipped: Value = self.activation.clipped
+        if self.params.grid_rows > 1:  # of a bit-serial read, the partial codes are those of its planes
+            serial = self.sequencer.serial if self.params.bit_serial else Const(0)
+            clipped = Mux(serial, clipped, self.partial_sum.clipped)
         m.d.comb += [
             c.clear.eq(field("CONTROL", "clear_counters")),
             c.run_start.eq(self.sequencer.run_start),
@@ -354,15 +380,15 @@ class Controller(wiring.Component):
             c.strobe.eq(self.gate.write.strobe),
             c.up.eq(self.gate.write.up),
             c.down.eq(self.gate.write.down),
-            c.readout.eq(self.macro.readout),
+            c.readout.eq(self.array.readout),
             c.active.eq(self.sequencer.run_active),
             c.converting.eq(self.column_adc.busy),
             c.stretched.eq(self.sequencer.stretched | self.driver.waiting),
-            c.clipped.eq(self.activation.clipped & read_ahead.replicate(len(c.clipped))),
+            c.clipped.eq(clipped & read_ahead.replicate(len(c.clipped))),
         ]
         if self.params.bit_serial:
-            converted = self.column_adc.o.valid & self.column_adc.o.ready
-            m.d.comb += c.planes_clipped.eq(self.shift_add.clipped & converted.replicate(len(c.clipped)))
+            plane = self.column_adc.o.valid & self.column_adc.o.ready & self.sequencer.serial
+            m.d.comb += c.planes_clipped.eq(self.partial_sum.clipped & plane.replicate(len(c.clipped)))
         registers = ("SAMPLES_DONE", "CORRECT", "UPDATES", "CLIPPED", "INTEGRATES", "STROBES", "PULSES_UP",
                      "PULSES_DOWN", "VERIFY_READS", "CYCLES", "ELAPSED", "STRETCH")  # fmt: skip
         named = dict(zip(c.names, registers, strict=False)) | {
@@ -374,7 +400,7 @@ class Controller(wiring.Component):
 
     def _verify(self, m):
         """Program-verify and tuned updates: readings, and what the host wants of the cells."""
-        v, s, macro = self.verify, self.sequencer, self.macro
+        v, s, macro = self.verify, self.sequencer, self.array
         m.d.comb += [getattr(v, port).eq(self.registers.field(name)) for port, name in SETTINGS.items()]
         m.d.comb += [
             v.verifying.eq(s.verifying),
@@ -406,8 +432,10 @@ class Controller(wiring.Component):
         """Each stage's transfers."""
         write, was_strobe = self.gate.write, Signal()
         m.d.sync += was_strobe.eq(write.strobe)
+        names = stage_names(self.params)
         transfers = {
             "conversion": self.column_adc.o,
+            "column": self.partial_sum.o,
             "adc": self.column_codes,
             "hidden": self.activation.o,
             "logits": self.upper_layer.o,
@@ -416,12 +444,13 @@ class Controller(wiring.Component):
             "entry": self.update_rule.o,
         }
         valid = {name: s.valid & s.ready for name, s in transfers.items()}
-        valid["conversion"] &= self.sequencer.serial if self.params.bit_serial else Const(0)
-        valid["codes"] = self.macro.dac_valid & self.macro.dac_ready
+        if self.params.grid_rows == 1:  # else they are looked at whatever the encoding
+            valid["conversion"] &= self.sequencer.serial if self.params.bit_serial else Const(0)
+        valid["codes"] = self.array.dac_valid & self.array.dac_ready
         valid["strobe"] = write.strobe & ~was_strobe
-        m.d.comb += self.taps.valid.eq(Cat(valid[name] for name in STAGE_NAMES))
-        m.d.comb += [getattr(self.taps, name).eq(s.payload) for name, s in transfers.items()]
-        m.d.comb += self.taps.codes.codes.eq(self.macro.dac_codes)
+        m.d.comb += self.taps.valid.eq(Cat(valid[name] for name in names))
+        m.d.comb += [getattr(self.taps, name).eq(s.payload) for name, s in transfers.items() if name in names]
+        m.d.comb += self.taps.codes.codes.eq(self.array.dac_codes)
         m.d.comb += [
             getattr(self.taps.strobe, name).eq(getattr(write, name))
             for name in tap_layouts(self.params)["strobe"].members

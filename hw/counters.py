@@ -28,13 +28,13 @@ class Counters(wiring.Component):
                   "converting", "stretched")  # fmt: skip
         self.names: tuple[str, ...] = ("samples_done", "correct_done", "updates", "clipped_codes", "integrates", "strobes", "pulses_up",
                       "pulses_down", "verify_reads", "cycles", "elapsed", "stretch")  # fmt: skip
-        codes = {"clipped": In(range(params.adc_channels + 1))}
+        codes = {"clipped": In(range(params.group_channels + 1))}
         if params.verify:
             self.names += ("given_up",)
             events += ("give_up",)
         if params.bit_serial:
             self.names += ("planes_clipped_codes",)
-            codes["planes_clipped"] = In(range(params.adc_channels + 1))
+            codes["planes_clipped"] = In(range(params.group_channels + 1))
         super().__init__(
             {
                 **{name: In(1) for name in events},

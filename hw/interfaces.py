@@ -49,18 +49,25 @@ class Row(data.StructLayout):
         super().__init__({"row": unsigned(p.row_bits), "code": unsigned(p.dac_bits), "last": 1})
 
 
-class ColumnCodes(data.StructLayout):
-    """The codes of one conversion: channel k holds column group * adc_channels + k; `last` ends a read."""
+class PartialCodes(data.StructLayout):
+    """The codes of one conversion by all macros, those of one row of macros after the other; `last` ends a read."""
 
     def __init__(self, p: HwParams):
-        super().__init__({"codes": data.ArrayLayout(signed(p.adc_bits), p.adc_channels), "last": 1})
+        super().__init__({"codes": data.ArrayLayout(signed(p.adc_bits), p.converters), "last": 1})
+
+
+class ColumnCodes(data.StructLayout):
+    """Codes of one group of columns, which `HwParams.group_columns` names; `last` ends a read."""
+
+    def __init__(self, p: HwParams):
+        super().__init__({"codes": data.ArrayLayout(signed(p.adc_bits), p.group_channels), "last": 1})
 
 
 class HiddenCodes(data.StructLayout):
     """Column codes after the activation, 0..Q; columns beyond the last are 0."""
 
     def __init__(self, p: HwParams):
-        super().__init__({"codes": data.ArrayLayout(unsigned(p.adc_bits - 1), p.adc_channels), "last": 1})
+        super().__init__({"codes": data.ArrayLayout(unsigned(p.adc_bits - 1), p.group_channels), "last": 1})
 
 
 class Weight(data.StructLayout):
@@ -188,7 +195,7 @@ def integrate_bits(p: HwParams) -> int:
 
 
 class MacroPort(wiring.Signature):
-    """The analog boundary, seen from the controller.
+    """The analog boundary, seen from the controller: the port of one macro, or of a grid of them as one array.
 
     Every operation is start/ready: a start (`integrate`, `erase`, `readout` high for one cycle, or a rising
     `write.strobe`) is given only while `ready` is 1; `ready` falls in the next cycle and rises when the operation
@@ -202,7 +209,8 @@ class MacroPort(wiring.Signature):
       (bit_serial) fully where bit `plane` of their code is 1; then only an integrate of plane 0 swaps the shadow
       register, and the later ones use the same codes.  Otherwise `plane` is 0.
     - converters: with `group` and the signed `trial` codes, `compare[k]` = (2 * sum >= (2 * trial[k] - 1) * lsb)
-      for column group * adc_channels + k, valid sar_settle_cycles + cmp_latency_cycles after a change.
+      for column group * adc_channels + k, valid sar_settle_cycles + cmp_latency_cycles after a change.  A grid has
+      them for each macro, one row of macros after the other.
     - `readout` (program-verify and debug only): the states of the pair (`readout_row`, `readout_column`); with the
       parameter `verify` a `readout_kind` other than 0 gives a noisy `reading` instead, which counts as an integrate
       and leaves the column sums as they are.  What was read out holds until the next readout.
@@ -225,8 +233,8 @@ class MacroPort(wiring.Signature):
                 **plane,
                 "lsb": Out(LSB_BITS),
                 "group": Out(range(max(2, p.adc_groups))),
-                "trial": Out(data.ArrayLayout(signed(p.adc_bits), p.adc_channels)),
-                "compare": In(p.adc_channels),
+                "trial": Out(data.ArrayLayout(signed(p.adc_bits), p.converters)),
+                "compare": In(p.converters),
                 "write": Out(WriteLines(p)),
                 "erase": Out(1),
                 "readout": Out(1),

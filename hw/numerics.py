@@ -32,6 +32,14 @@ def popcount(bits) -> Value:
     return popcount(bits[:half]) + popcount(bits[half:])
 
 
+def within(value, part: slice) -> Value:
+    """Whether an unsigned value is in a range of constants; a bound that it cannot pass costs no comparator."""
+    value, inside = Value.cast(value), Const(1)
+    if part.start:
+        inside = value >= part.start
+    return inside & (value < part.stop) if part.stop < 1 << len(value) else inside
+
+
 def link(m, source: stream.Interface, sink: stream.Interface) -> None:
     """Connect two streams whose payload shapes must be *equal* (`connect` alone compares widths only)."""
     if source.payload.shape() != sink.payload.shape():

@@ -8,7 +8,7 @@ from spec.params import HwParams
 
 
 class RampAdc(wiring.Component):
-    """Converts the held column sums, `adc_channels` columns at a time; ports: hw/column_adc.py.
+    """Converts the held column sums, `adc_channels` columns of every macro at a time; ports: hw/column_adc.py.
 
     All channels get the same trial code, which counts from -Q+1 up to Q; each keeps the last code at which its
     comparator was 1, or -Q.  A step takes sar_settle_cycles + cmp_latency_cycles.
@@ -24,10 +24,8 @@ class RampAdc(wiring.Component):
         settle = p.trial_cycles - 1
         ramp = Signal(signed(p.adc_bits), init=1 - p.adc_limit)
         wait = Signal(range(max(2, p.trial_cycles)), init=settle)
-        codes = [
-            Signal(signed(p.adc_bits), name=f"code_{k}", init=-p.adc_limit) for k in range(p.adc_channels)
-        ]
-        reached = [Mux(self.compare[k], ramp, codes[k]) for k in range(p.adc_channels)]
+        codes = [Signal(signed(p.adc_bits), name=f"code_{k}", init=-p.adc_limit) for k in range(p.converters)]
+        reached = [Mux(self.compare[k], ramp, codes[k]) for k in range(p.converters)]
         m.d.comb += [trial.eq(ramp) for trial in self.trial]
         control = Control(m, self, (ramp == p.adc_limit) & (wait == 0))
         with m.If(self.busy):
@@ -37,6 +35,6 @@ class RampAdc(wiring.Component):
                 m.d.sync += [ramp.eq(ramp + 1), wait.eq(settle)]
                 m.d.sync += [code.eq(value) for code, value in zip(codes, reached, strict=True)]
             with m.Elif(control.group_ends):
-                m.d.sync += emit(p, self.o, reached, control.last_group)
+                m.d.sync += emit(p, self.o, reached, self.group)
                 m.d.sync += [ramp.eq(ramp.init), wait.eq(settle), *(code.eq(code.init) for code in codes)]
         return m

@@ -8,7 +8,7 @@ from spec.params import HwParams
 
 
 class SarAdc(wiring.Component):
-    """Converts the held column sums, `adc_channels` columns at a time; ports: hw/column_adc.py.
+    """Converts the held column sums, `adc_channels` columns of every macro at a time; ports: hw/column_adc.py.
 
     Each channel tries one bit after the other, the highest first.  A bit takes sar_settle_cycles + cmp_latency_cycles.
     Golden: model/controller/column_adc.py.
@@ -23,9 +23,9 @@ class SarAdc(wiring.Component):
         highest, settle = 1 << (p.adc_bits - 1), p.trial_cycles - 1
         bit = Signal(p.adc_bits, init=highest)  # one-hot, the bit on trial
         wait = Signal(range(max(2, p.trial_cycles)), init=settle)
-        offset = [Signal(p.adc_bits, name=f"offset_{k}") for k in range(p.adc_channels)]  # code + 2**(bits-1)
-        tried = [Signal(p.adc_bits, name=f"tried_{k}") for k in range(p.adc_channels)]
-        for k in range(p.adc_channels):
+        offset = [Signal(p.adc_bits, name=f"offset_{k}") for k in range(p.converters)]  # code + 2**(bits-1)
+        tried = [Signal(p.adc_bits, name=f"tried_{k}") for k in range(p.converters)]
+        for k in range(p.converters):
             m.d.comb += self.trial[k].eq(_to_code(offset[k] | bit))
             m.d.comb += tried[k].eq(Mux(self.compare[k], offset[k] | bit, offset[k]))
         control = Control(m, self, bit[0] & (wait == 0))
@@ -36,7 +36,7 @@ class SarAdc(wiring.Component):
                 m.d.sync += [bit.eq(bit >> 1), wait.eq(settle)]
                 m.d.sync += [o.eq(t) for o, t in zip(offset, tried, strict=True)]
             with m.Elif(control.group_ends):
-                m.d.sync += emit(p, self.o, self._codes(tried), control.last_group)
+                m.d.sync += emit(p, self.o, self._codes(tried), self.group)
                 m.d.sync += [bit.eq(highest), wait.eq(settle), *(o.eq(0) for o in offset)]
         return m
 

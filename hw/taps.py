@@ -6,8 +6,9 @@ A tap is `valid` for the one cycle of a transfer.  Nothing reads them on an FPGA
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import Out
 
-from hw.interfaces import ColumnCodes, Deltas, Entry, HiddenCodes, Logits, Operation, Verdict
+from hw.interfaces import ColumnCodes, Deltas, Entry, HiddenCodes, Logits, Operation, PartialCodes, Verdict
 from spec.params import HwParams
+from spec.stages import stage_names
 
 
 class CodesWord(data.StructLayout):
@@ -18,10 +19,11 @@ class CodesWord(data.StructLayout):
 
 
 def tap_layouts(p: HwParams) -> dict[str, data.Layout]:
-    """Payload of each stage's tap, by the names of spec/stages.py."""
-    return {
+    """Payload of each stage's tap, by the names of spec/stages.py, in their order."""
+    layouts = {
         "codes": CodesWord(p),
-        "conversion": ColumnCodes(p),
+        "conversion": PartialCodes(p),
+        "column": ColumnCodes(p),
         "adc": ColumnCodes(p),
         "hidden": HiddenCodes(p),
         "logits": Logits(p),
@@ -30,6 +32,7 @@ def tap_layouts(p: HwParams) -> dict[str, data.Layout]:
         "entry": Entry(p),
         "strobe": Operation(p),
     }
+    return {name: layouts[name] for name in stage_names(p)}
 
 
 class Taps(wiring.Signature):

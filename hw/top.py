@@ -7,17 +7,24 @@ from amaranth.lib.wiring import connect, flipped
 from hw.controller import Controller, host_ports
 from hw.macro.crossbar import CrossbarMacro
 from hw.macro.timing import erase_latency
+from spec.device_image import offset
 from spec.errors import InputError
+from spec.grid import macro_seed, tiles
 from spec.params import HwParams
 
 
 class EmulatedTop(wiring.Component):
-    """`Controller` and `CrossbarMacro`.  Raises InputError when the watchdog would not let the array erase itself."""
+    """`Controller` and a `CrossbarMacro` for each macro of its grid, each with a seed of its own.
+
+    Raises InputError when the watchdog would not let the array erase itself.
+    """
 
     def __new__(
         cls, params: HwParams, **kwargs
     ):  # before there is a component, which would warn of its not being used
-        longest = erase_latency(params)  # no other operation takes as long
+        longest = max(
+            erase_latency(tile.params) for tile in tiles(params)
+        )  # no other operation takes as long
         if longest >= params.watchdog_cycles:
             text = f"{params.watchdog_cycles} is too short: erasing the emulated array takes {longest} cycles"
             raise InputError(text, key="watchdog_cycles")
@@ -30,9 +37,18 @@ class EmulatedTop(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.controller = controller = Controller(self.params)
-        m.submodules.macro = macro = CrossbarMacro(self.params)
-        connect(m, controller.macro, macro.port)
-        connect(m, controller.image, macro.image)
+        for tile in tiles(self.params):
+            macro = m.submodules[tile.name] = CrossbarMacro(tile.params)
+            connect(m, getattr(controller, tile.name), macro.port)
+            m.d.comb += [
+                macro.image.valid.eq(controller.image.valid),
+                macro.image.payload.eq(controller.image.payload),
+            ]
+            if tile.place > 0:
+                word = controller.image.payload
+                with m.If(word.address == offset("seed")):
+                    m.d.comb += macro.image.payload.value.eq(macro_seed(word.value, tile.place))
+        m.d.comb += controller.image.ready.eq(1)  # as every macro's
         for name in ("request", "response", "samples", "counts", "results", "taps"):
             connect(m, getattr(controller, name), flipped(getattr(self, name)))
         m.d.comb += [self.busy.eq(controller.busy), self.fault.eq(controller.fault)]

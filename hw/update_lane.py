@@ -1,14 +1,14 @@
-"""One weight's share of the update rule."""
+"""One weight's share of an update rule with a memory."""
 
 from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.numerics import saturate
-from spec.numerics import signed_limit
+from spec.numerics import THIN_BITS, signed_limit
 from spec.params import RULES, HwParams
 
-ACCUMULATE, COUNTER = (RULES.index(name) for name in ("accumulate", "counter"))
+ACCUMULATE = RULES.index("accumulate")
 THRESHOLD_BITS = 31
 X_THRESHOLD_BITS = 8
 DELTA_THRESHOLD_BITS = 10
@@ -25,8 +25,8 @@ def sum_bits(params: HwParams) -> int:
 
 
 def unreachable(params: HwParams) -> int:
-    """The least threshold that no sum reaches; a larger one acts the same."""
-    return 1 << (sum_bits(params) - 1)
+    """The least threshold that no sum reaches, and that thins as much as it can; a larger one acts the same."""
+    return 1 << max(sum_bits(params) - 1, THIN_BITS if params.chance_rules else 0)
 
 
 class UpdateLane(wiring.Component):
@@ -34,7 +34,7 @@ class UpdateLane(wiring.Component):
 
     - `memory`, `delta`, `code`: the weight's update memory, its column's error, its row's code (> 0).
     - `stored`, `up`, `down`: the new memory, and whether a pulse goes to G+ or to G-.
-    - `rule` (looked at only when both rules are built in), `threshold` (1 to `unreachable`), `x_threshold`,
+    - `rule` (looked at only when both rules with a memory are built in), `threshold` (1 to `unreachable`), `x_threshold`,
       `delta_threshold` (0 acts as 1): constant while weights are in the pipeline.
 
     value = memory + increment; value >= threshold: up, value - threshold; -value >= threshold: down,
@@ -51,7 +51,7 @@ class UpdateLane(wiring.Component):
                 "memory": In(signed(params.memory_bits)),
                 "delta": In(signed(params.delta_bits)),
                 "code": In(params.dac_bits),
-                "rule": In(1),
+                "rule": In(range(len(RULES))),
                 "threshold": In(range(unreachable(params) + 1)),
                 "x_threshold": In(X_THRESHOLD_BITS),
                 "delta_threshold": In(DELTA_THRESHOLD_BITS),
@@ -109,8 +109,8 @@ class UpdateLane(wiring.Component):
 
     def _by_rule(self, accumulate, counter) -> Value:
         """What the selected rule takes; a rule that is not built in leaves no hardware."""
-        if self.params.rules == ("accumulate",):
+        if self.params.memory_rules == ("accumulate",):
             return accumulate
-        if self.params.rules == ("counter",):
+        if self.params.memory_rules == ("counter",):
             return counter
         return Mux(self.rule == ACCUMULATE, accumulate, counter)

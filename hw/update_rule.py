@@ -1,17 +1,21 @@
 """The update rules: what a sample adds to the update memory, and which cells then get a pulse."""
 
+from functools import reduce
 from itertools import pairwise
+from operator import or_
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.interfaces import Deltas, Entry, Row, Update
 from hw.update_lane import DELTA_THRESHOLD_BITS, THRESHOLD_BITS, X_THRESHOLD_BITS, UpdateLane, unreachable
-from spec.params import HwParams
+from spec.numerics import THIN_BITS, thinning_mask, update_draw, update_key, update_seed_key
+from spec.params import RULES, HwParams
 
 SAMPLE_BITS = 32
+DRAW_BITS = 32
 
 
 class UpdateRule(wiring.Component):
@@ -21,12 +25,14 @@ class UpdateRule(wiring.Component):
     - `deltas`, `rows`: for each sample that updates, its `update_words` words and then its non-zero rows.
     - `o`: an entry per row with a pulse, in row order, then an `end` entry per sample.
     - `rule` (place in RULES; not looked at when one rule is built in), `threshold` (0 acts as 1), `double_first`,
-      `double_second`, `x_threshold`, `delta_threshold` (0 acts as 1): constant during a run.
+      `double_second`, `x_threshold`, `delta_threshold` (0 acts as 1), `update_seed` (settled two cycles
+      before): constant during a run.
     - `restart`: the next sample is number 0; given between runs.
     - `clear`: set the update memory to 0, after the sample in hand if there is one; `busy` from the next cycle
-      until it is done, `rows * update_words` cycles of sweep.  The memory has no reset.
+      until it is done, `rows * update_words` cycles of sweep, 1 if there is no memory.  The memory has no reset.
 
-    Per weight: see UpdateLane.  A word is read, worked on and written in a pipeline that stands still while a row's
+    Rules with a memory, per weight: see UpdateLane.  Rules without: the columns that fire are settled when the deltas
+    come, the row that fires beside its words; a pulse comes where both do.  A word is read, worked on and written in a pipeline that stands still while a row's
     entry waits for the one before it.  No word is touched twice in a sample, and a sample starts after the last
     one's final write, so a word is never read before it is written.
     Latency: a row's entry comes `update_words + LATENCY` cycles after the row.  Throughput: see `cycles`.
@@ -42,12 +48,13 @@ class UpdateRule(wiring.Component):
                 "deltas": In(stream.Signature(Deltas(params))),
                 "rows": In(stream.Signature(Row(params))),
                 "o": Out(stream.Signature(Entry(params))),
-                "rule": In(1),
+                "rule": In(range(len(RULES))),
                 "threshold": In(THRESHOLD_BITS),
                 "double_first": In(SAMPLE_BITS),
                 "double_second": In(SAMPLE_BITS),
                 "x_threshold": In(X_THRESHOLD_BITS),
                 "delta_threshold": In(DELTA_THRESHOLD_BITS),
+                "update_seed": In(DRAW_BITS),
                 "restart": In(1),
                 "clear": In(1),
                 "busy": Out(1),
@@ -62,19 +69,15 @@ class UpdateRule(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p = self.params
-        m.submodules.memory = memory = Memory(
-            shape=data.ArrayLayout(signed(p.memory_bits), p.update_columns),
-            depth=max(2, p.rows * p.update_words),
-            init=[],
-        )
         m.submodules.deltas = deltas = Memory(
             shape=data.ArrayLayout(signed(p.delta_bits), p.update_columns),
             depth=max(2, p.update_words),
             init=[],
         )
-        read, write, delta_read = memory.read_port(), memory.write_port(), deltas.read_port()
+        delta_read = deltas.read_port()
+        address = range(max(2, p.rows * p.update_words))
         token = data.StructLayout(
-            {"valid": 1, "last": 1, "row": p.row_bits, "code": p.dac_bits, "address": write.addr.shape()}
+            {"valid": 1, "last": 1, "row": p.row_bits, "code": p.dac_bits, "address": Shape.cast(address)}
         )
         # Stage 0 addresses the memories, 1 has their outputs, the last writes.
         tokens = [Signal(token, name=f"token_{stage}") for stage in range(UpdateLane.LATENCY + 2)]
@@ -82,26 +85,113 @@ class UpdateRule(wiring.Component):
         word, sample = Signal(delta_read.addr.shape()), Signal(SAMPLE_BITS)
         with m.If(advance):
             m.d.sync += [now.eq(before) for before, now in pairwise(tokens)]
+        m.d.comb += [delta_read.en.eq(advance), delta_read.addr.eq(word)]
+        threshold = self._threshold(m, sample)
+        key = self._key(m, sample)
+        up, down = (Signal(p.update_columns, name=name) for name in ("up", "down"))
+        pulses = []
+        if p.memory_rules:
+            pulses.append(self._gathered(m, advance, sweep, tokens, delta_read.data, threshold))
+        if p.chance_rules:
+            fires = self._row_fires(m, advance, key, tokens, threshold)
+            pulses.append(self._coincidences(m, advance, fires, delta_read.data))
+        for bits, kinds in zip((up, down), zip(*pulses, strict=True), strict=True):
+            m.d.comb += bits.eq(reduce(or_, kinds))
+        drained = self._entries(m, advance, tokens, up, down)
+        self._store_deltas(m, key, word, deltas.write_port())
+        self._phases(m, advance, sweep, word, sample, tokens[0], drained)
+        return m
+
+    def _by_chance(self) -> Value:
+        """Whether the rule is one without memory."""
+        p = self.params
+        if not (p.memory_rules and p.chance_rules):
+            return Const(bool(p.chance_rules))
+        return Cat(self.rule == RULES.index(rule) for rule in p.chance_rules).any()
+
+    def _stochastic(self) -> Value:
+        """Whether the rule is `stochastic`, if it is one without memory."""
+        if len(self.params.chance_rules) == 1:
+            return Const(self.params.chance_rules == ("stochastic",))
+        return self.rule == RULES.index("stochastic")
+
+    def _key(self, m, sample) -> Signal:
+        """The key of the sample's draws; it settles before its first deltas."""
+        reset = update_seed_key(0)
+        seed_key = Signal(DRAW_BITS, init=reset)
+        key = Signal(DRAW_BITS, init=update_key(reset, 0))
+        if self.params.chance_rules:
+            m.d.sync += [seed_key.eq(update_seed_key(self.update_seed)), key.eq(update_key(seed_key, sample))]
+        return key
+
+    def _store_deltas(self, m, key, word, write) -> None:
+        """The deltas that come, as `firing` leaves them; where there are draws, a cycle after they came."""
+        p = self.params
+        taken, payload = Signal(), self.deltas.payload.deltas
+        m.d.comb += taken.eq(self.deltas.valid & self.deltas.ready)
+        if not p.chance_rules:
+            m.d.comb += [write.en.eq(taken), write.addr.eq(word), write.data.eq(payload)]
+            return
+        came, where, held = Signal(), Signal.like(word), Signal.like(payload)
+        m.d.sync += [came.eq(taken), where.eq(word), held.eq(payload)]
+        m.d.comb += [write.en.eq(came), write.addr.eq(where)]
+        for k in range(p.update_columns):
+            drawn = Signal(p.delta_bits - 1, name=f"column_draw_{k}")
+            column = (word * p.update_columns + k)[: p.column_bits]  # beyond the last one delta is 0
+            m.d.sync += drawn.eq(update_draw(key, column, 1)[DRAW_BITS + 1 - p.delta_bits : DRAW_BITS])
+            magnitude = abs(held[k])
+            fires = Mux(self._stochastic(), drawn < magnitude, magnitude >= self.delta_threshold)
+            m.d.comb += write.data[k].eq(Mux(self._by_chance() & ~fires, 0, held[k]))
+
+    def _row_fires(self, m, advance, key, tokens, threshold) -> Value:
+        """Whether the row whose words the memories give out fires, as the golden `row_fires`."""
+        p = self.params
+        drawn, mask = Signal(DRAW_BITS), Signal(THIN_BITS)
+        m.d.sync += mask.eq(thinning_mask(threshold))
+        with m.If(advance):
+            m.d.sync += drawn.eq(update_draw(key, tokens[0].row, 0))
+        code = tokens[1].code
+        wanted = Mux(self._stochastic(), drawn[DRAW_BITS - p.dac_bits :] < code, code >= self.x_threshold)
+        return self._by_chance() & wanted & ((drawn[:THIN_BITS] & mask) == 0)
+
+    def _coincidences(self, m, advance, fires, deltas) -> tuple[Value, Value]:
+        """Pulse bits of the columns that fire in a row that does, in step with the lanes."""
+        pulses: Value = Cat(
+            *(Cat(fires & (delta > 0) for delta in deltas), *(fires & (delta < 0) for delta in deltas))
+        )
+        for stage in range(UpdateLane.LATENCY):
+            register = Signal(len(pulses), name=f"chance_{stage}")
+            with m.If(advance):
+                m.d.sync += register.eq(pulses)
+            pulses = register
+        return pulses[: self.params.update_columns], pulses[self.params.update_columns :]
+
+    def _gathered(self, m, advance, sweep, tokens, deltas, threshold) -> tuple[Value, Value]:
+        """The update memory and its lanes; returns the pulse bits of the columns."""
+        p = self.params
+        m.submodules.memory = memory = Memory(
+            shape=data.ArrayLayout(signed(p.memory_bits), p.update_columns),
+            depth=max(2, p.rows * p.update_words),
+            init=[],
+        )
+        read, write = memory.read_port(), memory.write_port()
         m.d.comb += [
             read.en.eq(advance),
             read.addr.eq(tokens[0].address),
-            delta_read.en.eq(advance),
-            delta_read.addr.eq(word),
             write.en.eq(sweep | tokens[-1].valid),
             write.addr.eq(Mux(sweep, tokens[0].address, tokens[-1].address)),
         ]
-        threshold = self._threshold(m, sample)
         moving = Signal()  # the lanes stand still while nothing is under way
         m.d.comb += moving.eq(advance & Cat(token.valid for token in tokens).any())
-        stored, up, down = self._lanes(m, moving, threshold, read.data, delta_read.data, tokens[1].code)
+        stored, up, down = self._lanes(m, moving, threshold, read.data, deltas, tokens[1].code)
         with m.If(~sweep):
             m.d.comb += write.data.eq(stored)
-        drained = self._entries(m, advance, tokens, up, down)
-        self._phases(m, advance, sweep, word, sample, tokens[0], deltas.write_port(), drained)
-        return m
+        return up, down
 
     def _lanes(self, m, advance, threshold, memory, deltas, code):
         """The lanes between the memories; returns the word to store and the pulse bits of its columns."""
+        if self.params.chance_rules:
+            deltas = [Mux(self._by_chance(), 0, delta) for delta in deltas]
         lanes = [UpdateLane(self.params) for _ in range(self.params.update_columns)]
         for k, lane in enumerate(lanes):
             m.submodules[f"lane_{k}"] = lane
@@ -160,15 +250,11 @@ class UpdateRule(wiring.Component):
         m.d.comb += drained.eq(~(Cat(token.valid for token in tokens).any() | finished))
         return drained
 
-    def _phases(self, m, advance, sweep, word, sample, token, delta_write, drained):
+    def _phases(self, m, advance, sweep, word, sample, token, drained):
         """A sample's deltas, the words of its rows, its end; between samples the sweep."""
         final, clear = Signal(), Signal()
-        m.d.comb += [
-            self.busy.eq(clear),
-            delta_write.addr.eq(word),
-            delta_write.data.eq(self.deltas.payload.deltas),
-            delta_write.en.eq(self.deltas.valid & self.deltas.ready),
-        ]
+        swept = self.params.rows * self.params.update_words if self.params.memory_rules else 1
+        m.d.comb += self.busy.eq(clear)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.sync += [word.eq(0), token.address.eq(0)]
@@ -182,7 +268,7 @@ class UpdateRule(wiring.Component):
             with m.State("SWEEP"):
                 m.d.comb += sweep.eq(1)
                 m.d.sync += token.address.eq(token.address + 1)
-                with m.If(token.address == self.params.rows * self.params.update_words - 1):
+                with m.If(token.address == swept - 1):
                     m.d.sync += clear.eq(0)
                     m.next = "IDLE"
             with m.State("DELTAS"):

@@ -20,7 +20,7 @@ SHIFT_BITS = 5
 class UpperLayer(wiring.Component):
     """`macs` products per cycle over the codes that are not zero, as model/controller/upper_layer.py.
 
-    - `i`: a sample's hidden codes, `adc_groups` groups in column order, `last` on the final one.
+    - `i`: a sample's hidden codes, `adc_groups` groups, `last` on the final one.
     - `weights`: stored at once, always ready; given while no sample is in flight.
     - `shift`: rounding shift from sums to output codes, constant during a run.
     - `o`: the output codes, and per column whether its code is neither 0 nor Q.
@@ -92,11 +92,11 @@ class UpperLayer(wiring.Component):
         """
         p = self.params
         group = Signal(HiddenCodes(p), init={"last": 1})  # type: ignore[arg-type]  # the stubs know no layouts here
-        left = Signal(p.adc_channels + 1)  # a bit per code still to do; the highest is the bias
+        left = Signal(p.group_channels + 1)  # a bit per code still to do; the highest is the bias
         base, word = Signal(address.shape()), Signal(range(max(2, p.weight_words)))
         fields = {"valid": 1, "first": 1, "last": 1, "word": len(word), "code": p.adc_bits - 1}
         term = Signal(data.StructLayout(fields))
-        first, seen = Signal(init=1), Signal(p.adc_groups * p.adc_channels)
+        first, seen = Signal(init=1), Signal(p.adc_groups * p.group_channels)
         code, offset = self._lowest(m, group, left)
         others = left & (left - 1)
         bias, issue, unit_ends = left[-1] & (others == 0), Signal(), Signal()
@@ -118,14 +118,14 @@ class UpperLayer(wiring.Component):
         with m.If(unit_ends):
             m.d.sync += [word.eq(0), left.eq(others), first.eq(bias)]
         with m.If(unit_ends & bias):
-            m.d.sync += [reserved.eq(1), active.eq(seen)]
+            m.d.sync += [reserved.eq(1), active.eq(Cat(seen[place] for place in p.column_places))]
         with m.If(self.i.valid & self.i.ready):
             codes = self.i.payload.codes
             m.d.sync += [
                 group.eq(self.i.payload),
                 left.eq(Cat((h != 0 for h in codes), self.i.payload.last)),
                 base.eq(Mux(group.last, 0, base + p.adc_channels * p.weight_words)),
-                seen.eq(Cat(seen, (h.any() & ~h.all() for h in codes))[p.adc_channels :]),
+                seen.eq(Cat(seen, (h.any() & ~h.all() for h in codes))[p.group_channels :]),
             ]
         return term
 
@@ -133,7 +133,10 @@ class UpperLayer(wiring.Component):
         """The code of the lowest bit of `left`, and its weights' address from that of the group's first unit."""
         p = self.params
         bias_unit = p.columns - (p.adc_groups - 1) * p.adc_channels  # counted from the last group's first
-        offsets = [unit * p.weight_words for unit in (*range(p.adc_channels), bias_unit)]
+        units = [
+            0 if column is None else column for column in p.group_columns(0)
+        ]  # a code without is always 0
+        offsets = [unit * p.weight_words for unit in (*units, bias_unit)]
         lowest, code, offset = Signal.like(left), Signal(p.adc_bits - 1), Signal(range(max(offsets) + 1))
 
         def chosen(values):

@@ -25,7 +25,7 @@ class Operations:
     strobes: int
     """Write slots: one row, one polarity, any number of its devices at once."""
     integrates: int = 0
-    """Array reads, all columns at once."""
+    """Array reads, all columns of all macros at once."""
     verify_reads: int = 0
     """Reads of one pair of devices."""
 
@@ -81,9 +81,10 @@ def estimate(params: HwParams, device: DeviceSpec, done: Operations) -> Estimate
     """Time of the write slots one after the other, energy of the pulses and of the conversions.
 
     A potentiating pulse on a resistive cell takes G V^2 t, at a conductance in the middle of the range.  A
-    transistor's gate takes C V^2, and its capacitance is in no device file.  A verify read converts one pair.
+    transistor's gate takes C V^2, and its capacitance is in no device file.  A read converts every column of every
+    macro, a verify read one pair.
     """
-    conversions = done.integrates * params.columns + done.verify_reads
+    conversions = done.integrates * params.grid_rows * params.columns + done.verify_reads
     v_V, t_ns = device.pulse.v_ltp_V, device.pulse.t_ltp_ns
     energy_nJ = None
     if v_V is not None and t_ns is not None and device.cell == "resistive":

@@ -21,6 +21,7 @@ _INLINED = (
     "spec/device_image.py",
     "model/jit.py",
     "model/device/macro.py",
+    "model/device/array.py",
     "model/controller/*.py",
     "model/cycles/*.py",
 )
@@ -65,6 +66,11 @@ for _rule in (
     numerics.mix32,
     numerics.event_key,
     numerics.draw,
+    numerics.mix_sums,
+    numerics.update_seed_key,
+    numerics.update_key,
+    numerics.update_draw,
+    numerics.thinning_mask,
     numerics.cell_index,
 ):
     register_jitable(_rule)
@@ -75,6 +81,10 @@ signed_limit = kernel(numerics.signed_limit)
 mix32 = kernel(numerics.mix32)
 event_key = kernel(numerics.event_key)
 draw = kernel(numerics.draw)
+update_seed_key = kernel(numerics.update_seed_key)
+update_key = kernel(numerics.update_key)
+update_draw = kernel(numerics.update_draw)
+thinning_mask = kernel(numerics.thinning_mask)
 cell_index = kernel(numerics.cell_index)
 isqrt = kernel(_isqrt)
 """Compiled twins of `spec.numerics`, the same names; arguments are integers in the int64 range."""

@@ -1,4 +1,4 @@
-"""The golden system: the controller's functions and the golden macro composed into one committed sample.
+"""The golden system: the controller's functions and the golden array composed into one committed sample.
 
 `run_samples` is the only composition: `GoldenController` runs it with and without traces, and the experiments
 run it for whole epochs.  A sample's step is: commit the pulses of sample n-D, read, decide, update.
@@ -16,19 +16,20 @@ from model.controller.column_adc import column_adc
 from model.controller.counters import COUNTERS, counters
 from model.controller.dac_encode import dac_encode
 from model.controller.margin_error import margin_error
+from model.controller.partial_sum import partial_sum
 from model.controller.pulse_scheduler import pulse_scheduler
 from model.controller.settings import BIT_SERIAL, Settings, settings, verify_settings
 from model.controller.shift_add import shift_add
-from model.controller.update_rule import effective_threshold, update_rule
+from model.controller.update_rule import effective_threshold, firing, sample_key, update_rule
 from model.controller.upper_layer import upper_layer
-from model.device.macro import Events, GoldenMacro, integrate, strobe
+from model.device.array import GoldenArray, array_integrate, array_strobe, macro_state
 from model.device.verify import Tuner, new_log, no_log, strobes_of, verify_logged
 from model.jit import kernel
 from model.record import RunRecord, Strobes
 from spec.device_image import DeviceImage
 from spec.params import HwParams
 from spec.registers import BY_NAME, Mode, reset_value
-from spec.stages import STAGE_NAMES
+from spec.stages import stage_names
 
 CHUNK = 64
 """Samples per call of the kernel: bounds the logs, and is the grain of progress."""
@@ -52,14 +53,17 @@ class Trace(NamedTuple):
     """Stages of a chunk of samples, one row per sample; `entries` counts the rows with pulses."""
 
     codes: np.ndarray  # int32[n, rows]
-    conversion: np.ndarray  # int32[n, planes, columns], of bit-serial reads
+    conversion: (
+        np.ndarray
+    )  # int32[n, planes, grid_rows * columns], of bit-serial reads and several rows of macros
+    column: np.ndarray  # int32[n, planes, columns], of several rows of macros
     adc: np.ndarray  # int32[n, columns]
     hidden: np.ndarray  # int32[n, columns]
     logits: np.ndarray  # int32[n, classes]
     verdict: np.ndarray  # int32[n, 4]: update, target, rival, prediction
     delta: np.ndarray  # int32[n, columns]
     entries: np.ndarray  # int32[n]
-    sums: np.ndarray  # int32[columns], scratch
+    sums: np.ndarray  # int32[grid_rows, columns], scratch
 
 
 class Log(NamedTuple):
@@ -79,28 +83,29 @@ def _log(capacity: int, columns: int) -> Log:
 
 
 @kernel
-def commit(state, macro, slot, strobe_event, strobes, logged):
-    """Apply the queued pulses of one slot in row order; returns the strobe count and the log's length."""
+def commit(state, array, slot, events, strobes, logged):
+    """Apply the queued pulses of one slot in row order; returns the log's length."""
     for k in range(state.queue_count[slot]):
         row, up, down = state.queue_row[slot, k], state.queue_up[slot, k], state.queue_down[slot, k]
-        strobe(macro, row, up, down, 0, strobe_event)
-        strobe_event = (strobe_event + 1) & 0xFFFFFFFF
+        array_strobe(array, row, up, down, 0, events)
         strobes.row[logged] = row
         strobes.up[logged] = up
         strobes.down[logged] = down
         logged += 1
     state.queue_count[slot] = 0
-    return strobe_event, logged
+    return logged
 
 
 @kernel
-def update(s, state, codes, delta, threshold, slot, entries, logged):
+def update(s, state, codes, delta, sample, slot, entries, logged):
     """One sample's update of the memory, rows in order; queues and logs the rows with pulses."""
-    count = 0
+    threshold = effective_threshold(s.threshold, sample, s.double_first, s.double_second)
+    key, count = sample_key(s, sample), 0
+    delta = firing(delta, key, s)
     for i in range(codes.shape[0]):
         if codes[i] != 0:
             up, down = state.queue_up[slot, count], state.queue_down[slot, count]
-            if update_rule(state.memory[i], codes[i], delta, threshold, s, up, down) > 0:
+            if update_rule(state.memory[i], i, codes[i], delta, threshold, key, s, up, down) > 0:
                 state.queue_row[slot, count] = i
                 entries.row[logged] = i
                 entries.up[logged] = up
@@ -112,34 +117,62 @@ def update(s, state, codes, delta, threshold, slot, entries, logged):
 
 
 @kernel
-def read(s, macro, codes, event, sums, conversion):
-    """One read of row codes: the column codes, and the number of the next integrate.
+def convert(s, array, macro, driven, events, sums, conversion, column):
+    """One integrate and conversion of an array: column codes, and how many of them are clipped.
 
-    sums: scratch; conversion: int32[planes, columns], gets the codes of the planes of a bit-serial read.
+    driven: what drives the rows; macro: the state of macro 0; sums: scratch; conversion, column: places for the codes
+    of every row of macros and for their sum, empty where they are not looked at.
     """
-    if s.encoding != BIT_SERIAL:
-        integrate(macro, codes, event, sums)
-        return column_adc(sums, s.lsb, s.adc_bits), (event + 1) & 0xFFFFFFFF
-    for plane in range(conversion.shape[0]):
-        integrate(macro, (codes >> plane) & 1, event, sums)
-        event = (event + 1) & 0xFFFFFFFF
-        conversion[plane] = column_adc(sums, s.lsb, s.adc_bits)
-    return shift_add(conversion, s.serial_shift, s.adc_bits), event
+    array_integrate(array, macro, driven, events, sums)
+    partial = column_adc(sums.reshape(-1), s.lsb, s.adc_bits)
+    codes, clipped = partial_sum(partial, sums.shape[0], s.adc_bits)
+    if conversion.shape[0] > 0:
+        conversion[0] = partial
+    if column.shape[0] > 0:
+        column[0] = codes
+    return codes, clipped
 
 
 @kernel
-def run_samples(s, state, macro, pixels, labels, train, first, events, t, entries, strobes):
+def read(s, array, macro, codes, events, sums, conversion, column):
+    """One read of row codes: the column codes, how many of them are clipped, and how many of the planes' are.
+
+    Arguments as of `convert`, conversion and column with a place for each plane.
+    """
+    if s.encoding != BIT_SERIAL:
+        total, clipped = convert(s, array, macro, codes, events, sums, conversion, column)
+        return total, clipped, 0
+    planes, planes_clipped = conversion.shape[0], 0
+    for plane in range(planes):
+        place = slice(plane, plane + 1)
+        driven = (codes >> plane) & 1
+        _, clipped = convert(s, array, macro, driven, events, sums, conversion[place], column[place])
+        planes_clipped += clipped
+    total = shift_add(column if column.shape[0] > 0 else conversion, s.serial_shift, s.adc_bits)
+    clipped = 0
+    for code in total:
+        clipped += code == (1 << (s.adc_bits - 1)) - 1
+    return total, clipped, planes_clipped
+
+
+@kernel
+def run_samples(s, state, array, pixels, labels, train, first, events, t, entries, strobes):
     """Samples `first`.. of a run, one row of `pixels` each; stages go to `t`, pulses to the logs.
 
-    Returns the macro's event counts and the lengths of both logs.
+    events: counts of the array's macros, brought up to date.  Returns the lengths of both logs, and how many column
+    codes are clipped, of reads and of planes.
     """
-    integrate_event, strobe_event = events
-    logged, entered = 0, 0
+    logged, entered, clipped, planes_clipped = 0, 0, 0, 0
+    macro = macro_state(array, 0)
     for k in range(pixels.shape[0]):
         slot = (first + k) % s.commit_depth
-        strobe_event, logged = commit(state, macro, slot, strobe_event, strobes, logged)
+        logged = commit(state, array, slot, events, strobes, logged)
         codes = dac_encode(pixels[k], s.dac_bits)
-        adc, integrate_event = read(s, macro, codes, integrate_event, t.sums, t.conversion[k])
+        adc, at_limit, planes_at_limit = read(
+            s, array, macro, codes, events, t.sums, t.conversion[k], t.column[k]
+        )
+        clipped += at_limit
+        planes_clipped += planes_at_limit
         hidden = activation(adc)
         logits = upper_layer(hidden, state.weights, s.adc_bits, s.logit_shift, s.logit_bits)
         verdict = margin_error(logits, labels[k], s.margin, train)
@@ -149,10 +182,9 @@ def run_samples(s, state, macro, pixels, labels, train, first, events, t, entrie
         if verdict[0]:
             delta = backprop_delta(state.weights, hidden, verdict[1], verdict[2], s.adc_bits, s.delta_bits)
             t.delta[k] = delta
-            threshold = effective_threshold(s.threshold, first + k, s.double_first, s.double_second)
-            entered = update(s, state, codes, delta, threshold, slot, entries, entered)
+            entered = update(s, state, codes, delta, first + k, slot, entries, entered)
         t.entries[k] = entered - before
-    return integrate_event, strobe_event, entered, logged
+    return entered, logged, clipped, planes_clipped
 
 
 class GoldenController:
@@ -163,7 +195,7 @@ class GoldenController:
 
     def __init__(self, params: HwParams, image: DeviceImage):
         self.params = params
-        self.macro = GoldenMacro(params, image)
+        self.array = GoldenArray(params, image)
         p = params
         self.state = ControllerState(
             weights=np.zeros((p.upper_rows, p.classes), np.int32),
@@ -177,6 +209,8 @@ class GoldenController:
         self._counters = dict.fromkeys(COUNTERS, 0)
         self.given_up = {"capped": 0, "unresponsive": 0}
         """Why cells or pairs were given up, since the beginning."""
+        self.strobes = 0
+        """Of all training so far, up to date whenever `run` reports progress."""
 
     @property
     def settings(self) -> Settings:
@@ -193,7 +227,7 @@ class GoldenController:
         self.state.weights[:] = weights
 
     async def erase(self) -> None:
-        self.macro.erase()
+        self.array.erase()
 
     async def clear_memory(self) -> None:
         self.state.memory[:] = 0
@@ -206,7 +240,7 @@ class GoldenController:
 
     async def conductances(self) -> np.ndarray:
         """States of all pairs, uint16[rows, columns, 2]."""
-        return self.macro.conductances()
+        return self.array.conductances()
 
     async def transfer(
         self, counts: np.ndarray, *, trace: bool = False, progress: Callable[[int], None] | None = None
@@ -220,7 +254,7 @@ class GoldenController:
         for row in range(self.params.rows):
             operations = pulse_scheduler(row, np.asarray(counts[row]))
             for operation in operations:
-                self.macro.strobe(*operation, depress)
+                self.array.strobe(*operation, depress)
             strobes = _strobes(operations, self.params.columns, depress)
             self._count(RunRecord(NONE, NONE, strobes), NONE)
             if trace:
@@ -243,7 +277,7 @@ class GoldenController:
         The record has the strobes if `trace`.  Raises `InputError`.
         """
         log = new_log() if trace else no_log()
-        cost, log = verify_logged(self.macro, targets, way, verify_settings(self.registers), log)
+        cost, log = verify_logged(self.array.alone, targets, way, verify_settings(self.registers), log)
         strobes = strobes_of(log, self.params.columns)
         self._counters["STROBES"] += cost.pulses
         self._counters["PULSES_UP"] += cost.pulses_up
@@ -274,21 +308,23 @@ class GoldenController:
         predictions, updates, clipped, planes_clipped = [NONE], [NONE], 0, 0
         planes = p.dac_bits if s.encoding == BIT_SERIAL else 0
         strobes = [Strobes.empty(p.columns)]
-        traces: dict[str, list[np.ndarray]] = {name: [] for name in STAGE_NAMES} if trace else {}
+        traces: dict[str, list[np.ndarray]] = {name: [] for name in stage_names(p)} if trace else {}
         entries, log = _log(CHUNK * p.rows, p.columns), _log((CHUNK + p.commit_depth) * p.rows, p.columns)
         for first in range(0, len(pixels), chunk):
             if tuner:  # what is tuned is no longer in the queue
                 strobes.append(self._tune(tuner, first))
             part = np.ascontiguousarray(pixels[first : first + chunk], np.uint8)
             t = _trace(p, len(part), planes)
-            run_of = (s, self.state, self.macro.state, part, labels[first:], train, first, self.macro.events)
-            *events, entered, logged = run_samples(*run_of, t, entries, log)
-            self.macro.reset(Events(*events))
+            events = self.array.events
+            run_of = (s, self.state, self.array.state, part, labels[first:], train, first, events)
+            entered, logged, *at_limit = run_samples(*run_of, t, entries, log)
+            self.array.reset(events)
             strobes.append(_copy(log, logged))
+            self.strobes += logged
             predictions.append(t.verdict[:, 3])
             updates.append(t.verdict[:, 0])
-            clipped += int((t.adc == p.adc_limit).sum())
-            planes_clipped += int((t.conversion == p.adc_limit).sum())
+            clipped += at_limit[0]
+            planes_clipped += at_limit[1]
             if trace:
                 _collect(traces, t, _copy(entries, entered))
             if progress:
@@ -315,7 +351,7 @@ class GoldenController:
 
     def _tuner(self) -> Tuner:
         up, down = (self.registers.get(name, reset_value(name)) for name in ("TUNE_UP", "TUNE_DOWN"))
-        return Tuner(self.macro, verify_settings(self.registers), (up, down))
+        return Tuner(self.array.alone, verify_settings(self.registers), (up, down))
 
     def _tune(self, tuner: Tuner, sample: int) -> Strobes:
         """The commit before this sample, by tuning; its slot of the queue is empty then."""
@@ -327,11 +363,12 @@ class GoldenController:
 
     def _flush(self, samples: int, log: Log) -> Strobes:
         """Commit what the last D samples left, in order."""
-        event, logged = self.macro.events.strobes, 0
+        events, logged = self.array.events, 0
         for n in range(samples, samples + self.params.commit_depth):
             slot = n % self.params.commit_depth
-            event, logged = commit(self.state, self.macro.state, slot, event, log, logged)
-        self.macro.reset(Events(self.macro.events.integrates, event))
+            logged = commit(self.state, self.array.state, slot, events, log, logged)
+        self.array.reset(events)
+        self.strobes += logged
         return _copy(log, logged)
 
     def _count(
@@ -359,13 +396,25 @@ def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 
 def _trace(p: HwParams, n: int, planes: int) -> Trace:
-    def zeros(width: int) -> np.ndarray:
-        return np.zeros((n, width), np.int32)
+    """planes: of a bit-serial read, else 0."""
 
+    def zeros(*shape: int) -> np.ndarray:
+        return np.zeros((n, *shape), np.int32)
+
+    several = p.grid_rows > 1
+    conversions = max(planes, int(several))
     return Trace(
-        zeros(p.rows), np.zeros((n, planes, p.columns), np.int32), zeros(p.columns), zeros(p.columns), zeros(p.classes), zeros(4), zeros(p.columns),
-        np.zeros(n, np.int32), np.zeros(p.columns, np.int32),
-    )  # fmt: skip
+        codes=zeros(p.rows),
+        conversion=zeros(conversions, p.grid_rows * p.columns),
+        column=zeros(conversions if several else 0, p.columns),
+        adc=zeros(p.columns),
+        hidden=zeros(p.columns),
+        logits=zeros(p.classes),
+        verdict=zeros(4),
+        delta=zeros(p.columns),
+        entries=np.zeros(n, np.int32),
+        sums=np.zeros((p.grid_rows, p.columns), np.int32),
+    )
 
 
 def _copy(log: Log, length: int) -> Strobes:
@@ -400,6 +449,8 @@ def _collect(traces: dict[str, list[np.ndarray]], t: Trace, entries: Strobes) ->
     traces.setdefault("entry_sample", []).extend(np.repeat(samples, t.entries))
     for name in ("codes", "adc", "hidden", "logits", "verdict"):
         traces[name] += list(getattr(t, name))
-    traces["conversion"] += [codes for sample in t.conversion for codes in sample]
+    for name in ("conversion", "column"):
+        if name in traces:
+            traces[name] += [codes for sample in getattr(t, name) for codes in sample]
     traces["delta"] += list(t.delta[t.verdict[:, 0] == 1])
     traces["entry"] += _entry_rows(entries)

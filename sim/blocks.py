@@ -12,13 +12,15 @@ from types import ModuleType
 
 from amaranth.lib import wiring
 
+from hw.pulse_gate import PulseGate
+from hw.pulse_route import PulseRoute
 from hw.ramp_adc import RampAdc
 from hw.sar_adc import SarAdc
 from sim import harness
 from sim.cases import Outputs, Pick, host, pulses, read_path, verify, write_path
-from sim.pulse_harness import PulseGateHarness
+from sim.pulse_harness import PinsHarness
 from sim.simulation import Case, Event
-from spec.params import INSTANCES, HwParams
+from spec.params import CHANCE_RULES, INSTANCES, RULES, HwParams
 
 ODD = HwParams(
     name="ODD", rows=7, columns=5, classes=5, dac_bits=5, dac_load_lanes=3, adc_bits=5, adc_channels=3, macs=2,
@@ -34,6 +36,13 @@ ONE = HwParams(
 VERIFYING = tuple(replace(p, rows=min(p.rows, 3), verify=1) for p in (INSTANCES["TINY"], ODD, ONE))
 """Few cells, because each takes many steps."""
 GATED = (INSTANCES["TINY"], replace(ODD, verify=1), ONE)
+EVERY_RULE = replace(INSTANCES["TINY"], name="EVERY_RULE", rules=RULES)
+BY_CHANCE = replace(ODD, name="BY_CHANCE", rules=CHANCE_RULES)
+"""No update memory."""
+STANDARD = (INSTANCES["TINY"], ODD, ONE)
+GRID = replace(ODD, name="GRID", rows=14, columns=7, dac_load_lanes=2, macro_rows=4, macro_columns=3)
+"""4 x 3 macros, of which the last ones are smaller in both directions."""
+WITH_GRID = (*STANDARD, GRID)
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,7 @@ class Block:
     harness: Callable[[HwParams], wiring.Component] | None = None
     unstalled: tuple[str, ...] = ()
     function: str = ""
-    params: tuple[HwParams, ...] = (INSTANCES["TINY"], ODD, ONE)
+    params: tuple[HwParams, ...] = STANDARD
 
     @property
     def component(self) -> Callable[[HwParams], wiring.Component]:
@@ -74,19 +83,32 @@ BLOCKS = (
     Block("dac_encode", read_path),
     Block("input_buffer", read_path),
     Block("dac_load", read_path, harness=harness.DacLoadHarness),
-    Block("sar_adc", read_path, harness=partial(harness.AdcHarness, SarAdc), function="column_adc"),
+    Block(
+        "sar_adc",
+        read_path,
+        harness=partial(harness.AdcHarness, SarAdc),
+        function="column_adc",
+        params=WITH_GRID,
+    ),
     Block("ramp_adc", read_path, harness=partial(harness.AdcHarness, RampAdc), function="column_adc"),
-    Block("shift_add", read_path, events={"clipped": Event(("i__valid", "i__ready"), ("clipped",))}),
+    Block(
+        "partial_sum",
+        read_path,
+        events={"clipped": Event(("i__valid", "i__ready"), ("clipped",))},
+        params=WITH_GRID,
+    ),
+    Block("shift_add", read_path, params=WITH_GRID),
     Block("activation", read_path, events={"clipped": Event(("i__valid", "i__ready"), ("clipped",))}),
-    Block("upper_layer", write_path),
+    Block("upper_layer", write_path, params=WITH_GRID),
     Block("margin_error", write_path),
     Block("backprop_delta", write_path),
-    Block("update_rule", write_path),
+    Block("update_rule", write_path, params=(*STANDARD, EVERY_RULE, BY_CHANCE)),
     Block("commit_queue", write_path, harness=harness.CommitQueueHarness),
     Block("pulse_scheduler", write_path, events={"done": Event(("done",))}),
     Block("verify", verify, events=verify.VERIFY_EVENTS, params=VERIFYING),
     Block("pulse_driver", pulses, events=pulses.PULSE_DRIVER_EVENTS),
-    Block("pulse_gate", pulses, harness=PulseGateHarness, params=GATED),
+    Block("pulse_gate", pulses, harness=lambda params: PinsHarness(PulseGate(params)), params=GATED),
+    Block("pulse_route", pulses, harness=lambda params: PinsHarness(PulseRoute(params)), params=(GRID,)),
     Block("weight_load", host, harness=harness.WeightLoadHarness, unstalled=("o",)),
     Block("register_file", host, events=host.REGISTER_EVENTS),
 )

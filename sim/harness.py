@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.commit_queue import CommitQueue
 from hw.dac_load import DacLoad
-from hw.interfaces import LSB_BITS, ColumnCodes
+from hw.interfaces import LSB_BITS, PartialCodes
 from hw.weight_load import WeightLoad
 from spec.params import HwParams
 
@@ -42,17 +42,17 @@ class DacLoadHarness(wiring.Component):
 
 
 class AdcHarness(wiring.Component):
-    """`sums`: column sums to hold and convert, one word per read.  The comparators are as late as they may be."""
+    """`sums`: column sums of each row of macros to hold and convert, one word per read; comparators as late as may be."""
 
     def __init__(self, block: Callable[[HwParams], Any], params: HwParams):
         self.params = params
         self.block = block(params)
-        sums = data.ArrayLayout(signed(params.sum_bits), params.columns)
+        sums = data.ArrayLayout(signed(params.sum_bits), params.grid_rows * params.columns)
         super().__init__(
             {
                 "sums": In(stream.Signature(sums)),
                 "lsb": In(LSB_BITS),
-                "o": Out(stream.Signature(ColumnCodes(params))),
+                "o": Out(stream.Signature(PartialCodes(params))),
             }
         )
 
@@ -65,16 +65,18 @@ class AdcHarness(wiring.Component):
         m.d.comb += [self.sums.ready.eq(~block.busy), block.start.eq(start)]
         with m.If(start):
             m.d.sync += held.eq(self.sums.payload)
-        sums = [held[k] if k < p.columns else 0 for k in range(p.adc_groups * p.adc_channels)]
+        columns = [p.group_columns(group) for group in range(p.adc_groups)]
         compare = []
         for k, trial in enumerate(block.trial):
-            total = data.ArrayLayout(signed(p.sum_bits), p.adc_groups)
-            column = Signal(total)
-            m.d.comb += [column[g].eq(sums[g * p.adc_channels + k]) for g in range(p.adc_groups)]
+            row, channel = divmod(k, p.group_channels)
+            column = Signal(data.ArrayLayout(signed(p.sum_bits), p.adc_groups))
+            for g, of_group in enumerate(columns):
+                if (number := of_group[channel]) is not None:
+                    m.d.comb += column[g].eq(held[row * p.columns + number])
             compare.append((column[block.group] << 1) >= ((trial << 1) - 1) * self.lsb)
         late: Value = Cat(compare)
         for stage in range(p.trial_cycles - 1):
-            before, late = late, Signal(p.adc_channels, name=f"late_{stage}")
+            before, late = late, Signal(p.converters, name=f"late_{stage}")
             m.d.sync += late.eq(before)
         m.d.comb += block.compare.eq(late)
         return m

@@ -70,13 +70,13 @@ class WatchedController(GoldenController):
         if mode is not Mode.TRAIN:
             return await super().run(mode, pixels, labels, trace=trace, progress=progress)
         self.before = await self.conductances()
-        first, done, samples, strobes = self.macro.events.strobes, 0, [], []
+        first, done, samples, strobes = self.strobes, 0, [], []
 
         def mark(count: int) -> None:
             nonlocal done
             done += count
             samples.append(done)
-            strobes.append(self.macro.events.strobes - first)
+            strobes.append(self.strobes - first)
             if progress:
                 progress(count)
 

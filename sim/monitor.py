@@ -8,7 +8,7 @@ from hw.taps import tap_layouts
 from model.record import Strobes
 from sim.payloads import unpack
 from spec.params import HwParams
-from spec.stages import STAGE_NAMES
+from spec.stages import stage_names
 
 
 class TapMonitor:
@@ -17,26 +17,27 @@ class TapMonitor:
     def __init__(self, dut: Any, params: HwParams):
         self.params = params
         self.valid = dut.taps__valid
-        self._payloads = [getattr(dut, f"taps__{name}") for name in STAGE_NAMES]
-        self._layouts = [tap_layouts(params)[name] for name in STAGE_NAMES]
-        self._collect = [getattr(self, f"_{name}") for name in STAGE_NAMES]
+        self._names = stage_names(params)
+        self._payloads = [getattr(dut, f"taps__{name}") for name in self._names]
+        self._layouts = [tap_layouts(params)[name] for name in self._names]
+        self._collect = [getattr(self, f"_{name}") for name in self._names]
         self.restart()
 
     def restart(self) -> None:
         """Forget what was collected."""
         self.unknown: set[str] = set()
         """Taps that showed X or Z."""
-        self.trace: dict[str, list[np.ndarray]] = {name: [] for name in STAGE_NAMES}
-        self._words: dict[str, list[int]] = {name: [] for name in STAGE_NAMES}
+        self.trace: dict[str, list[np.ndarray]] = {name: [] for name in self._names}
+        self._words: dict[str, list[int]] = {name: [] for name in self._names}
 
     def step(self) -> bool:
         """Collect what is transferred in this cycle; whether anything is."""
-        valid = self._known(self.valid, STAGE_NAMES[0])
+        valid = self._known(self.valid, self._names[0])
         seen = bool(valid)
         stage = 0
         while valid:
             if valid & 1:
-                payload = self._known(self._payloads[stage], STAGE_NAMES[stage])
+                payload = self._known(self._payloads[stage], self._names[stage])
                 self._collect[stage](unpack(self._layouts[stage], payload))
             valid >>= 1
             stage += 1
@@ -67,19 +68,33 @@ class TapMonitor:
             self.trace[stage].append(np.array(words[:length], np.int32))
             self._words[stage] = []
 
+    def _gather_columns(self, stage: str, group: dict, grid_rows: int = 1) -> None:
+        """Groups of one read until the last, in the order of the columns, those of each row of macros by themselves."""
+        words = self._words[stage]
+        words += group["codes"]
+        if group["last"]:
+            p = self.params
+            codes = np.array(words, np.int32).reshape(p.adc_groups, grid_rows, p.group_channels)
+            by_row = codes.transpose(1, 0, 2).reshape(grid_rows, -1)
+            self.trace[stage].append(by_row[:, p.column_places].ravel())
+            self._words[stage] = []
+
     def _codes(self, word: dict) -> None:
         p = self.params
         complete = len(self._words["codes"]) + p.dac_load_lanes == p.row_words * p.dac_load_lanes
         self._gather("codes", word["codes"], complete, p.rows)
 
     def _conversion(self, group: dict) -> None:
-        self._gather("conversion", group["codes"], group["last"], self.params.columns)
+        self._gather_columns("conversion", group, self.params.grid_rows)
 
     def _adc(self, group: dict) -> None:
-        self._gather("adc", group["codes"], group["last"], self.params.columns)
+        self._gather_columns("adc", group)
+
+    def _column(self, group: dict) -> None:
+        self._gather_columns("column", group)
 
     def _hidden(self, group: dict) -> None:
-        self._gather("hidden", group["codes"], group["last"], self.params.columns)
+        self._gather_columns("hidden", group)
 
     def _logits(self, payload: dict) -> None:
         self.trace["logits"].append(np.array(payload["logits"], np.int32))

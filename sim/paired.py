@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from model.controller.counters import COUNTERS
-from model.controller.update_rule import ACCUMULATE
+from model.controller.update_rule import ACCUMULATE, FIRST_BY_CHANCE
 from model.record import RunRecord
 from sim.scoreboard import differences
 from spec.numerics import signed_limit
@@ -110,6 +110,8 @@ class PairedController:
 
     def _saturated(self) -> int:
         s = self.golden.settings
+        if s.rule >= FIRST_BY_CHANCE:
+            return 0
         limit = signed_limit(s.accumulator_bits if s.rule == ACCUMULATE else s.counter_bits)
         return int((np.abs(self.golden.state.memory) == limit).sum())
 

@@ -1,4 +1,4 @@
-"""PulseGate with one transfer for each of its cycles, so that the bench of all blocks can play it."""
+"""A block of pins with one transfer for each of its cycles, so that the bench of all blocks can play it."""
 
 # Ports are members of the signature, which mypy does not see.
 # mypy: disable-error-code="attr-defined"
@@ -7,19 +7,16 @@ from amaranth.hdl import EnableInserter, Module
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.pulse_gate import PulseGate
-from spec.params import HwParams
 
+class PinsHarness(wiring.Component):
+    """`i`: the inputs of one cycle, `o`: the outputs in that cycle.  The block stands still between transfers.
 
-class PulseGateHarness(wiring.Component):
-    """`i`: the inputs of one cycle, `o`: the outputs in that cycle.  The gate stands still between transfers.
-
-    Members of the payloads are the gate's pins, named as they are in Verilog.
+    Members of the payloads are the block's pins, named as they are in Verilog.
     """
 
-    def __init__(self, params: HwParams):
-        self.params = params
-        self.block = PulseGate(params)
+    def __init__(self, block: wiring.Component):
+        self.params = block.params
+        self.block = block
         pins = {"__".join(path): (m, pin) for path, m, pin in self.block.signature.flatten(self.block)}
         self._pins = {name: pin for name, (_, pin) in pins.items()}
         layouts = {

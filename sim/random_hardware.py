@@ -1,10 +1,11 @@
 """Random legal hardware, for co-simulations of what nobody would choose by hand."""
 
 from dataclasses import replace
+from math import ceil
 
 import numpy as np
 
-from spec.params import ADC_KINDS, ENCODINGS, RULES, HwParams
+from spec.params import ADC_KINDS, ENCODINGS, MEMORY_RULES, RULES, HwParams
 
 LIMITS = {
     "rows": 300, "columns": 64, "classes": 12, "dac_load_lanes": 16, "sar_settle_cycles": 3, "cmp_latency_cycles": 2,
@@ -13,11 +14,33 @@ LIMITS = {
 """Largest values to draw; other ranges are those of the parameters."""
 VERIFY_PAIRS = 2000
 """Pairs up to which program-verify is drawn: it reads every one of them."""
+GRID_SHARES = (1, 1, 1, 1, 1, 2, 3)
+"""Macros along the rows, and along the columns: most layers are on one."""
+
+RULE_SETS = (
+    MEMORY_RULES, RULES, ("counter",), ("manhattan",), ("stochastic",), ("accumulate",), ("stochastic", "accumulate"),
+)  # fmt: skip
+"""What is built in, in turn."""
 
 
 def random_hardware(seed: int) -> HwParams:
-    """Legal parameters from a seed, its converters drawn apart: see `random_converters`."""
-    return random_converters(_random_array(seed), np.random.default_rng([seed, 1]))
+    """Legal parameters from a seed; its grid and converters are drawn apart: see `on_a_grid`, `random_converters`."""
+    tiles = np.random.default_rng([seed, 2]).choice(GRID_SHARES, 2)
+    return random_converters(on_a_grid(_random_array(seed), *tiles), np.random.default_rng([seed, 1]))
+
+
+def on_a_grid(p: HwParams, rows: int, columns: int) -> HwParams:
+    """The same layer on so many macros along its rows and columns, or fewer where words and columns do not allow it."""
+    if p.verify:  # it is there for one macro only
+        return p
+    words = ceil(p.row_words / rows)
+    macro_columns = ceil(p.columns / columns)
+    return replace(
+        p,
+        macro_rows=words * p.dac_load_lanes,
+        macro_columns=macro_columns,
+        adc_channels=min(p.adc_channels, macro_columns),
+    )
 
 
 RAMP_CYCLES = 3000
@@ -45,7 +68,6 @@ def _random_array(seed: int) -> HwParams:
 
     columns = upto(LIMITS["columns"])
     state_bits = upto(16, 8)
-    rules = (RULES, RULES[:1], RULES[1:])[seed % 3]
     params = HwParams(
         name=f"RANDOM{seed}",
         rows=upto(LIMITS["rows"]),
@@ -61,7 +83,7 @@ def _random_array(seed: int) -> HwParams:
         weight_bits=upto(8, 3),
         logit_bits=upto(16, 4),
         delta_bits=upto(10, 3),
-        rules=rules,
+        rules=RULE_SETS[seed % len(RULE_SETS)],
         update_columns=upto(min(columns, 64)),
         accumulator_bits=upto(14, 8) if rng.random() < 0.5 else upto(32, 15),
         counter_bits=upto(4, 2) if rng.random() < 0.5 else upto(16, 5),

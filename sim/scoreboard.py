@@ -95,7 +95,7 @@ def _samples(stage: str, expected: Trace) -> Sequence[int] | None:
         )
     if stage in ("entry", "strobe"):
         return expected.get("entry_sample")
-    if stage == "conversion":  # one per bit plane
+    if stage in ("conversion", "column"):  # one per bit plane
         planes = max(1, len(expected[stage]) // max(1, len(expected.get("adc", ()))))
         return [item // planes for item in range(len(expected[stage]))]
     return range(len(expected[stage]))

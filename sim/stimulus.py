@@ -16,8 +16,8 @@ from model.record import RunRecord
 from model.system import GoldenController, run
 from spec.device_file import DeviceSpec
 from spec.device_image import DeviceImage
-from spec.numerics import signed_limit
-from spec.params import ENCODINGS, RULES, HwParams
+from spec.numerics import MASK32, signed_limit
+from spec.params import CHANCE_RULES, ENCODINGS, RULES, HwParams
 from spec.registers import VERIFY_WAYS, Mode
 
 ENOUGH_PULSES = 20
@@ -26,6 +26,8 @@ ENOUGH_PULSES = 20
 _NOMINAL_READ_POWER = 0.3
 _CLIPPED_QUANTILE = 0.97
 _INFERENCES = 4
+_THINNED_BITS = 8
+"""Most bits of a rule without memory that thin its pulses: a short run has few of them."""
 _TRANSFER_STROBES = 500
 """A transfer of more would take longer than the samples; real transfers are the main job's."""
 
@@ -145,9 +147,13 @@ def _sums(stimulus: Stimulus, planes: int = 0) -> np.ndarray:
     run(golden.transfer(stimulus.counts))
     full = stimulus.params.dac_full_scale
     codes = [np.append(pixels.astype(np.int64) * full // 255, full) for pixels in stimulus.pixels[:8]]
+
+    def total(driven: np.ndarray) -> np.ndarray:
+        return golden.array.integrate(driven).sum(axis=0)
+
     if planes:
-        return np.array([[golden.macro.integrate((c >> k) & 1) for c in codes] for k in range(planes)])
-    return np.array([golden.macro.integrate(c) for c in codes])
+        return np.array([[total((c >> k) & 1) for c in codes] for k in range(planes)])
+    return np.array([total(c) for c in codes])
 
 
 def _top(values: np.ndarray) -> float:
@@ -190,7 +196,7 @@ def _verify_settings(rng: np.random.Generator, stimulus: Stimulus) -> dict[str, 
 def _settings(rng: np.random.Generator, stimulus: Stimulus, rule: str, encoding: str):
     """Register values to try, in order: first a margin that not all samples fall below, then one that all do."""
     p = stimulus.params
-    bits = p.accumulator_bits if rule == "accumulate" else p.counter_bits
+    bits = {"accumulate": p.accumulator_bits, "counter": p.counter_bits}.get(rule, _THINNED_BITS)
     common = {
         "RULE": RULES.index(rule),
         **_ranges(stimulus, encoding),
@@ -210,6 +216,8 @@ def _settings(rng: np.random.Generator, stimulus: Stimulus, rule: str, encoding:
         common["INTEGRATE"] = 1 + common["INTEGRATE"] % 2  # it counts times full scale
     if p.verify:
         common |= _verify_settings(rng, stimulus)
+    if rule in CHANCE_RULES:
+        common["UPDATE_SEED"] = int(rng.integers(0, MASK32 + 1))
     all_below = 2 * p.logit_limit + 1
     for margin in (all_below // 4 + 1, all_below):
         for exponent in (*range(min(bits, 30) - 1, 0, -2), 0):

@@ -19,6 +19,7 @@ DOMAIN_STATIC = 0x51
 DOMAIN_STUCK = 0x52
 DOMAIN_WRITE = 0x53
 DOMAIN_READ = 0x54
+DOMAIN_UPDATE = 0x55
 
 _GOLDEN_RATIO = 0x9E37_79B1  # 2^32 / phi, odd: spreads neighbouring indices
 
@@ -61,6 +62,53 @@ def event_key(seed, domain, event):
 def draw(key, index):
     """32 random bits of one cell or column under a key from `event_key`."""
     return mix32(((index * _GOLDEN_RATIO) & MASK32) ^ key)
+
+
+THIN_BITS = 20
+"""Low bits of a draw of `update_draw` that thin pulses: their chance is 2**-THIN_BITS at least."""
+
+
+def mix_sums(word):
+    """A 32-bit mix of shifts and sums, for hardware that has no multiplier to spare.  `word` is unsigned, below 2**32.
+
+    From B. Jenkins' one-at-a-time hash (public domain).
+    """
+    word = (word + (word << 10)) & MASK32
+    word = word ^ (word >> 6)
+    word = (word + (word << 3)) & MASK32
+    word = word ^ (word >> 11)
+    word = (word + (word << 15)) & MASK32
+    return word ^ (word >> 16)
+
+
+def update_seed_key(seed):
+    """What the pulses by chance of a run depend on, from the register UPDATE_SEED."""
+    return mix_sums((seed + DOMAIN_UPDATE) & MASK32)
+
+
+def update_key(seed_key, sample):
+    """The key of one sample's pulses by chance."""
+    return mix_sums(seed_key ^ sample)
+
+
+def update_draw(key, index, is_column):
+    """32 random bits of one row or column of a sample under its `update_key`; the index is below 1024."""
+    index = (index << 1) | is_column
+    return mix_sums((index << 20) ^ (index << 9) ^ key)
+
+
+def thinning_mask(threshold):
+    """The bits of a draw that have to be 0: 1/threshold of the draws pass, threshold rounded up to a power of two.
+
+    `threshold` is 1..2**33; at most `THIN_BITS` bits are asked for.
+    """
+    mask = threshold - 1
+    mask = mask | (mask >> 1)
+    mask = mask | (mask >> 2)
+    mask = mask | (mask >> 4)
+    mask = mask | (mask >> 8)
+    mask = mask | (mask >> 16)
+    return mask & ((1 << THIN_BITS) - 1)
 
 
 def cell_index(row, column, minus, columns):

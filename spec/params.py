@@ -16,12 +16,18 @@ from spec.device_image import READ_NOISE_SHIFT, READING_NOISE_MAX
 from spec.errors import InputError
 from spec.numerics import GAUSS, signed_limit
 
-RULES = ("accumulate", "counter")
+MEMORY_RULES = ("accumulate", "counter")
+"""Update rules that gather a weight's pulse in the update memory."""
+CHANCE_RULES = ("manhattan", "stochastic")
+"""Update rules without memory: a pulse comes at once, where a row and a column fire."""
+RULES = MEMORY_RULES + CHANCE_RULES
 """Update rules in the order of their code in the register `RULE`."""
 
 ENCODINGS = ("amplitude", "pulse_width", "bit_serial")
 """Input encodings in the order of their code in the register `ENCODING`: a row's voltage, its time, one bit per read."""
 
+MOST_TILES = 4
+"""Macros along the rows, and along the columns, of one layer."""
 ADC_KINDS = ("sar", "ramp")
 """Kinds of column converters: successive approximation, or one ramp for all channels (single slope)."""
 
@@ -40,6 +46,11 @@ class HwParams:
     columns: int = _param(32, 1, 1024, "columns (differential pairs) of the trained array: hidden units")
     classes: int = _param(10, 2, 64, "outputs of the upper layer")
 
+    macro_rows: int = _param(
+        1024, 1, 1024, "rows that one macro holds at most: a layer with more is split over several"
+    )
+    macro_columns: int = _param(1024, 1, 1024, "columns that one macro holds at most, likewise")
+
     dac_bits: int = _param(8, 1, 8, "bits of a row's input code", "bit")
     dac_load_lanes: int = _param(8, 1, 64, "input codes loaded per cycle", "code/cycle")
     encodings: tuple[str, ...] = field(
@@ -47,7 +58,7 @@ class HwParams:
         metadata={"doc": f"input encodings that are built in, of {', '.join(ENCODINGS)}, in this order"},
     )
     adc_bits: int = _param(8, 3, 10, "bits of a signed column code", "bit")
-    adc_channels: int = _param(8, 1, 1024, "converters; columns share them by multiplexing")
+    adc_channels: int = _param(8, 1, 1024, "converters of a macro; its columns share them by multiplexing")
     adc_kind: str = field(
         default="sar", metadata={"doc": f"kind of the converters: {' or '.join(ADC_KINDS)}"}
     )
@@ -61,7 +72,7 @@ class HwParams:
     logit_bits: int = _param(8, 3, 16, "bits of a signed output code", "bit")
     delta_bits: int = _param(8, 2, 10, "bits of a signed backpropagated error", "bit")
 
-    rules: tuple[str, ...] = field(default=RULES, metadata={"doc": "update rules that are built in"})
+    rules: tuple[str, ...] = field(default=MEMORY_RULES, metadata={"doc": "update rules that are built in"})
     update_columns: int = _param(8, 1, 64, "columns of the update memory handled per cycle", "column/cycle")
     accumulator_bits: int = _param(22, 8, 32, "bits of the signed gradient accumulator per weight", "bit")
     counter_bits: int = _param(7, 2, 16, "bits of the signed sign counter per weight", "bit")
@@ -85,7 +96,7 @@ class HwParams:
     state_bits: int = _param(16, 8, 16, "bits of a cell's state in the emulated array", "bit")
     read_bits: int = _param(12, 6, 12, "top bits of the state that a read uses", "bit")
     macro_lanes: int = _param(
-        32, 1, 1024, "columns that the emulated array handles per cycle", "column/cycle"
+        32, 1, 1024, "columns that an emulated macro handles per cycle, if it has as many", "column/cycle"
     )
 
     def __post_init__(self):
@@ -100,6 +111,7 @@ class HwParams:
             raise InputError(f"{self.adc_kind!r} is not one of {', '.join(ADC_KINDS)}", key="adc_kind")
         for lanes, total in (
             ("adc_channels", "columns"),
+            ("adc_channels", "macro_columns"),
             ("update_columns", "columns"),
             ("macro_lanes", "columns"),
             ("read_bits", "state_bits"),
@@ -110,6 +122,29 @@ class HwParams:
                 raise InputError(
                     f"{getattr(self, lanes)} is more than {total} ({getattr(self, total)})", key=lanes
                 )
+        self._check_grid()
+
+    def _check_grid(self) -> None:
+        for key, total, tiles in (
+            ("macro_rows", self.rows, self.grid_rows),
+            ("macro_columns", self.columns, self.grid_columns),
+        ):
+            if tiles > MOST_TILES:
+                least = ceil(total / MOST_TILES)
+                raise InputError(
+                    f"{getattr(self, key)} makes {tiles} macros of {total} {key[6:]}, {MOST_TILES} at most: "
+                    f"{least} or more",
+                    key=key,
+                )
+        if self.verify and self.macros > 1:
+            text = f"is not there for a grid, of {self.grid_rows} x {self.grid_columns} macros"
+            raise InputError(text, key="verify")
+        if self.grid_rows > 1 and self.macro_rows % self.dac_load_lanes:
+            raise InputError(
+                f"{self.macro_rows} is no multiple of dac_load_lanes ({self.dac_load_lanes}): "
+                "a word of codes goes to one row of macros",
+                key="macro_rows",
+            )
 
     def _check_names(self, key: str, known: tuple[str, ...]) -> None:
         names = getattr(self, key)
@@ -167,9 +202,50 @@ class HwParams:
         return signed_limit(self.adc_bits)
 
     @property
+    def grid_rows(self) -> int:
+        """Macros along the rows: their column sums are partial sums of the layer's."""
+        return ceil(self.rows / self.macro_rows)
+
+    @property
+    def grid_columns(self) -> int:
+        """Macros along the columns."""
+        return ceil(self.columns / self.macro_columns)
+
+    @property
+    def macros(self) -> int:
+        """Macros that hold the layer."""
+        return self.grid_rows * self.grid_columns
+
+    @property
     def adc_groups(self) -> int:
-        """Conversions of one channel per read."""
-        return ceil(self.columns / self.adc_channels)
+        """Conversions of one channel per read; all macros convert at the same time."""
+        return ceil(min(self.columns, self.macro_columns) / self.adc_channels)
+
+    @property
+    def group_channels(self) -> int:
+        """Columns of one group of conversions: `adc_channels` of each macro along the columns."""
+        return self.grid_columns * self.adc_channels
+
+    @property
+    def converters(self) -> int:
+        """Converters of all macros."""
+        return self.grid_rows * self.group_channels
+
+    @property
+    def column_places(self) -> tuple[int, ...]:
+        """Where each column's code is among the codes of a read, one group after the other."""
+        columns = [column for group in range(self.adc_groups) for column in self.group_columns(group)]
+        places = {column: place for place, column in enumerate(columns)}
+        return tuple(places[column] for column in range(self.columns))
+
+    def group_columns(self, group: int) -> tuple[int | None, ...]:
+        """The column of each of the `group_channels` codes of a group; None where a macro has no more columns."""
+        found: list[int | None] = []
+        for first in range(0, self.columns, self.macro_columns):
+            end = min(first + self.macro_columns, self.columns)
+            start = first + group * self.adc_channels
+            found += [c if c < end else None for c in range(start, start + self.adc_channels)]
+        return tuple(found)
 
     @property
     def trial_cycles(self) -> int:
@@ -211,10 +287,20 @@ class HwParams:
         return ceil(self.columns / self.update_columns)
 
     @property
+    def memory_rules(self) -> tuple[str, ...]:
+        """Rules with a memory that are built in."""
+        return tuple(rule for rule in self.rules if rule in MEMORY_RULES)
+
+    @property
+    def chance_rules(self) -> tuple[str, ...]:
+        """Rules without memory that are built in."""
+        return tuple(rule for rule in self.rules if rule in CHANCE_RULES)
+
+    @property
     def memory_bits(self) -> int:
-        """Update-memory bits per weight: the widest rule that is built in."""
+        """Update-memory bits per weight: the widest rule that is built in; 0 where none has a memory."""
         widths = {"accumulate": self.accumulator_bits, "counter": self.counter_bits}
-        return max(widths[r] for r in self.rules)
+        return max((widths[r] for r in self.memory_rules), default=0)
 
     @property
     def input_slots(self) -> int:

@@ -93,8 +93,8 @@ class RunSpec:
     margin: float | str = field(
         default=AUTO, metadata={"doc": "margin in 1/127 of the output range, or auto"}
     )
-    x_threshold: int = _number(128, 0, 255, "rule counter: least input that counts, of 255")
-    delta_threshold: int = _number(16, 1, 127, "rule counter: least |delta| that counts, of 127")
+    x_threshold: int = _number(128, 0, 255, "rules counter, manhattan: least input that counts, of 255")
+    delta_threshold: int = _number(16, 1, 127, "rules counter, manhattan: least |delta| that counts, of 127")
     clip_sigmas: float = _number(2.5, 0.5, 100.0, "weight at a pair's full range, in sigmas of the weights")
     train_samples: int = _number(0, 0, 10**9, "samples of the online epoch; 0: all")
     test_samples: int = _number(0, 0, 10**9, "test samples; 0: all")

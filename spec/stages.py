@@ -5,6 +5,8 @@ A comparison walks this list per sample, so the first difference names the block
 
 from dataclasses import dataclass
 
+from spec.params import HwParams
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -18,8 +20,10 @@ STAGES = (
     Stage(
         "conversion",
         "column_adc",
-        "codes of the converters, one item per bit plane; only of bit-serial reads",
+        "codes of the converters, one row of macros after the other, one item per bit plane; only of bit-serial reads and "
+        "of several rows of macros",
     ),
+    Stage("column", "partial_sum", "these added over the rows of macros, clipped to ±Q; only of several"),
     Stage("adc", "column_adc", "signed column codes"),
     Stage("hidden", "activation", "column codes clipped to 0..Q"),
     Stage("logits", "upper_layer", "signed output codes, one per class"),
@@ -32,3 +36,8 @@ STAGES = (
 )
 
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
+
+
+def stage_names(params: HwParams) -> tuple[str, ...]:
+    """The stages that a hardware has, in order: nothing is added up where there is a single row of macros."""
+    return tuple(name for name in STAGE_NAMES if name != "column" or params.grid_rows > 1)

@@ -24,7 +24,9 @@ def train(
     ] = None,
     params: Annotated[str | None, typer.Option(help="Hardware: an instance or a .toml file.")] = None,
     device: Annotated[str | None, typer.Option(help="Device: a preset or a .toml file.")] = None,
-    rule: Annotated[str | None, typer.Option(help="Update rule: accumulate or counter.")] = None,
+    rule: Annotated[
+        str | None, typer.Option(help="Update rule that is built in (`crosstrain params`).")
+    ] = None,
     sim: Simulator = "verilator",
     seeds: Annotated[
         int | None, typer.Option(help="Golden seeds; the RTL runs the first. [default: 10]")

@@ -29,6 +29,7 @@ class Settings(NamedTuple):
     double_second: int
     x_threshold: int
     delta_threshold: int
+    update_seed: int
 
 
 _WIDTHS = (

@@ -72,6 +72,7 @@ def emulated_array(
 
 def work_of(params: HwParams, trace: dict) -> Work:
     """The work of a golden run with all stages traced (`GoldenController.run(..., trace=True)`)."""
+    check_alone(params)
     n, p = len(trace["codes"]), params
     codes = np.zeros((n, p.row_words * p.dac_load_lanes), np.int64)
     codes[:, : p.rows] = np.array(trace["codes"])
@@ -88,16 +89,25 @@ def work_of(params: HwParams, trace: dict) -> Work:
     )
 
 
+def check_alone(params: HwParams) -> None:
+    """Raise `InputError` for a grid of macros: its groups of columns are not walked here."""
+    if params.macros > 1:
+        text = f"a grid of {params.grid_rows} x {params.grid_columns} macros: times are predicted for one"
+        raise InputError(text, key="macro_rows")
+
+
 def predict(
     params: HwParams, mode: Mode, registers: dict[str, int], work: Work, array: Array
 ) -> dict[str, int]:
     """CYCLES, ELAPSED and STRETCH of one run.  registers: by name, the reset value where one is missing.
 
-    Raises `InputError` for what the model does not hold: bit-serial reads, and runs other than INFER and TRAIN.
+    Raises `InputError` for what the model does not hold: bit-serial reads, grids of macros, and runs other than INFER
+    and TRAIN.
     """
     if mode not in (Mode.INFER, Mode.TRAIN):
         raise InputError(f"the cycles of {mode.name} are not predicted", key="mode")
     p = params
+    check_alone(p)
     if settings(p, registers).encoding == BIT_SERIAL:
         raise InputError("the cycles of bit-serial reads are not modelled", key="ENCODING")
     integrate, pulse = _times(params, registers)

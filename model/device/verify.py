@@ -3,12 +3,13 @@
 The controller's half, `model.controller.verify`, sees readings only.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
 
 from model.controller.verify import CAPPED, PULSE, UNRESPONSIVE, VerifySettings, begin, verify
+from model.device.array import GoldenArray
 from model.device.macro import Events, GoldenMacro, read_cell, strobe
 from model.jit import kernel
 from model.record import Strobes
@@ -213,3 +214,12 @@ def verify_transfer(
     targets: state codes, int[rows, columns, 2].  The macro is not erased before.  Raises `InputError`.
     """
     return verify_logged(macro, targets, way, settings, no_log())[0]
+
+
+def verify_array(array: GoldenArray, targets: np.ndarray, way: str, settings: VerifySettings) -> VerifyCost:
+    """`verify_transfer` on every macro of a layer, one after the other; targets int[rows, columns, 2] of the layer."""
+    costs = [
+        verify_transfer(macro, targets[tile.rows, tile.columns], way, settings)
+        for tile, macro in zip(array.tiles, array.macros, strict=True)
+    ]
+    return VerifyCost(*(sum(getattr(cost, f.name) for cost in costs) for f in fields(VerifyCost)))

@@ -11,7 +11,7 @@ import numpy as np
 
 from model.data import Dataset, Split
 from model.device.compile import nominal_codes
-from model.device.verify import VerifySettings, verify_transfer
+from model.device.verify import VerifySettings, verify_array
 from model.system import GoldenController
 from model.system import run as golden
 from model.training.hybrid import HybridJob, code_step, hybrid, set_ranges, train_as_is
@@ -105,7 +105,7 @@ def program_verify(way: str, then: Method | None = None) -> Method:
     def method(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> Measurement:
         job = prepare(run, data, net, seed)
         ctl = GoldenController(job.params, job.image)
-        cost = verify_transfer(ctl.macro, state_targets(run, net), way, verify_settings(run))
+        cost = verify_array(ctl.array, state_targets(run, net), way, verify_settings(run))
         golden(set_ranges(ctl, job))
         return _measured(ctl, job, cost.pulses)._replace(verify_reads=cost.reads)
 
@@ -118,7 +118,7 @@ def verify_then_hybrid(way: str, rule: str, threshold: int, margin: float) -> Me
     def method(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> Measurement:
         job = prepare(replace(run, rule=rule, threshold=threshold, margin=margin), data, net, seed)
         ctl = GoldenController(job.params, job.image)
-        cost = verify_transfer(ctl.macro, state_targets(run, net), way, verify_settings(run))
+        cost = verify_array(ctl.array, state_targets(run, net), way, verify_settings(run))
         result = golden(train_as_is(ctl, job, read_out=False))
         return Measurement(result.hybrid_accuracy, cost.pulses, sum(result.online_pulses), cost.reads)
 

@@ -25,13 +25,15 @@ from model.training.hybrid import HybridJob, code_step, largest_threshold
 from model.training.offline import OfflineNet, train_offline
 from model.training.prepare import on_split, prepare
 from spec.numerics import MASK32
-from spec.params import HwParams
+from spec.params import RULES, HwParams
 from spec.registers import Mode
 from spec.run_file import AUTO, OFFLINE_KINDS, RunSpec
 
 GRID = {
     "accumulate": tuple(1 << k for k in range(14, 20)),
     "counter": (2, 3, 4, 6, 8, 12, 16),
+    "manhattan": tuple(1 << k for k in range(1, 12)),
+    "stochastic": tuple(1 << k for k in range(1, 12)),
 }
 """Thresholds that are tried, by rule; those of `accumulate` are for 8-bit inputs and weights."""
 
@@ -81,13 +83,13 @@ class _Trial:
         self.job = job
         self.ctl = GoldenController(job.params, job.image)
         golden(transferred(self.ctl, job))
-        self.states, self.events = self.ctl.macro.conductances(), self.ctl.macro.events
+        self.states, self.events = self.ctl.array.conductances(), self.ctl.array.events
 
     def run(self, threshold: int, margin: float) -> tuple[int, int]:
         """Right predictions after the epoch, and minus its pulses."""
         job = replace(self.job, threshold=threshold, margin_127=margin)
-        self.ctl.macro.load(self.states)
-        self.ctl.macro.reset(self.events)
+        self.ctl.array.load(self.states)
+        self.ctl.array.reset(self.events)
         golden(self.ctl.clear_memory())
         golden(self.ctl.configure(**job.settings(job.upper(code_step(self.ctl.registers)))))
         strobes = golden(self.ctl.run(Mode.TRAIN, job.train_pixels, job.train_labels)).strobes
@@ -134,7 +136,7 @@ def mean_and_error(values: np.ndarray) -> tuple[float, float]:
 
 METHODS = (
     *(f"software {kind}" for kind in OFFLINE_KINDS),
-    "software", "open loop", "hybrid accumulate", "hybrid counter", "last layer", "verify cell", "verify pair",
+    "software", "open loop", *(f"hybrid {rule}" for rule in RULES), "last layer", "verify cell", "verify pair",
     "verify pair + hybrid",
 )  # fmt: skip
 """What `compare` knows; "software" is the network that the others start from."""

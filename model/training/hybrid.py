@@ -15,6 +15,7 @@ from model.training.range_search import search_lsb, search_serial
 from model.training.transfer import Upper, hidden_codes, quantise_upper
 from spec.device_image import DeviceImage
 from spec.errors import InputError
+from spec.numerics import THIN_BITS
 from spec.params import HwParams
 from spec.registers import Mode
 
@@ -26,9 +27,10 @@ PHASES = ("transfer", "open loop", "online", "hybrid")
 
 
 def largest_threshold(params: HwParams, rule: str) -> int:
-    """The largest threshold that the rule's memory can still reach after both doublings."""
-    bits = {"accumulate": params.accumulator_bits, "counter": params.counter_bits}[rule]
-    return max(1, 1 << (bits - 1 - 2))
+    """The largest threshold that still acts after both doublings: the rule's memory reaches it, or a draw does."""
+    memory = {"accumulate": params.accumulator_bits, "counter": params.counter_bits}
+    reach = memory[rule] - 1 if rule in memory else THIN_BITS
+    return max(1, 1 << (reach - 2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,9 +68,7 @@ class HybridJob:
             raise InputError(f"{self.rule!r} is not built in: {', '.join(self.params.rules)}", key="rule")
         most = largest_threshold(self.params, self.rule)
         if not 1 <= self.threshold <= most:
-            text = (
-                f"{self.threshold} is outside 1..{most}, what the update memory holds once it doubled twice"
-            )
+            text = f"{self.threshold} is outside 1..{most}, what the rule can act on once it doubled twice"
             raise InputError(text, key="threshold")
 
     @property

@@ -14,7 +14,7 @@ from model.training.range_search import SAMPLES
 from model.training.transfer import check_counts, open_loop_counts, preactivations, weight_limit
 from spec.errors import InputError
 from spec.numerics import round_shift, signed_limit
-from spec.params import HwParams
+from spec.params import CHANCE_RULES, HwParams
 from spec.run_file import AUTO, RunSpec
 
 DEFAULT_MARGIN = 12.0
@@ -70,6 +70,7 @@ def prepare(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> HybridJo
         ),
         threshold=largest_threshold(params, run.rule) if run.threshold == AUTO else int(run.threshold),
         margin_127=DEFAULT_MARGIN if run.margin == AUTO else float(run.margin),
+        registers={"UPDATE_SEED": seed} if run.rule in CHANCE_RULES else {},
     )
 
 

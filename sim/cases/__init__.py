@@ -9,6 +9,8 @@ from itertools import cycle
 
 import numpy as np
 
+from spec.params import HwParams
+
 Pick = Callable[[int, int], int]
 """Chooses an integer of low..high: a random one, or an extreme."""
 
@@ -53,4 +55,23 @@ def joined(payloads: list[dict], name: str, length: int) -> list[np.ndarray]:
         if payload["last"]:
             out.append(np.array(values[:length], np.int32))
             values = []
+    return out
+
+
+def grouped(p: HwParams, codes: Sequence[int]) -> list[dict]:
+    """Payloads of one read: int[rows of macros * columns], in the groups of the converters; padding is 0."""
+    rows = [codes[k : k + p.columns] for k in range(0, len(codes), p.columns)]
+    groups = []
+    for columns in map(p.group_columns, range(p.adc_groups)):
+        groups.append([0 if c is None else int(row[c]) for row in rows for c in columns])
+    return flagged(groups, "codes")
+
+
+def ungrouped(p: HwParams, payloads: list[dict], grid_rows: int = 1) -> list[np.ndarray]:
+    """The inverse of `grouped` over many reads: int32[grid_rows * columns] for each."""
+    out = []
+    for first in range(0, len(payloads), p.adc_groups):
+        codes = [item["codes"] for item in payloads[first : first + p.adc_groups]]
+        by_row = np.array(codes, np.int32).reshape(p.adc_groups, grid_rows, -1).transpose(1, 0, 2)
+        out.append(by_row.reshape(grid_rows, -1)[:, p.column_places].ravel())
     return out

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from random import Random
 from typing import Any
 
+import numpy as np
+
 from hw.interfaces import AMPLITUDE_BITS, WIDTH_BITS
 from hw.pulse_gate import COUNT_CAP_BITS, LINES, STROBE_CAP_BITS
 from model.controller.pulse_driver import pulse_driver
@@ -18,8 +20,10 @@ from model.controller.pulse_gate import (
     lines_free,
     pulse_gate,
 )
+from model.controller.pulse_route import pulse_route
 from sim.cases import Outputs, Pick
 from sim.simulation import Case, Event
+from spec.grid import tiles
 from spec.params import HwParams
 
 SEEDS = 1 << 16
@@ -223,4 +227,44 @@ def golden_pulse_gate(p: HwParams, case: Case) -> tuple[Outputs, dict]:
             | ({"readout": state.readout} if p.verify else {})
         )
         state = pulse_gate(p, state, inputs)
+    return {"o": out}, {}
+
+
+# -- pulse_route -----------------------------------------------------------------------------------
+
+
+def draw_pulse_route(p: HwParams, pick: Pick) -> Case:
+    masks = (1 << p.columns) - 1
+    ranges = {
+        "row": p.rows - 1,
+        "up": masks,
+        "down": masks,
+        "depress": 1,
+        "amplitude": (1 << AMPLITUDE_BITS) - 1,
+    }
+    items = []
+    for _ in range(pick(1, 8)):
+        lines = {name: pick(0, high) for name, high in ranges.items()} | {"strobe": pick(0, 1)}
+        few = pick(0, masks) if pick(0, 1) else masks  # so that some macros have no selected cell
+        items.append(lines | {"up": lines["up"] & few, "down": lines["down"] & few})
+    return Case({"i": [{f"write__{name}": value for name, value in item.items()} for item in items]})
+
+
+def golden_pulse_route(p: HwParams, case: Case) -> tuple[Outputs, dict]:
+    out = []
+    for pins in case.inputs["i"]:
+        item: dict[str, int] = {}
+        for tile in tiles(p):
+            own = {name: pins[f"write__{name}"] for name in ("depress", "amplitude")}
+            row, masks = pins["write__row"], []
+            for name in ("up", "down"):
+                bits = [pins[f"write__{name}"] >> c & 1 for c in range(tile.columns.start, tile.columns.stop)]
+                masks.append(np.array(bits, np.uint8))
+            there = tile.rows.start <= row < tile.rows.stop
+            selected = pulse_route(row, *masks, tile.first_row, tile.params.rows)
+            own["row"] = row - tile.first_row if there else 0
+            own["up"], own["down"] = (sum(int(b) << k for k, b in enumerate(mask)) * there for mask in masks)
+            own["strobe"] = int(pins["write__strobe"] and selected)
+            item |= {f"{tile.name}__{name}": value for name, value in own.items()}
+        out.append(item)
     return {"o": out}, {}

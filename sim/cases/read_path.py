@@ -7,8 +7,9 @@ from model.controller.column_adc import column_adc
 from model.controller.dac_encode import dac_encode
 from model.controller.dac_load import dac_load
 from model.controller.input_buffer import input_buffer
+from model.controller.partial_sum import partial_sum
 from model.controller.shift_add import shift_add
-from sim.cases import Outputs, Pick, flagged, joined, pick_list, words
+from sim.cases import Outputs, Pick, grouped, pick_list, ungrouped, words
 from sim.simulation import Case
 from spec.numerics import signed_limit
 from spec.params import HwParams
@@ -83,14 +84,14 @@ def golden_dac_load(p: HwParams, case: Case) -> tuple[Outputs, dict]:
 
 def draw_sar_adc(p: HwParams, pick: Pick) -> Case:
     limit = signed_limit(p.sum_bits)
-    lsb = max(1, pick(1, (1 << 24) - 1) >> pick(0, 23))
+    lsb, count = max(1, pick(1, (1 << 24) - 1) >> pick(0, 23)), p.grid_rows * p.columns
     sums = []
     for _ in range(pick(1, 3)):
         # Most sums are near the edge of a code, where an error shows.
         edges = [
-            pick(-p.adc_limit - 2, p.adc_limit + 2) * lsb + (lsb >> 1) + pick(-2, 2) for _ in range(p.columns)
+            pick(-p.adc_limit - 2, p.adc_limit + 2) * lsb + (lsb >> 1) + pick(-2, 2) for _ in range(count)
         ]
-        anywhere = pick_list(pick, -limit, limit, p.columns)
+        anywhere = pick_list(pick, -limit, limit, count)
         sums.append(
             [
                 a if pick(0, 3) == 3 else max(-limit, min(limit, e))
@@ -104,11 +105,29 @@ def golden_sar_adc(p: HwParams, case: Case) -> tuple[Outputs, dict]:
     out = []
     for sums in case.inputs["sums"]:
         codes = column_adc(np.array(sums, np.int64), case.config["lsb"], p.adc_bits)
-        out += flagged(words(codes, p.adc_channels), "codes")
+        out += grouped(p, codes)
     return {"o": out}, {}
 
 
 draw_ramp_adc, golden_ramp_adc = draw_sar_adc, golden_sar_adc
+
+
+# -- partial_sum -----------------------------------------------------------------------------------
+
+
+def draw_partial_sum(p: HwParams, pick: Pick) -> Case:
+    count = p.grid_rows * p.columns
+    samples = [pick_list(pick, -p.adc_limit, p.adc_limit, count) for _ in range(pick(1, 3))]
+    return Case({"i": [item for codes in samples for item in grouped(p, codes)]})
+
+
+def golden_partial_sum(p: HwParams, case: Case) -> tuple[Outputs, dict]:
+    out: Outputs = {"o": [], "clipped": []}
+    for group in case.inputs["i"]:
+        codes, clipped = partial_sum(np.array(group["codes"], np.int32), p.grid_rows, p.adc_bits)
+        out["o"].append({"codes": codes.tolist(), "last": group["last"]})
+        out["clipped"].append([clipped])
+    return out, {}
 
 
 # -- shift_add -------------------------------------------------------------------------------------
@@ -118,19 +137,17 @@ def draw_shift_add(p: HwParams, pick: Pick) -> Case:
     serial = pick(0, 1)
     conversions = pick(1, 2) * (p.dac_bits if serial else 1)
     codes = [pick_list(pick, -p.adc_limit, p.adc_limit, p.columns) for _ in range(conversions)]
-    items = [item for c in codes for item in flagged(words(c, p.adc_channels), "codes")]
+    items = [item for c in codes for item in grouped(p, c)]
     return Case({"i": items}, {"serial": serial, "shift": pick(0, p.dac_bits + 1)})
 
 
 def golden_shift_add(p: HwParams, case: Case) -> tuple[Outputs, dict]:
-    items, serial = case.inputs["i"], case.config["serial"]
-    codes, out = np.array(joined(items, "codes", p.columns)), []
+    serial, out = case.config["serial"], []
+    codes = np.array(ungrouped(p, case.inputs["i"]))
     reads = codes.reshape(-1, p.dac_bits, p.columns) if serial else codes
     for read in reads:
-        column_codes = shift_add(read, case.config["shift"], p.adc_bits) if serial else read
-        out += flagged(words(column_codes, p.adc_channels), "codes")
-    clipped = [[serial * sum(code == p.adc_limit for code in item["codes"])] for item in items]
-    return {"o": out, "clipped": clipped}, {}
+        out += grouped(p, shift_add(read, case.config["shift"], p.adc_bits) if serial else read)
+    return {"o": out}, {}
 
 
 # -- activation ------------------------------------------------------------------------------------
@@ -138,12 +155,11 @@ def golden_shift_add(p: HwParams, case: Case) -> tuple[Outputs, dict]:
 
 def draw_activation(p: HwParams, pick: Pick) -> Case:
     samples = [pick_list(pick, -p.adc_limit, p.adc_limit, p.columns) for _ in range(pick(1, 3))]
-    return Case({"i": [item for codes in samples for item in flagged(words(codes, p.adc_channels), "codes")]})
+    return Case({"i": [item for codes in samples for item in grouped(p, codes)]})
 
 
 def golden_activation(p: HwParams, case: Case) -> tuple[Outputs, dict]:
-    out = []
-    for codes in joined(case.inputs["i"], "codes", p.columns):
-        out += flagged(words(activation(codes), p.adc_channels), "codes")
-    clipped = [[sum(code == p.adc_limit for code in item["codes"])] for item in case.inputs["i"]]
+    items = case.inputs["i"]
+    out = [item for codes in ungrouped(p, items) for item in grouped(p, activation(codes))]
+    clipped = [[sum(code == p.adc_limit for code in item["codes"])] for item in items]
     return {"o": out, "clipped": clipped}, {}

@@ -7,11 +7,11 @@ from model.controller.commit_queue import commit_queue
 from model.controller.margin_error import margin_error
 from model.controller.pulse_scheduler import pulse_scheduler
 from model.controller.settings import RULE_CODE, settings
-from model.controller.update_rule import effective_threshold, update_rule
+from model.controller.update_rule import effective_threshold, firing, sample_key, update_rule
 from model.controller.upper_layer import upper_layer
-from sim.cases import Outputs, Pick, flagged, joined, pick_list, words
+from sim.cases import Outputs, Pick, flagged, grouped, joined, pick_list, ungrouped, words
 from sim.simulation import Case
-from spec.numerics import signed_limit
+from spec.numerics import MASK32, signed_limit
 from spec.params import HwParams
 
 FEW_STROBES = 600
@@ -50,13 +50,13 @@ def draw_upper_layer(p: HwParams, pick: Pick) -> Case:
     items = []
     for _ in range(pick(1, 3)):
         hidden = [pick(0, p.adc_limit) * pick(0, 1) for _ in range(p.columns)]
-        items += flagged(words(hidden, p.adc_channels), "codes")
+        items += grouped(p, hidden)
     return Case({"i": items}, {"shift": pick(0, p.logit_acc_bits - 1)}, _draw_weights(p, pick))
 
 
 def golden_upper_layer(p: HwParams, case: Case) -> tuple[Outputs, dict]:
     out = []
-    for hidden in joined(case.inputs["i"], "codes", p.columns):
+    for hidden in ungrouped(p, case.inputs["i"]):
         logits = upper_layer(hidden, _weights(p, case), p.adc_bits, case.config["shift"], p.logit_bits)
         active = _bits((hidden > 0) & (hidden < p.adc_limit))
         out.append({"logits": logits.tolist(), "active": active})
@@ -137,6 +137,7 @@ def draw_update_rule(p: HwParams, pick: Pick) -> Case:
         "double_second": pick(0, samples),
         "x_threshold": pick(0, p.dac_full_scale),
         "delta_threshold": pick(0, p.delta_limit),
+        "update_seed": pick(0, MASK32),
     }
     inputs = {"i": [{"update": update} for update in updates], "deltas": deltas, "rows": rows}
     return Case(inputs, config, [("pulse", "clear", 1), ("wait", "busy", 0)])
@@ -151,11 +152,12 @@ def golden_update_rule(p: HwParams, case: Case) -> tuple[Outputs, dict]:
     up, down, out = np.zeros(p.columns, np.uint8), np.zeros(p.columns, np.uint8), []
     for n, item in enumerate(case.inputs["i"]):
         threshold = effective_threshold(s.threshold, n, s.double_first, s.double_second)
-        delta, last = next(deltas) if item["update"] else None, not item["update"]
+        key, last = sample_key(s, n), not item["update"]
+        delta = None if last else firing(next(deltas), key, s)
         while not last:
             row = next(rows)
             i, last = row["row"], row["last"]
-            if update_rule(memory[i], row["code"], delta, threshold, s, up, down):
+            if update_rule(memory[i], i, row["code"], delta, threshold, key, s, up, down):
                 out.append({"end": 0, "row": i, "up": _bits(up), "down": _bits(down)})
         out.append({"end": 1, "row": 0, "up": 0, "down": 0})
     return {"o": out}, {}

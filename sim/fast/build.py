@@ -10,6 +10,7 @@ from hw.emit import to_fast_systemverilog
 from sim.cosim import SimulationError
 from sim.fast.text import defines, port_widths, sizes, wires
 from sim.toolchain import environment
+from spec.errors import InputError
 from spec.params import HwParams
 
 BUILD = Path("build") / "fast"
@@ -32,7 +33,11 @@ def folder_of(params: HwParams) -> Path:
 
 
 def write_sources(params: HwParams) -> None:
-    """The controller's text and what the bench includes, into the folder of the parameters."""
+    """The controller's text and what the bench includes, into the folder of the parameters.  Raises InputError."""
+    if params.macros > 1:
+        raise InputError(
+            "the bench has one macro, not a grid: take a simulator and a random job", key="macro_rows"
+        )
     folder, controller = folder_of(params), Controller(params)
     to_fast_systemverilog(controller, "controller", folder / "controller.sv")
     ports = port_widths(controller.signature, controller)
@@ -43,7 +48,7 @@ def write_sources(params: HwParams) -> None:
 
 
 def build_library(params: HwParams, *, waves: bool = False) -> Path:
-    """The bench as a shared library; with `waves` one that can write them, at half the speed.  Raises BuildError."""
+    """The bench as a shared library; with `waves` one that can write them, at half the speed.  Raises BuildError, InputError."""
     folder = folder_of(params)
     options = VERILATOR + (WAVES if waves else ())
     with open(folder / "lock", "w") as lock:

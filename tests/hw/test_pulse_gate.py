@@ -10,7 +10,7 @@ from hw.pulse_gate import PulseGate
 from model.controller.pulse_gate import Lines
 from sim.cases.pulses import GatePlayer, gate_pins, golden_pulse_gate
 from sim.payloads import difference
-from sim.pulse_harness import PulseGateHarness
+from sim.pulse_harness import PinsHarness
 from sim.simulation import Case, Simulation
 from spec.params import INSTANCES
 from spec.registers import NEVER, Fault
@@ -294,7 +294,7 @@ def test_the_width_has_a_limit_that_no_register_moves():
 
 
 def test_rtl_equals_the_golden_gate(simulator):
-    with Simulation(PulseGateHarness(P), "pulse_gate", simulator) as simulation:
+    with Simulation(PinsHarness(PulseGate(P)), "pulse_gate", simulator) as simulation:
         for name, (scenario, *_) in (LEGAL | BROKEN).items():
             gate = scenario()
             expected = played(gate)

@@ -1,14 +1,18 @@
 """UpdateRule equals its golden function, row by row, whatever the pauses."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from hw.emit import to_rtlil
 from hw.update_rule import UpdateRule
 from model.controller.settings import settings
-from model.controller.update_rule import effective_threshold, update_rule
-from spec.params import INSTANCES, RULES, HwParams
+from model.controller.update_rule import effective_threshold, firing, sample_key, update_rule
+from sim.mutants import mutated
+from spec.numerics import thinning_mask, update_draw, update_key, update_seed_key
+from spec.params import CHANCE_RULES, INSTANCES, RULES, HwParams
 from tests.hw.streams import put, simulate
 
 TINY = INSTANCES["TINY"]
@@ -24,7 +28,16 @@ SHAPES = {
     "counter": replace(TINY, rules=("counter",), counter_bits=2, columns=9, update_columns=3),
     "other order": replace(TINY, rules=("counter", "accumulate"), counter_bits=16, accumulator_bits=9),
     "wide": replace(TINY, accumulator_bits=32, dac_bits=1),
+    "all rules": replace(TINY, rules=RULES),
+    "manhattan": replace(TINY, rules=("manhattan",)),
+    "stochastic": replace(TINY, rules=("stochastic",), columns=7, update_columns=2),
+    "counter or chance": replace(
+        TINY, rules=("stochastic", "counter", "manhattan"), delta_bits=10, dac_bits=3
+    ),
 }
+
+DENSE = [name for name, p in SHAPES.items() if p.rules[0] != "stochastic"]
+"""Shapes whose first rule is able to give every row a pulse."""
 
 
 def samples_of(p: HwParams, number: int, rng) -> list[dict]:
@@ -47,8 +60,11 @@ def golden(p: HwParams, samples, s, memory) -> list[tuple[int, int, int, int]]:
     entries = []
     for number, sample in enumerate(samples):
         threshold = effective_threshold(s.threshold, number, s.double_first, s.double_second)
+        key = sample_key(s, number)
+        delta = firing(sample["delta"], key, s)
         for row in np.flatnonzero(sample["codes"]) if sample["update"] else ():
-            if update_rule(memory[row], int(sample["codes"][row]), sample["delta"], threshold, s, up, down):
+            code = int(sample["codes"][row])
+            if update_rule(memory[row], row, code, delta, threshold, key, s, up, down):
                 entries.append((0, int(row), bits(up), bits(down)))
         entries.append((1, 0, 0, 0))
     return entries
@@ -80,7 +96,15 @@ def streams(p: HwParams, samples) -> dict[str, list[dict]]:
 
 
 def registers(s) -> dict[str, int]:
-    names = ("rule", "threshold", "double_first", "double_second", "x_threshold", "delta_threshold")
+    names = (
+        "rule",
+        "threshold",
+        "double_first",
+        "double_second",
+        "x_threshold",
+        "delta_threshold",
+        "update_seed",
+    )
     return {name: getattr(s, name) for name in names}
 
 
@@ -93,7 +117,12 @@ def updates(p: HwParams, samples, s, pauses=0.0, **options):
     expected = golden(p, samples, s, np.zeros((p.rows, p.columns), np.int32))
     config = registers(s) | options.pop("config", {})
     run = simulate(
-        UpdateRule(p), streams(p, samples), {"o": len(expected)}, config=config, pauses=pauses, **options
+        options.pop("block", UpdateRule)(p),
+        streams(p, samples),
+        {"o": len(expected)},
+        config=config,
+        pauses=pauses,
+        **options,
     )
     assert [entry(payload) for payload in run.outputs["o"]] == expected
     return run, expected
@@ -108,11 +137,73 @@ def settings_of(p: HwParams, rule: str, threshold: int, **registers):
 @pytest.mark.parametrize(("shape", "rule"), [(name, rule) for name, p in SHAPES.items() for rule in p.rules])
 def test_entries_equal_the_golden_function(shape, rule, pauses):
     p = SHAPES[shape]
-    threshold = {"accumulate": p.dac_full_scale * p.delta_limit // 2 + 1, "counter": 2}[rule]
+    thresholds = {"accumulate": p.dac_full_scale * p.delta_limit // 2 + 1, "counter": 2}
+    threshold = thresholds.get(rule, 1)
     s = settings_of(p, rule, threshold, DOUBLE_FIRST=8, DOUBLE_SECOND=12)
-    other_rule = {} if len(p.rules) > 1 else {"rule": 1 - s.rule}  # not looked at
+    other_rule = {} if len(p.rules) > 1 else {"rule": s.rule ^ 1}  # not looked at
     _, expected = updates(p, samples_of(p, 16, np.random.default_rng(1)), s, pauses, config=other_rule)
     assert any(up or down for _, _, up, down in expected)
+
+
+@pytest.mark.parametrize(
+    ("rule", "old", "new"),
+    [
+        ("stochastic", "drawn < magnitude", "drawn <= magnitude"),
+        ("stochastic", "(drawn[:THIN_BITS] & mask)", "(drawn[:THIN_BITS] & mask[1:])"),
+        ("manhattan", "magnitude >= self.delta_threshold", "magnitude > self.delta_threshold"),
+        ("manhattan", "code >= self.x_threshold", "code > self.x_threshold"),
+        ("counter", "[Mux(self._by_chance(), 0, delta)", "[Mux(self._by_chance(), delta, 0)"),
+    ],
+)
+def test_a_seeded_fault_of_a_rule_by_chance_is_caught(rule, old, new):
+    p = replace(SHAPES["all rules"], dac_bits=3, delta_bits=4)
+    s = settings_of(p, rule, 2, X_THRESHOLD=1, DELTA_THRESHOLD=1, DOUBLE_FIRST=10)
+    samples = samples_of(p, 16, np.random.default_rng(24))
+    updates(p, samples, s)
+    with mutated("hw.update_rule", old, new) as mutant, pytest.raises(AssertionError):
+        updates(p, samples, s, block=mutant.UpdateRule, deadline=3000)
+
+
+@pytest.mark.parametrize(("rules", "memories"), [(RULES, 2), (CHANCE_RULES, 1)])
+def test_rules_without_memory_have_none(rules, memories, tmp_path):
+    text = to_rtlil(UpdateRule(replace(TINY, rules=rules)), "update_rule", tmp_path / "rule.il").read_text()
+    assert len(re.findall(r"^  memory width", text, re.MULTILINE)) == memories
+
+
+@pytest.mark.parametrize("is_column", [0, 1])
+def test_draws_are_fair_and_know_row_and_sample(is_column):
+    keys = np.array([update_key(update_seed_key(3), sample) for sample in range(400)])[:, None]
+    draws = update_draw(keys, np.arange(256)[None, :], is_column)
+    for values, mean in ((draws >> 24, 127.5), (draws & 255, 127.5)):
+        sigma = 73.9  # of a uniform byte
+        assert abs(values.mean() - mean) < 5 * sigma / values.size**0.5
+        for axis, count in ((0, 400), (1, 256)):
+            assert abs(values.mean(axis).std() / (sigma / count**0.5) - 1) < 0.25
+    assert len(np.unique(draws)) > 0.99 * draws.size
+
+
+@pytest.mark.parametrize(
+    ("threshold", "mask"),
+    [(1, 0), (2, 1), (3, 3), (4, 3), (5, 7), (1 << 20, (1 << 20) - 1), (1 << 33, (1 << 20) - 1)],
+)
+def test_the_threshold_thins_to_a_power_of_two(threshold, mask):
+    assert thinning_mask(threshold) == mask
+
+
+def test_stochastic_pulses_follow_the_product():
+    """Over many samples a weight is pulsed as often as code * delta says, and by its sign."""
+    p = replace(TINY, rules=RULES, columns=4)
+    s = settings_of(p, "stochastic", 4)
+    delta, code = np.array([100, -50, 0, 127], np.int32), 200
+    count, trials = np.zeros(4), 20_000
+    up, down = np.zeros(4, np.uint8), np.zeros(4, np.uint8)
+    for sample in range(trials):
+        key = sample_key(s, sample)
+        update_rule(np.zeros(4, np.int32), 5, code, firing(delta, key, s), 4, key, s, up, down)
+        count += up.astype(int) - down
+    chance = code / 256 * np.abs(delta) / 128 / 4
+    expected = np.sign(delta) * trials * chance
+    assert (np.abs(count - expected) <= 5 * np.sqrt(trials * chance)).all()
 
 
 @pytest.mark.parametrize(
@@ -152,7 +243,7 @@ def test_a_narrow_counter_in_a_wide_memory_saturates_at_its_own_width():
     updates(p, samples_of(p, 30, np.random.default_rng(16)), settings_of(p, "counter", 2, DELTA_THRESHOLD=1))
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", DENSE)
 def test_entries_are_right_when_each_waits(shape):
     """Every row has one, and they are taken more slowly than they come."""
     p = SHAPES[shape]
@@ -164,7 +255,7 @@ def test_entries_are_right_when_each_waits(shape):
     )
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", DENSE)
 def test_a_sample_takes_its_words_and_the_latency(shape):
     p = SHAPES[shape]
     s = settings_of(p, p.rules[0], 1, X_THRESHOLD=0, DELTA_THRESHOLD=1)

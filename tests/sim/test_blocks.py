@@ -22,6 +22,7 @@ EXTREME_WAITS = ([0], [1], [0, 0, 3])
 OTHERS = {
     "controller": "connects the blocks: co-simulated",
     "counters": "counts what the whole controller does: co-simulated",
+    "macro_grid": "wires a grid of macros to one port: co-simulated",
     "sequencer": "its order of reads and commits needs the whole controller: co-simulated",
     "taps": "ports only",
     "top": "connects the controller and an array: co-simulated",
@@ -53,10 +54,12 @@ def with_waits(block: Block, simulation: Simulation, case: Case, wait) -> Case:
     return case
 
 
-@pytest.mark.parametrize("params", ["TINY", "ODD", "ONE"])
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.name)
+@pytest.mark.parametrize(
+    ("block", "params"),
+    [(block, params) for block in BLOCKS for params in block.params],
+    ids=lambda value: value.name,
+)
 def test_block_equals_its_golden_function(block, params, simulator):
-    params = next(p for p in block.params if p.name == params)
     with Simulation(block.build(params), block.name, simulator, block.events) as simulation:
         for pick in extremes():
             for waits in EXTREME_WAITS:
@@ -72,7 +75,7 @@ def test_block_equals_its_golden_function(block, params, simulator):
         drawn()
 
 
-@pytest.mark.parametrize("name", ["dac_encode", "activation", "weight_load"])
+@pytest.mark.parametrize("name", ["dac_encode", "partial_sum", "activation", "weight_load"])
 def test_a_block_of_latency_0_passes_an_item_on_in_its_cycle(name, simulator):
     block = next(block for block in BLOCKS if block.name == name)
     params = block.params[0]

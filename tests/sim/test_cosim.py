@@ -12,13 +12,14 @@ from sim.paired import Comparison, PairedController
 from sim.random_hardware import random_hardware
 from sim.stimulus import enough, exercise, make_stimulus
 from spec.device_file import load_device, preset_names
-from spec.params import INSTANCES
+from spec.params import INSTANCES, RULES
 
 RANDOM_SETS = 50
 RANDOM_SAMPLES = 60
 
 # Narrow everywhere, so that each rounding and each saturation shows within a few samples.
 NARROW = replace(INSTANCES["TINY"], name="NARROW", dac_bits=5, logit_bits=6, delta_bits=6, accumulator_bits=9)
+EVERY_RULE = replace(INSTANCES["TINY"], name="EVERY_RULE", rules=RULES)
 
 FAULTS = [
     ("codes", "hw.dac_encode", "round_shift(self.i.payload.pixels[lane], PIXEL_BITS - p.dac_bits)",
@@ -58,14 +59,14 @@ def test_rtl_equals_golden_model(stimulus, simulator):
     assert min(found.coverage.values()) > 0
 
 
-@pytest.mark.parametrize("rule", ["accumulate", "counter"])
+@pytest.mark.parametrize("rule", RULES)
 def test_rtl_equals_golden_model_under_each_rule(rule, simulator):
-    found = cosim_random(INSTANCES["TINY"], load_device("AlOx/HfO2"), rule, simulator, 40, 2)
+    found = cosim_random(EVERY_RULE, load_device("AlOx/HfO2"), rule, simulator, 40, 2)
     assert (found.mismatches, found.differences, found.vacuous) == (0, [], False)
 
 
 def draw(seed):
-    """Hardware, device and rule of one random set: all presets and both rules come in turn."""
+    """Hardware, device and rule of one random set: all presets and every rule come in turn."""
     params = random_hardware(seed)
     names = preset_names()
     return params, load_device(names[seed % len(names)]), params.rules[seed // 3 % len(params.rules)]

@@ -7,14 +7,17 @@ import pytest
 
 from model.training import experiments
 from model.training.experiments import METHODS, choose_thresholds, compare, mean_and_error, resolve
+from spec.params import CHANCE_RULES, RULES
 from spec.run_file import AUTO
 
 
 @pytest.fixture(scope="module")
 def comparison(digits, digits_run):
-    run = replace(digits_run, seeds=(1, 2), margin=AUTO)
+    run = replace(digits_run, params=replace(digits_run.params, rules=RULES), seeds=(1, 2), margin=AUTO)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(experiments.GRID, "counter", (3, 16))
+        for rule in CHANCE_RULES:
+            patch.setitem(experiments.GRID, rule, (16,))
         patch.setattr(experiments, "CHOICE_TESTS", 700)
         return compare(run, digits, METHODS)
 
@@ -28,7 +31,7 @@ def test_every_method_has_a_value_for_each_seed(comparison):
 
 
 def test_hybrid_beats_open_loop_and_the_software_beats_all(comparison):
-    for method in ("hybrid accumulate", "hybrid counter", "last layer", "verify pair"):
+    for method in (*(f"hybrid {rule}" for rule in RULES), "last layer", "verify pair"):
         gain, _ = comparison.gain(method, "open loop")
         assert gain > 0.03
         gap, _ = comparison.gain("software", method)

@@ -29,7 +29,7 @@ def test_counts_on_an_ideal_device_reproduce_the_weights(digits, net, ideal_run)
     job = prepare(ideal_run, digits, net, 0)
     ctl = GoldenController(job.params, job.image)
     run(ctl.transfer(job.counts))
-    states = ctl.macro.conductances().astype(np.int64)
+    states = ctl.array.conductances().astype(np.int64)
     gmin, gmax = nominal_codes(ideal_run.device, ideal_run.nonideal, job.params.state_bits)
     limit = weight_limit(net.hidden, ideal_run.clip_sigmas)
     wanted = np.clip(net.hidden, -limit, limit) / limit

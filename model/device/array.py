@@ -1,0 +1,176 @@
+"""The golden array: the macros of a grid, each a `GoldenMacro` with its own part of the layer, its own seed and counts.
+
+Compiled code takes an `ArrayState`: the states of all macros in a few flat arrays, of which the macros' own are
+views.  So one compilation serves every grid, and the kernels of `model.device.macro` do all the work.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from model.controller.pulse_route import pulse_route
+from model.device.macro import Events, GoldenMacro, MacroState, integrate, strobe
+from model.jit import kernel
+from spec.device_image import DeviceImage
+from spec.errors import InputError
+from spec.grid import macro_image, tiles
+from spec.params import HwParams
+
+
+class ArrayState(NamedTuple):
+    """`MacroState` of one macro after the other, and where each is."""
+
+    g: np.ndarray  # uint16[cells]
+    diff: np.ndarray  # int16[pairs]
+    quantiles: np.ndarray  # uint32[cells]
+    stuck: np.ndarray  # uint8[cells]
+    words: np.ndarray  # int64[macros, IMAGE_WORDS]
+    places: np.ndarray  # int64[macros, 6]: row of macros, first row, first column, rows, columns, first pair
+    state_bits: int
+    read_shift: int
+
+
+@kernel
+def macro_state(array, k):
+    """The state of macro k: views, no copies."""
+    rows, columns, first = array.places[k, 3], array.places[k, 4], array.places[k, 5]
+    end = first + rows * columns
+    return MacroState(
+        array.g[2 * first : 2 * end].reshape(rows, columns, 2),
+        array.diff[first:end].reshape(rows, columns),
+        array.quantiles[2 * first : 2 * end].reshape(rows, columns, 2),
+        array.stuck[2 * first : 2 * end].reshape(rows, columns, 2),
+        array.words[k],
+        array.state_bits,
+        array.read_shift,
+    )
+
+
+@kernel
+def array_integrate(array, first, codes, events, sums):
+    """A read of all macros: codes unsigned (rows); sums int32 (grid_rows, columns); events int64 (macros, 2), counted.
+
+    first: the state of macro 0; if it is alone, it is all that is needed, and views take time.
+    """
+    if array.places.shape[0] == 1:
+        integrate(first, codes, events[0, 0], sums[0])
+        events[0, 0] = (events[0, 0] + 1) & 0xFFFFFFFF
+        return
+    for k in range(array.places.shape[0]):
+        along, row, column = array.places[k, 0], array.places[k, 1], array.places[k, 2]
+        rows, columns = array.places[k, 3], array.places[k, 4]
+        own = sums[along, column : column + columns]
+        integrate(macro_state(array, k), codes[row : row + rows], events[k, 0], own)
+        events[k, 0] = (events[k, 0] + 1) & 0xFFFFFFFF
+
+
+@kernel
+def array_strobe(array, row, up, down, polarity, events):
+    """One pulse on the selected cells of a row of the layer; arguments as of `strobe`, events as above.
+
+    Only macros with a selected cell get it; a macro that is alone gets every one.
+    """
+    for k in range(array.places.shape[0]):
+        first_row, column = array.places[k, 1], array.places[k, 2]
+        rows, columns = array.places[k, 3], array.places[k, 4]
+        own_up, own_down = up[column : column + columns], down[column : column + columns]
+        if array.places.shape[0] == 1 or pulse_route(row, own_up, own_down, first_row, rows):
+            strobe(macro_state(array, k), row - first_row, own_up, own_down, polarity, events[k, 1])
+            events[k, 1] = (events[k, 1] + 1) & 0xFFFFFFFF
+
+
+class GoldenArray:
+    """All macros of a layer.  A shape, row or polarity that does not exist raises `ValueError`.
+
+    Compiled code works on `state` and on a copy of `events`, which it hands back with `reset(events)`.
+    """
+
+    def __init__(self, params: HwParams, image: DeviceImage):
+        self.params = params
+        self.tiles = tiles(params)
+        self.macros = [GoldenMacro(tile.params, macro_image(image, tile.place)) for tile in self.tiles]
+        self.state = self._joined()
+
+    def _joined(self) -> ArrayState:
+        """The states of all macros as one, of which each becomes a view."""
+        states = [macro.state for macro in self.macros]
+        pairs = [tile.params.rows * tile.params.columns for tile in self.tiles]
+        firsts = np.cumsum([0, *pairs[:-1]])
+        joined = {
+            name: np.concatenate([getattr(state, name).ravel() for state in states])
+            for name in ("g", "diff", "quantiles", "stuck")
+        }
+        places = [
+            (t.row, t.first_row, t.first_column, t.params.rows, t.params.columns, first)
+            for t, first in zip(self.tiles, firsts, strict=True)
+        ]
+        words = np.stack([state.words for state in states])
+        state = ArrayState(
+            **joined,
+            words=words,
+            places=np.array(places, np.int64),
+            state_bits=states[0].state_bits,
+            read_shift=states[0].read_shift,
+        )
+        for k, macro in enumerate(self.macros):
+            macro.state = macro_state(state, k)
+        return state
+
+    @property
+    def alone(self) -> GoldenMacro:
+        """The macro of a layer that needs no other.  Raises `InputError` for a grid."""
+        if len(self.macros) > 1:
+            raise InputError("a grid of macros is not verified or tuned by the controller", key="verify")
+        return self.macros[0]
+
+    @property
+    def events(self) -> np.ndarray:
+        """Reads and strobes of each macro so far, int64 (macros, 2)."""
+        return np.array([macro.events for macro in self.macros], np.int64)
+
+    def reset(self, events: np.ndarray | None = None) -> None:
+        """Set the event counts of all macros, to 0 if none are given; the cells keep their states."""
+        counts = np.zeros((len(self.macros), 2), np.int64) if events is None else events
+        for macro, (integrates, strobes) in zip(self.macros, counts.tolist(), strict=True):
+            macro.reset(Events(integrates, strobes))
+
+    def erase(self) -> None:
+        """Every cell to its lowest state."""
+        for macro in self.macros:
+            macro.erase()
+
+    def load(self, states: np.ndarray) -> None:
+        """Put states (rows, columns, 2) into the cells, as `GoldenMacro.load`."""
+        shape = (self.params.rows, self.params.columns, 2)
+        if states.shape != shape:
+            raise ValueError(f"states of shape {states.shape}, {shape} needed")
+        for tile, macro in zip(self.tiles, self.macros, strict=True):
+            macro.load(states[tile.rows, tile.columns])
+
+    def integrate(self, codes: np.ndarray) -> np.ndarray:
+        """Partial column sums, int32 (grid_rows, columns), of one read of `codes`, 0..full scale (rows)."""
+        codes = np.asarray(codes)
+        if codes.shape != (self.params.rows,):
+            raise ValueError(f"codes of shape {codes.shape}, ({self.params.rows},) needed")
+        sums = np.empty((self.params.grid_rows, self.params.columns), np.int32)
+        for tile, macro in zip(self.tiles, self.macros, strict=True):
+            sums[tile.row, tile.columns] = macro.integrate(codes[tile.rows])
+        return sums
+
+    def strobe(self, row: int, up: np.ndarray, down: np.ndarray, polarity: int) -> None:
+        """One pulse on G+ where `up` is set, on G- where `down` is; polarity 0 potentiates, 1 depresses."""
+        up, down = (np.asarray(mask).astype(bool).view(np.uint8) for mask in (up, down))
+        if up.shape != (self.params.columns,) or down.shape != up.shape:
+            raise ValueError(f"masks of shape {up.shape} and {down.shape}, ({self.params.columns},) needed")
+        if not 0 <= row < self.params.rows or polarity not in (0, 1):
+            raise ValueError(f"no row {row} of {self.params.rows}, or polarity {polarity} is not 0 or 1")
+        events = self.events
+        array_strobe(self.state, row, up, down, polarity, events)
+        self.reset(events)
+
+    def conductances(self) -> np.ndarray:
+        """A copy of the states, uint16 (rows, columns, 2); the last axis is G+, G-."""
+        states = np.empty((self.params.rows, self.params.columns, 2), np.uint16)
+        for tile, macro in zip(self.tiles, self.macros, strict=True):
+            states[tile.rows, tile.columns] = macro.state.g
+        return states

@@ -1,0 +1,98 @@
+"""Layers on several macros: the whole controller against the golden model, and faults of what only a grid has."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from hw.controller import Controller
+from hw.emit import to_systemverilog
+from hw.lint import lint
+from hw.top import EmulatedTop
+from model.cycles import work_of
+from sim.cosim import cosim_random, run_cosim
+from sim.fast.pair import run_fast
+from sim.mutants import mutated
+from sim.stimulus import make_stimulus
+from spec.device_file import load_device
+from spec.errors import InputError
+from spec.params import INSTANCES
+
+TINY = INSTANCES["TINY"]
+GRIDS = {
+    "2x1": replace(TINY, name="GRID2x1", macro_rows=8),
+    "1x2": replace(TINY, name="GRID1x2", macro_columns=4),
+    "2x2": replace(TINY, name="GRID2x2", macro_rows=8, macro_columns=4),
+    "4x4": replace(TINY, name="GRID4x4", rows=14, columns=7, macro_rows=4, macro_columns=2, macro_lanes=1),
+    "3x2 large": replace(
+        INSTANCES["DIGITS"], name="GRID3x2", macro_rows=24, macro_columns=20, adc_channels=5, cmp_latency_cycles=1
+    ),
+}  # fmt: skip
+"""By their shape; the last macros of each are smaller."""
+
+QUICK = [("2x2", "verilator"), ("2x2", "icarus")]
+SLOW = [(name, simulator) for name in GRIDS for simulator in ("verilator", "icarus")]
+
+FAULTS = [
+    ("column", "hw.partial_sum", "saturate(reduce(add, codes), -limit, limit)", "codes[0]"),
+    ("adc", "hw.pulse_route", "write.strobe & (own.up | own.down).any()", "write.strobe & mine"),
+    ("adc", "hw.top", "macro_seed(word.value, tile.place)", "word.value"),
+    ("conductances", "hw.macro_grid", "row - tile.first_row", "row"),
+]
+
+
+def check(name, simulator):
+    found = cosim_random(GRIDS[name], load_device("AlOx/HfO2"), "accumulate", simulator, 16, 2)
+    assert (found.mismatches, found.differences, found.vacuous) == (0, [], False)
+
+
+@pytest.mark.parametrize(("name", "simulator"), QUICK)
+def test_rtl_of_a_grid_equals_golden_model(name, simulator):
+    check(name, simulator)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "simulator"), [case for case in SLOW if case not in QUICK])
+def test_rtl_of_more_grids_equals_golden_model(name, simulator):
+    check(name, simulator)
+
+
+@pytest.mark.parametrize(
+    ("stage", "module", "old", "new"),
+    [pytest.param(*fault, marks=[pytest.mark.slow] if k else []) for k, fault in enumerate(FAULTS)],
+    ids=[f[1] for f in FAULTS],
+)
+def test_seeded_fault_of_a_grid_is_caught_and_named_by_stage(stage, module, old, new):
+    stimulus = make_stimulus(GRIDS["2x2"], load_device("AlOx/HfO2"), "accumulate", 8, 2)
+    with mutated(module, old, new):
+        found = run_cosim(stimulus, "icarus", variant=module)
+    assert found.mismatches > 0
+    assert re.search(rf"(^|: ){stage}\b", found.differences[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "component"),
+    [
+        ("2x2", EmulatedTop),
+        ("4x4", Controller),
+        pytest.param("4x4", EmulatedTop, marks=pytest.mark.slow),
+    ],
+)
+def test_grid_passes_the_lint(name, component, tmp_path):
+    assert lint(to_systemverilog(component(GRIDS[name]), "top", tmp_path / "top.sv"), "top") == []
+
+
+@pytest.mark.parametrize("params", [TINY, GRIDS["2x1"]], ids=lambda p: p.name)
+def test_a_macro_alone_keeps_the_name_of_its_port(params, tmp_path):
+    text = to_systemverilog(Controller(params), "top", tmp_path / "top.sv").read_text()
+    ports = set(re.findall(r"^  input (\w+)__ready;$", text, re.MULTILINE)) & {
+        "macro", "macro_0_0", "macro_1_0",
+    }  # fmt: skip
+    assert ports == ({"macro"} if params is TINY else {"macro_0_0", "macro_1_0"})
+
+
+def test_what_knows_one_macro_only_refuses_a_grid():
+    with pytest.raises(InputError, match="macro_rows: a grid of 2 x 2 macros"):
+        work_of(GRIDS["2x2"], {})
+    with pytest.raises(InputError, match="not a grid"):
+        run_fast(make_stimulus(GRIDS["2x2"], load_device("AlOx/HfO2"), "accumulate", 8, 2))
