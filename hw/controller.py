@@ -50,6 +50,15 @@ def host_ports(params: HwParams) -> dict[str, wiring.Member]:
     }
 
 
+def controller_ports(params: HwParams) -> dict[str, wiring.Member]:
+    """The ports of a controller: the host's, the arrays', and the device image for emulated ones."""
+    return {
+        **host_ports(params),
+        **{tile.name: Out(MacroPort(tile.params)) for tile in tiles(params)},
+        "image": Out(image_stream()),
+    }
+
+
 class Controller(wiring.Component):
     """The digital controller of one crossbar array, on one macro or a grid of them.
 
@@ -60,13 +69,7 @@ class Controller(wiring.Component):
 
     def __init__(self, params: HwParams):
         self.params = params
-        super().__init__(
-            {
-                **host_ports(params),
-                **{tile.name: Out(MacroPort(tile.params)) for tile in tiles(params)},
-                "image": Out(image_stream()),
-            }
-        )
+        super().__init__(controller_ports(params))
 
     def elaborate(self, platform):
         p, m = self.params, Module()

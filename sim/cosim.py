@@ -41,6 +41,13 @@ Progress = Callable[[str, int, int], None]
 """Called with a phase's name, what is done of it, and its total."""
 
 
+def registers_of(job: HybridJob | Stimulus, result: Any) -> dict[str, int]:
+    """The registers of a job's training run, as far as it sets them."""
+    if isinstance(job, Stimulus):
+        return dict(job.registers)
+    return dict(result.registers) if result is not None else {}
+
+
 async def play(ctl: Any, job: HybridJob | Stimulus, progress: Progress | None) -> Any:
     """A job on a controller; returns what the job returns."""
     if isinstance(job, HybridJob):
@@ -93,10 +100,13 @@ class CosimResult:
     cycles: int
     """Clock cycles simulated."""
     waveform: Path | None = None
-    phases: list[Phase] = field(default_factory=list)
-    """Where the time went, of a bench that works in bulk."""
     coverage: dict[str, int] = field(default_factory=dict)
     """How often a path was taken that a run without it would say nothing about."""
+    params: HwParams | None = None
+    registers: dict[str, int] = field(default_factory=dict)
+    """Of the training run, by name, as far as the job sets them."""
+    phases: list[Phase] = field(default_factory=list)
+    """Where the time went, of a bench that works in bulk."""
 
     @property
     def record(self) -> RunRecord | None:

@@ -10,7 +10,7 @@ from cocotb.triggers import ClockCycles, FallingEdge, First, Timer, ValueChange
 
 from model.system import GoldenController
 from sim.bus import CocotbBus
-from sim.cosim import CosimResult, leave_result, play
+from sim.cosim import CosimResult, leave_result, play, registers_of
 from sim.host import HardwareFault, Host, HostError
 from sim.monitor import TapMonitor
 from sim.paired import Comparison, PairedController
@@ -49,6 +49,8 @@ async def _play(dut, job, progress) -> CosimResult:
         mismatches=comparison.mismatches,
         differences=comparison.lines,
         counters=counters,
+        params=job.params,
+        registers=registers_of(job, result),
         seconds=time.perf_counter() - started,
         cycles=round((get_sim_time("ns") - start_ns) / CLOCK_NS),
         coverage=pair.coverage,

@@ -52,6 +52,12 @@ def cosim(
         ),
     ] = "cocotb",
     waves: Annotated[bool, typer.Option(help="Write a waveform.")] = False,
+    window: Annotated[
+        str | None, typer.Option(help="With --engine fast: training samples of the waveform. [default: 0:4]")
+    ] = None,
+    pulses: Annotated[
+        Path | None, typer.Option(help="Write the training run's pulses as CSV, to replay on an instrument.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for result.json and the waveform.")] = None,
 ) -> None:
@@ -68,15 +74,25 @@ def cosim(
     check_count(seed, 0, MASK32, "--seed")
     if tests is not None:
         check_count(tests, 1, MOST_SAMPLES, "--tests")
+    if data is None and tests is not None:
+        raise InputError("only a job with --data is tested", key="--tests")
+    samples_shown = _window(window, engine, waves)
     folder = make_folder(out) if out else None
+    fast = {
+        "window": samples_shown,
+        "waveform": (folder or Path("build/waves")) / "window" if waves else None,
+    }
     with simulating(), steps() as progress:
         if data is None:
-            if tests is not None:
-                raise InputError("only a job with --data is tested", key="--tests")
-            summary = _random(params or "TINY", device or "AlOx/HfO2", rule, sim, engine, samples or DEFAULT_SAMPLES, seed,
-                              waves, folder, progress)  # fmt: skip
+            kind = {"sim": sim, "waves": waves, "folder": folder, "fast": fast if engine == FAST else None}
+            job = params or "TINY", device or "AlOx/HfO2", rule, samples or DEFAULT_SAMPLES, seed
+            summary, found, device_pulse = _random(*job, progress=progress, **kind)
         else:
-            summary = _data(data, params, device, rule, engine, samples or 0, tests or 0, seed, progress)
+            given = {"data": data, "params": params, "device": device, "rule": rule, "seeds": [seed],
+                     "train_samples": samples or 0, "test_samples": tests or 0}  # fmt: skip
+            summary, found, device_pulse = _data(given, fast if engine == FAST else None, progress)
+    if pulses and found.record:
+        _write_pulses(pulses, found, device_pulse, summary)
     text = json.dumps(summary, indent=2) + "\n"
     if out:
         write(out / "result.json", text)
@@ -85,8 +101,8 @@ def cosim(
         raise typer.Exit(1)
 
 
-def _random(params, device, rule, sim, engine, samples, seed, waves, folder, progress) -> dict:
-    """A random job, as options say."""
+def _random(params, device, rule, samples, seed, *, sim, waves, folder, fast, progress) -> tuple:
+    """A random job, as options say: its summary, what was found, the device's pulses."""
     from sim.cosim import cosim_random
     from sim.fast.pair import run_fast
     from sim.stimulus import make_stimulus
@@ -95,57 +111,68 @@ def _random(params, device, rule, sim, engine, samples, seed, waves, folder, pro
 
     hardware, spec = load(params), load_device(device)
     check_rule(rule, hardware)
-    if engine == FAST:
-        found = run_fast(make_stimulus(hardware, spec, rule, samples, seed), progress=progress)
+    if fast:
+        found = run_fast(make_stimulus(hardware, spec, rule, samples, seed), progress=progress, **fast)
     else:
         found = cosim_random(
             hardware, spec, rule, sim, samples, seed, waves=waves, progress=progress, folder=folder
         )
-    return _summary(found, samples) | {
-        "params": hardware.name, "simulator": sim, "engine": engine, "samples": samples, "seed": seed,
+    summary = _summary(found, samples) | {
+        "params": hardware.name, "simulator": sim, "engine": FAST if fast else COCOTB, "samples": samples, "seed": seed,
         "device": spec.name, "rule": rule,
     }  # fmt: skip
+    return summary, found, spec.pulse
 
 
-def _data(data, params, device, rule, engine, samples, tests, seed, progress) -> dict:
-    """The hybrid method on a data set, as options say."""
+def _data(given: dict, fast: dict | None, progress) -> tuple:
+    """The hybrid method on a data set: as `_random`."""
     from sim.data_job import data_job, figures
     from sim.fast.pair import run_fast
     from sim.fast.under_cocotb import run_bulk
     from spec.run_file import run_from_dict
 
-    given = {
-        "data": data,
-        "params": params,
-        "device": device,
-        "train_samples": samples,
-        "test_samples": tests,
-    }
-    values = {key: value for key, value in given.items() if value is not None}
-    run = run_from_dict(values | {"rule": rule, "seeds": [seed]})
+    run = run_from_dict({key: value for key, value in given.items() if value is not None})
     job = data_job(run, progress)
-    found = (run_fast if engine == FAST else run_bulk)(job, progress=progress)
+    found = run_fast(job, progress=progress, **fast) if fast else run_bulk(job, progress=progress)
     count = len(job.train_labels)
     summary = _summary(found, count) | {
-        "params": run.params.name, "simulator": "verilator", "engine": engine, "data": data, "samples": count,
-        "tests": len(job.test_labels), "seed": seed, "device": run.device.name, "rule": run.rule,
-        "phases": [asdict(phase) for phase in found.phases],
+        "params": run.params.name, "simulator": "verilator", "engine": FAST if fast else COCOTB, "data": run.data,
+        "samples": count, "tests": len(job.test_labels), "seed": run.seeds[0], "device": run.device.name,
+        "rule": run.rule, "phases": [asdict(phase) for phase in found.phases],
     }  # fmt: skip
-    if found.result is None:
-        return summary
-    return summary | figures(job, found) | {
-        "open_loop_accuracy": found.result.open_loop_accuracy, "hybrid_accuracy": found.result.hybrid_accuracy,
-    }  # fmt: skip
+    if found.result is not None:
+        summary |= figures(job, found) | {
+            "open_loop_accuracy": found.result.open_loop_accuracy, "hybrid_accuracy": found.result.hybrid_accuracy,
+        }  # fmt: skip
+    return summary, found, run.device.pulse
+
+
+def _write_pulses(path: Path, found, device_pulse, summary: dict) -> None:
+    """The training run's pulses, as the RTL gave them."""
+    from model.pulse_trace import pulse_table
+
+    write(path, pulse_table(found.record.strobes, found.params, found.registers, device_pulse))
+    summary["pulses_file"] = str(path)
+
+
+def _window(window: str | None, engine: str, waves: bool) -> range:
+    """The training samples of a waveform.  Raises `InputError`."""
+    if window is None:
+        return range(4)
+    if engine != FAST or not waves:
+        raise InputError("needs --engine fast and --waves", key="--window")
+    first, colon, end = window.partition(":")
+    if not (colon and first.isdigit() and end.isdigit() and int(first) < int(end)):
+        raise InputError(f"{window!r} is not FIRST:END", key="--window")
+    return range(int(first), int(end))
 
 
 def _check_engine(engine: str, simulator: str, waves: bool, data: str | None) -> None:
     """Raise `InputError` for an engine that there is not, or that cannot do what is asked."""
     if engine not in ENGINES:
         raise InputError(f"{engine!r} is not one of {', '.join(ENGINES)}", key="--engine")
-    if engine == FAST and waves:
-        raise InputError("the fast engine writes no waveform: take --engine cocotb", key="--waves")
-    if data is not None and waves:
-        raise InputError("a job with --data writes no waveform", key="--waves")
+    if data is not None and waves and engine != FAST:
+        raise InputError("a job with --data writes a waveform with --engine fast", key="--waves")
     if data is not None and simulator != "verilator":
         raise InputError(f"a job with --data is run with verilator, not {simulator}", key="--sim")
     if engine == FAST and simulator != "verilator":
@@ -204,6 +231,8 @@ def _text(summary: dict) -> str:
     lines.append(f"cycles            {summary['cycles']}")
     if summary["waveform"]:
         lines.append(f"waveform          {summary['waveform']}")
+    if "pulses_file" in summary:
+        lines.append(f"pulses            {summary['pulses_file']}")
     if not summary["completed"]:
         lines.append("the run broke off before its end")
     elif summary["vacuous"]:

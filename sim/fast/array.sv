@@ -37,7 +37,7 @@ module array_twin (
     import "DPI-C" function longint array_reading(input chandle it, input int row, column, kind);
 
     chandle it;
-    always @(posedge clk) if (it == null) it = array_open();
+    always @(posedge clk) if (rst || it == null) it = array_open();
 
     bit [`WORDS*`LANES*`DAC_BITS-1:0] shadow;
     bit [(`GROUPS*`CHANNELS)*32-1:0] sums;  // columns beyond the last stay 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from hw.controller import Controller
 from hw.emit import to_fast_systemverilog
 from sim.cosim import SimulationError
-from sim.fast.text import defines, port_widths, sizes, wires
+from sim.fast.text import defines, sizes, wires
 from sim.toolchain import environment
 from spec.errors import InputError
 from spec.params import HwParams
@@ -38,13 +38,16 @@ def write_sources(params: HwParams) -> None:
         raise InputError(
             "the bench has one macro, not a grid: take a simulator and a random job", key="macro_rows"
         )
-    folder, controller = folder_of(params), Controller(params)
-    to_fast_systemverilog(controller, "controller", folder / "controller.sv")
-    ports = port_widths(controller.signature, controller)
-    for_verilog, for_cpp = defines(sizes(params, ports))
-    (folder / "sizes.svh").write_text(for_verilog)
-    (folder / "sizes.h").write_text(for_cpp)
-    (folder / "wires.svh").write_text(wires(controller, ports))
+    folder = folder_of(params)
+    to_fast_systemverilog(Controller(params), "controller", folder / "controller.sv")
+    write_sizes(params, folder)
+    (folder / "wires.svh").write_text(wires(params))
+
+
+def write_sizes(params: HwParams, folder: Path) -> None:
+    """What all parts of the bench include."""
+    for name, text in zip(("sizes.svh", "sizes.h"), defines(sizes(params)), strict=True):
+        (folder / name).write_text(text)
 
 
 def build_library(params: HwParams, *, waves: bool = False) -> Path:

@@ -35,7 +35,8 @@ struct Harness {
     Work work = {NOTHING};
     int64_t taken = 0, waited = 0;
     uint32_t response = 0;
-    bool offered = false, answered = false, done = false, tracing = false;
+    bool offered = false, answered = false, done = false;
+    uint32_t from = 0, until = 0;  // traced while the number of integrates is in this range
 };
 static Harness* present;  // of the simulation under construction: a simulator opens it when it starts
 
@@ -49,6 +50,7 @@ static void bytes_of(const svBitVecVal* mask, uint8_t* out) {
 }
 
 extern "C" {
+int harness_tracing(const Harness* h) { return h->from <= h->integrates && h->integrates < h->until; }
 void* array_open() { return present; }
 void array_erase(void* it) { Harness& h = *(Harness*)it; h.erase(FIELDS(h.cells)); }
 void array_integrate(void* it, const svBitVecVal* shadow, int plane, svBitVecVal* sums) {
@@ -92,7 +94,7 @@ void host_cycle(void* it, svBit request_ready, svBit samples_ready, svBit counts
                 svBit* done) {
     Harness& h = *(Harness*)it;
     Work& w = h.work;
-    *trace = h.tracing;
+    *trace = harness_tracing(&h);
     *done = h.done;
     *request_valid = *samples_valid = *counts_valid = 0;
     *reset = ++h.cycles < RESET_CYCLES;
@@ -130,7 +132,9 @@ int harness_idle(const Harness* h) { return h->work.kind == NOTHING; }
 int64_t harness_taken(const Harness* h) { return h->taken; }
 uint32_t harness_response(const Harness* h) { return h->response; }
 uint64_t harness_cycles(const Harness* h) { return h->cycles; }
-void harness_trace(Harness* h, int on) { h->tracing = on; }
+void harness_window(Harness* h, int64_t first, int64_t count) {
+    h->from = h->integrates + first; h->until = h->from + count;
+}
 int64_t harness_fetch(Harness* h, int what, const void** first) {
     if (what == 0) { *first = h->results.data(); return h->results.size() * sizeof h->results[0]; }
     auto& bytes = what == 1 ? h->log : h->taps;

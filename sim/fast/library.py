@@ -25,7 +25,7 @@ _FUNCTIONS = {
     "harness_taken": (_SIZE, (_ADDRESS,)),
     "harness_response": (ctypes.c_uint32, (_ADDRESS,)),
     "harness_cycles": (ctypes.c_uint64, (_ADDRESS,)),
-    "harness_trace": (None, (_ADDRESS, ctypes.c_int)),
+    "harness_window": (None, (_ADDRESS, _SIZE, _SIZE)),
     "harness_fetch": (_SIZE, (_ADDRESS, ctypes.c_int, _ADDRESS)),
     "harness_forget": (None, (_ADDRESS, ctypes.c_int)),
 }
@@ -88,14 +88,9 @@ class Harness:
         log = self._fetch(1, np.uint8).view(layout)
         return Strobes(*(log[name] for name, *_ in layout))
 
-    @contextmanager
-    def tracing(self) -> Iterator[None]:
-        """Record the taps, cycle by cycle."""
-        self.code.harness_trace(self.address, 1)
-        try:
-            yield
-        finally:
-            self.code.harness_trace(self.address, 0)
+    def window(self, window: range) -> None:
+        """The reads from now on of which the waveform and the record of the taps are kept, by their number."""
+        self.code.harness_window(self.address, window.start, len(window))
 
     def taps(self) -> np.ndarray:
         """The taps since the last call, uint8: per cycle with one its number in 8 bytes, then the word of wires.svh."""
@@ -133,7 +128,7 @@ class Library:
 
     @contextmanager
     def waves(self, file: Path) -> Iterator[None]:
-        """Write a waveform meanwhile; for a library with waves."""
+        """Write a waveform of the harness's window meanwhile; for a library with waves."""
         self._code.simulation_waves.argtypes = (_ADDRESS, ctypes.c_char_p)
         self._code.simulation_waves(self._it, str(file).encode())
         try:

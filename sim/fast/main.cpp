@@ -7,6 +7,7 @@
 #endif
 
 extern "C" int harness_idle(const void*);
+extern "C" int harness_tracing(const void*);
 
 struct Simulation {
     VerilatedContext context;
@@ -31,7 +32,7 @@ void simulation_run(void* it, const void* harness) {
             s.top.eval();
             s.context.timeInc(5);
 #if VM_TRACE
-            if (s.waves.isOpen()) s.waves.dump(s.context.time());
+            if (s.waves.isOpen() && harness_tracing(harness)) s.waves.dump(s.context.time());
 #endif
         }
 }

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ from model.record import RunRecord
 from model.system import NONE, GoldenController
 from model.system import run as finish
 from model.training.hybrid import HybridJob
-from sim.cosim import CosimResult, Phase, Progress, play
+from sim.cosim import CosimResult, Phase, Progress, play, registers_of
 from sim.fast.bus import HarnessBus
 from sim.fast.library import Harness, Library
 from sim.host import HardwareFault, Host, HostError
@@ -23,10 +25,13 @@ Perform = Callable[[], Awaitable[None]]
 
 
 class FastController:
-    """The coroutines of `GoldenController` on a bench; records without traces."""
+    """The coroutines of `GoldenController` on a bench; records without traces.
 
-    def __init__(self, harness: Harness, perform: Perform):
-        self.harness = harness
+    window: samples of training runs of which the bench keeps a waveform.
+    """
+
+    def __init__(self, harness: Harness, perform: Perform, window: range = range(0)):
+        self.harness, self.window = harness, window
         self.host = Host(HarnessBus(harness, perform), harness.params)
 
     def __getattr__(self, name: str) -> Any:
@@ -50,6 +55,8 @@ class FastController:
         self, mode: Mode, pixels: np.ndarray, labels: np.ndarray, *, progress: Callable | None = None
     ) -> RunRecord:
         """As `Host.run`; the record has predictions, updates and strobes."""
+        if mode is Mode.TRAIN:
+            self.harness.window(self.window)
         outcome = await self.host.run(mode, pixels, labels, progress=progress)
         return RunRecord(outcome.predictions, outcome.updates, self.harness.strobes())
 
@@ -127,13 +134,17 @@ class BulkPair(PairedController):
 
 
 async def compare(
-    job: HybridJob | Stimulus, harness: Harness, perform: Perform, progress: Progress | None
+    job: HybridJob | Stimulus,
+    harness: Harness,
+    perform: Perform,
+    progress: Progress | None,
+    window: range = range(0),
 ) -> CosimResult:
     """A job on a bench beside the golden model.
 
     Stages between the samples and the strobes are not looked at; where something differs, `run_cosim` names the stage.
     """
-    rtl, comparison = FastController(harness, perform), Comparison()
+    rtl, comparison = FastController(harness, perform, window), Comparison()
     pair = BulkPair(GoldenController(job.params, job.image), rtl, comparison)
     started = time.perf_counter()
     await rtl.host.check_identity()
@@ -148,6 +159,8 @@ async def compare(
         mismatches=comparison.mismatches,
         differences=comparison.lines,
         counters=counters,
+        params=job.params,
+        registers=registers_of(job, result),
         seconds=time.perf_counter() - started,
         cycles=harness.cycles,
         phases=pair.phases,
@@ -155,11 +168,26 @@ async def compare(
     )
 
 
-def run_fast(job: HybridJob | Stimulus, *, progress: Progress | None = None) -> CosimResult:
-    """Run a job on the library, in this process.  Raises BuildError."""
+def run_fast(
+    job: HybridJob | Stimulus,
+    *,
+    progress: Progress | None = None,
+    waveform: Path | None = None,
+    window: range = range(4),
+) -> CosimResult:
+    """Run a job on the library, in this process; `waveform` gets the samples `window` of its training run, as VCD.
+
+    Raises BuildError.
+    """
     if progress:
         progress("build", 0, 1)
-    with Library(job.params, job.image) as library:
+    with Library(job.params, job.image, waves=waveform is not None) as library:
         if progress:
             progress("build", 1, 1)
-        return finish(compare(job, library.harness, library.perform, progress))
+        if waveform is None:
+            return finish(compare(job, library.harness, library.perform, progress))
+        file = waveform.with_suffix(".vcd")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with library.waves(file):
+            found = finish(compare(job, library.harness, library.perform, progress, window))
+        return replace(found, waveform=file)

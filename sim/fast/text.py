@@ -1,8 +1,9 @@
 """What the bench's SystemVerilog and C++ take from the parameters: sizes as macros, and the wires of the controller."""
 
 from amaranth.hdl import Shape
+from amaranth.lib import wiring
 
-from hw.controller import Controller
+from hw.controller import controller_ports
 from hw.taps import tap_layouts
 from spec.params import ENCODINGS, HwParams
 
@@ -11,9 +12,9 @@ MACRO = {"WORD": "dac_word", "GROUP": "group", "INTEGRATE": "integrate_cycles", 
 """Ports of the array whose width is a macro; those that are not built in have none."""
 
 
-def sizes(params: HwParams, ports: dict[str, int]) -> dict[str, int]:
+def sizes(params: HwParams) -> dict[str, int]:
     """Macros of sizes.svh and sizes.h, by name."""
-    p = params
+    p, ports = params, port_widths(params)
     return {
         "ROWS": p.rows,
         "COLUMNS": p.columns,
@@ -37,12 +38,10 @@ def sizes(params: HwParams, ports: dict[str, int]) -> dict[str, int]:
     }
 
 
-def port_widths(signature, component) -> dict[str, int]:
-    """Bits of each port of a component, by its name in the emitted text."""
-    found = {}
-    for path, member, _ in signature.flatten(component):
-        found["__".join(map(str, path))] = Shape.cast(member.shape).width
-    return found
+def port_widths(params: HwParams) -> dict[str, int]:
+    """Bits of each port of a controller, by its name in the emitted text."""
+    members = wiring.Signature(controller_ports(params)).members.flatten()
+    return {"__".join(map(str, path)): Shape.cast(m.shape).width for path, m in members if m.is_port}
 
 
 def defines(values: dict[str, int]) -> tuple[str, str]:
@@ -53,13 +52,14 @@ def defines(values: dict[str, int]) -> tuple[str, str]:
     )
 
 
-def wires(controller: Controller, ports: dict[str, int]) -> str:
+def wires(params: HwParams) -> str:
     """Declarations of a controller's ports, the controller, the array behind its macro port, and the taps' record.
 
     The record is the taps' words, `valid` lowest, the stages in order above it.
     """
+    ports = port_widths(params)
     macro = [name.removeprefix("macro__") for name in ports if name.startswith("macro__")]
-    taps = ["taps__valid", *(f"taps__{name}" for name in tap_layouts(controller.params))]
+    taps = ["taps__valid", *(f"taps__{name}" for name in tap_layouts(params))]
     return "\n".join(
         [
             "logic rst;",

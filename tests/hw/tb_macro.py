@@ -1,5 +1,6 @@
-"""The conformance test on the behavioural macro, under cocotb.  Started by test_macro_conformance.py."""
+"""The conformance test on the behavioural macro or the bench's array, under cocotb.  Started by test_macro_conformance.py."""
 
+import ctypes
 import os
 import random
 
@@ -9,6 +10,7 @@ from cocotb.triggers import FallingEdge
 
 from hw.macro import timing
 from sim.conformance import EXTREMES, Busy, Conformance, extreme_images, plausible_image
+from sim.fast.library import Harness
 from spec.device_image import DeviceImage
 from spec.params import HwParams, load
 
@@ -40,14 +42,37 @@ class CocotbPins:
         self.dut.image__valid.value = 0
 
 
-def check_times(params: HwParams, log: list[Busy]) -> None:
-    """Each operation took the cycles that hw/macro/timing.py predicts."""
-    formulas = {
-        "integrate": timing.integrate_latency,
-        "strobe": timing.strobe_latency,
-        "erase": timing.erase_latency,
-        "readout": timing.readout_latency,
-    }
+class TwinPins(CocotbPins):
+    """The pins of the bench's array, which takes a device from this process."""
+
+    def __init__(self, dut, params: HwParams):
+        super().__init__(dut)
+        self.params = params
+
+    async def load_image(self, image: DeviceImage) -> None:
+        self.harness = Harness(ctypes.CDLL(None), self.params, image)
+        self.dut.rst.value = 1  # in which the array looks for it
+        await self.tick()
+        self.dut.rst.value = 0
+
+
+MACRO_TIMES = {
+    "integrate": timing.integrate_latency,
+    "strobe": timing.strobe_latency,
+    "erase": timing.erase_latency,
+    "readout": timing.readout_latency,
+}
+TWIN_TIMES = {
+    "integrate": lambda params, cycles, codes: max(1, cycles),
+    "strobe": lambda params, width, up, down: width,
+    "erase": lambda params: 1,
+    "readout": lambda params, *pair: 1,
+}
+"""As array.sv says."""
+
+
+def check_times(params: HwParams, log: list[Busy], formulas: dict) -> None:
+    """Each operation took the cycles that are predicted."""
     assert {busy.operation for busy in log} == set(formulas)
     for operation, arguments, cycles in log:
         want = formulas[operation](params, *arguments)
@@ -61,15 +86,17 @@ async def conforms(dut, number):
     seed, rounds = int(os.environ["MACRO_SEED"]), int(os.environ["MACRO_ROUNDS"])
     rng = random.Random(seed)
     image = [plausible_image(params, rng), *extreme_images(params, rng)][number]
-    pins = CocotbPins(dut)
+    twin = "MACRO_TWIN" in os.environ
+    pins = TwinPins(dut, params) if twin else CocotbPins(dut)
     conformance = Conformance(params, image, pins, pins.load_image, seed + number)
     dut.rst.value = 1
-    dut.image__valid.value = 0
-    dut.image__payload.value = 0
+    if not twin:
+        dut.image__valid.value = 0
+        dut.image__payload.value = 0
     conformance.driver.idle()
     cocotb.start_soon(Clock(dut.clk, PERIOD_NS, "ns").start())
     for _ in range(RESET_CYCLES):
         await pins.tick()
     dut.rst.value = 0
     await conformance.run(rounds)
-    check_times(params, conformance.driver.log)
+    check_times(params, conformance.driver.log, TWIN_TIMES if twin else MACRO_TIMES)

@@ -7,7 +7,9 @@ from cocotb_test.simulator import run
 
 from hw.emit import to_systemverilog
 from hw.macro.crossbar import CrossbarMacro
+from sim.fast.build import HERE, write_sizes
 from sim.simulation import BUILD
+from sim.toolchain import UNOPTIMISED
 from spec.params import INSTANCES, HwParams, dump
 
 SHAPES = (
@@ -55,6 +57,39 @@ def conform(params: HwParams, simulator: str, seed: int, rounds: int) -> None:
 @pytest.mark.parametrize("params", SHAPES, ids=lambda params: params.name)
 def test_conforms(params: HwParams, simulator: str, seed: int):
     conform(params, simulator, seed, rounds=6)
+
+
+@pytest.mark.parametrize("params", SHAPES, ids=lambda params: params.name)
+def test_array_of_the_bench_conforms(params: HwParams, seed: int):
+    """The golden model's kernels behind the port, as whole epochs are simulated with them."""
+    folder = BUILD / f"twin-{params.hash32:08x}"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_sizes(params, folder)
+    settings = folder / "params.toml"
+    settings.write_text(dump(params))
+    run(
+        simulator="verilator",
+        verilog_sources=[str(HERE / name) for name in ("array.sv", "harness.cpp")],
+        toplevel="array_twin",
+        module="tests.hw.tb_macro",
+        sim_build=str(folder),
+        timescale="1ns/1ps",
+        extra_args=[
+            "-Wno-fatal",
+            f"-I{folder.resolve()}",
+            "-CFLAGS",
+            f"-I{folder.resolve()}",
+            "-LDFLAGS",
+            "-rdynamic",
+        ],
+        make_args=UNOPTIMISED,
+        extra_env={
+            "MACRO_PARAMS": str(settings),
+            "MACRO_SEED": str(seed),
+            "MACRO_ROUNDS": "6",
+            "MACRO_TWIN": "1",
+        },
+    )
 
 
 @pytest.mark.slow

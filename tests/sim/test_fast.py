@@ -2,12 +2,16 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from model.pulse_trace import pulse_table
+from model.system import GoldenController, run
 from sim.fast import build
 from sim.fast.pair import run_fast
+from sim.fast.under_cocotb import run_bulk
 from sim.mutants import mutated
-from sim.stimulus import make_stimulus
+from sim.stimulus import exercise, make_stimulus
 from spec.device_file import load_device
 from spec.params import INSTANCES
 
@@ -50,3 +54,30 @@ def test_build_error_has_what_the_tool_said(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "VERILATOR", ("--no-such-option",))
     with pytest.raises(build.BuildError, match="no-such-option"):
         build.build_library(TINY)
+
+
+def test_bench_under_cocotb_finds_what_the_library_finds():
+    stimulus = make_stimulus(TINY, load_device("AlOx/HfO2"), "accumulate", 40, 2)
+    library, cocotb = run_fast(stimulus), run_bulk(stimulus)
+    assert (cocotb.mismatches, cocotb.differences, cocotb.vacuous) == (0, [], False)
+    assert cocotb.counters == library.counters
+    assert np.array_equal(cocotb.record.strobes.up, library.record.strobes.up)
+
+
+def test_waveform_holds_the_window_of_samples_and_nothing_else(tmp_path):
+    stimulus = make_stimulus(TINY, load_device("AlOx/HfO2"), "accumulate", 40, 2)
+    short = run_fast(stimulus, waveform=tmp_path / "short", window=range(10, 12)).waveform.read_text()
+    long = run_fast(stimulus, waveform=tmp_path / "long", window=range(10, 30)).waveform.read_text()
+    times = [[int(line[1:]) for line in text.splitlines() if line.startswith("#")] for text in (short, long)]
+    assert times[0][0] == times[1][0] > 0
+    assert 5 < (times[1][-1] - times[1][0]) / (times[0][-1] - times[0][0]) < 20
+    assert "macro__integrate" in short
+
+
+def test_pulses_of_rtl_and_golden_model_are_the_same_table():
+    stimulus = make_stimulus(TINY, load_device("AlOx/HfO2"), "accumulate", 40, 2)
+    found, pulse = run_fast(stimulus), load_device("AlOx/HfO2").pulse
+    golden = run(exercise(GoldenController(TINY, stimulus.image), stimulus))
+    table = pulse_table(golden.strobes, TINY, stimulus.registers, pulse)
+    assert pulse_table(found.record.strobes, TINY, found.registers, pulse) == table
+    assert len(table.splitlines()) == 1 + golden.strobes.pulses_up + golden.strobes.pulses_down > 41

@@ -1,0 +1,78 @@
+"""Epochs of real data on the RTL: equal to the golden model, in the cycles that the cycle model predicts."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from model.cycles import ideal_array, predict, work_of
+from model.data import load_data
+from model.system import GoldenController
+from model.system import run as golden
+from model.training.hybrid import HybridJob, hybrid
+from model.training.offline import OfflineNet
+from model.training.prepare import prepare
+from sim.cosim import run_cosim
+from sim.data_job import data_job, figures
+from sim.fast.pair import run_fast
+from spec.registers import Mode
+from spec.run_file import default_run
+
+
+class TracedController(GoldenController):
+    """A golden controller that keeps the stages of its training run."""
+
+    async def run(self, mode, pixels, labels, *, trace=False, progress=None):
+        record = await super().run(mode, pixels, labels, trace=mode is Mode.TRAIN, progress=progress)
+        if mode is Mode.TRAIN:
+            self.trace = record.trace
+        return record
+
+
+def untrained_job(samples: int) -> HybridJob:
+    """Digits with random weights, so that nearly every sample asks for an update."""
+    run = replace(default_run("digits"), train_samples=samples, test_samples=20, threshold=1 << 14)
+    rng = np.random.default_rng(5)
+    shapes = (run.params.rows, run.params.columns), (run.params.upper_rows, run.params.classes)
+    hidden, upper = (rng.standard_normal(shape).astype(np.float32) for shape in shapes)
+    return prepare(run, load_data(run.data), OfflineNet(hidden, upper, 0.0, 0.0, 0.0), 0)
+
+
+def check_cycles(job: HybridJob, found) -> None:
+    """The online epoch took the predicted cycles; CYCLES has the host's delay before the first sample too."""
+    controller = TracedController(job.params, job.image)
+    registers = golden(hybrid(controller, job)).registers
+    work = work_of(job.params, controller.trace)
+    expected = predict(job.params, Mode.TRAIN, registers, work, ideal_array(job.params, registers, work))
+    online = found.result.counters["online"]
+    assert {name: online[name] for name in ("ELAPSED", "STRETCH")} == {
+        name: expected[name] for name in ("ELAPSED", "STRETCH")
+    }
+
+
+def test_digits_epoch_equals_golden_model_in_the_predicted_cycles():
+    job = untrained_job(300)
+    found = run_fast(job)
+    assert (found.mismatches, found.differences, found.vacuous) == (0, [], False)
+    assert found.result.counters["online"]["UPDATES"] > 100
+    check_cycles(job, found)
+
+
+@pytest.fixture(scope="module")
+def mnist_job() -> HybridJob:
+    run = replace(default_run("mnist"), train_samples=2000, test_samples=100)
+    return data_job(run, lambda *step: None)
+
+
+@pytest.mark.slow
+def test_mnist_on_the_bench_takes_the_predicted_cycles(mnist_job):
+    found = run_fast(mnist_job)
+    assert (found.mismatches, found.differences, found.vacuous) == (0, [], False)
+    check_cycles(mnist_job, found)
+    assert figures(mnist_job, found)["array_utilisation"] > 0.95
+
+
+@pytest.mark.slow
+def test_mnist_on_the_emulated_array_equals_golden_model_stage_by_stage(mnist_job):
+    found = run_cosim(mnist_job, "verilator")
+    assert (found.mismatches, found.differences, found.vacuous) == (0, [], False)
