@@ -18,6 +18,7 @@ from hw.emit import to_systemverilog
 from hw.top import EmulatedTop
 from model.record import RunRecord
 from model.training.hybrid import HybridJob, hybrid
+from model.training.write_costs import WriteJob, write
 from sim.stimulus import Stimulus, enough, exercise, make_stimulus
 from sim.toolchain import UNOPTIMISED, prepare
 from sim.waves import keep_waveform
@@ -36,10 +37,12 @@ Progress = Callable[[str, int, int], None]
 """Called with a phase's name, what is done of it, and its total."""
 
 
-async def play(ctl: Any, job: HybridJob | Stimulus, progress: Progress | None) -> Any:
+async def play(ctl: Any, job: HybridJob | WriteJob | Stimulus, progress: Progress | None) -> Any:
     """A job on a controller; returns what the job returns."""
     if isinstance(job, HybridJob):
         return await hybrid(ctl, job, progress=progress)
+    if isinstance(job, WriteJob):
+        return await write(ctl, job, progress=progress)
 
     done = 0
 
@@ -104,7 +107,7 @@ def cosim_random(
 
 
 def run_cosim(
-    job: HybridJob | Stimulus,
+    job: HybridJob | WriteJob | Stimulus,
     simulator: str,
     *,
     waveform: Path | None = None,

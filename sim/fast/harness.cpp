@@ -88,6 +88,7 @@ struct Simulation {
             int64_t reading = read_cell(FIELDS, t.macro___05Freadout_row, t.macro___05Freadout_column, kind, integrates);
             t.macro___05Freading = reading & ((int64_t(1) << READING_BITS) - 1);
             integrates = (integrates + 1) & 0xFFFFFFFF;
+            busy = t.macro___05Fintegrate_cycles;  // a reading integrates like a read
         }
 #endif
     }

@@ -10,6 +10,7 @@ from model.record import RunRecord
 from model.system import NONE, GoldenController
 from model.system import run as finish
 from model.training.hybrid import HybridJob
+from model.training.write_costs import WriteJob
 from sim.cosim import CosimResult, Progress, play
 from sim.fast.bus import LibraryBus
 from sim.fast.library import Library
@@ -104,7 +105,7 @@ class BulkPair(PairedController):
                     self.comparison.add(operation, len(wrong), text)
 
 
-def run_fast(job: HybridJob | Stimulus, *, progress: Progress | None = None) -> CosimResult:
+def run_fast(job: HybridJob | WriteJob | Stimulus, *, progress: Progress | None = None) -> CosimResult:
     """Run a job on the library beside the golden model, as `sim.cosim.run_cosim` does in a simulator.
 
     Stages between the samples and the strobes are not looked at; where something differs, `run_cosim` names the stage.
