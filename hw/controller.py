@@ -245,7 +245,7 @@ class Controller(wiring.Component):
         link(m, self.commit_queue.o, self.pulse_scheduler.online)
         operation = self.pulse_scheduler.o
         if p.verify:
-            link(m, operation, self.verify.i)
+            link(m, self.pulse_scheduler.o, self.verify.i)
             operation = self.verify.o
         m.d.comb += [
             self.pulse_scheduler.counts.payload.eq(self.counts.payload),

@@ -23,7 +23,7 @@ from model.controller.shift_add import shift_add
 from model.controller.update_rule import effective_threshold, firing, sample_key, update_rule
 from model.controller.upper_layer import upper_layer
 from model.device.array import GoldenArray, array_integrate, array_strobe, macro_state
-from model.device.verify import Tuner, new_log, no_log, strobes_of, verify_logged
+from model.device.verify import Tuner, new_log, no_log, strobes_of, verify_array, verify_logged
 from model.jit import kernel
 from model.record import RunRecord, Strobes
 from spec.device_image import DeviceImage
@@ -274,10 +274,13 @@ class GoldenController:
     ) -> RunRecord:
         """Program-verify with the settings of the registers; targets and `way` as in `verify_logged`.
 
-        The record has the strobes if `trace`.  Raises `InputError`.
+        The record has the strobes if `trace`, which a grid of macros cannot have.  Raises `InputError`.
         """
-        log = new_log() if trace else no_log()
-        cost, log = verify_logged(self.array.alone, targets, way, verify_settings(self.registers), log)
+        settings, log = verify_settings(self.registers), no_log()
+        if trace:
+            cost, log = verify_logged(self.array.alone, targets, way, settings, new_log())
+        else:
+            cost = verify_array(self.array, targets, way, settings)
         strobes = strobes_of(log, self.params.columns)
         self._counters["STROBES"] += cost.pulses
         self._counters["PULSES_UP"] += cost.pulses_up

@@ -18,6 +18,7 @@ from spec.params import ENCODINGS, HwParams
 
 PATIENCE_CYCLES = 1_000_000
 """Cycles after which an operation is given up."""
+READING_CYCLES = 7
 LSB_MAX = (1 << LSB_BITS) - 1
 
 
@@ -218,6 +219,7 @@ class MacroDriver:
         self.pins.set("readout_row", row)
         self.pins.set("readout_column", column)
         self._set_kind(kind)
+        self.pins.set("integrate_cycles", READING_CYCLES)  # an array may integrate a reading like a read
         await self._start("readout")
         self._junk_readout()
         await self._wait_ready("readout", column)

@@ -20,6 +20,7 @@ from hw.emit import to_systemverilog
 from hw.top import EmulatedTop
 from model.record import RunRecord
 from model.training.hybrid import HybridJob, HybridResult, hybrid
+from model.training.write_costs import WriteJob, write
 from sim.stimulus import Stimulus, enough, exercise, make_stimulus
 from sim.toolchain import UNOPTIMISED, prepare
 from sim.waves import keep_waveform
@@ -41,17 +42,19 @@ Progress = Callable[[str, int, int], None]
 """Called with a phase's name, what is done of it, and its total."""
 
 
-def registers_of(job: HybridJob | Stimulus, result: Any) -> dict[str, int]:
+def registers_of(job: HybridJob | WriteJob | Stimulus, result: Any) -> dict[str, int]:
     """The registers of a job's training run, as far as it sets them."""
     if isinstance(job, Stimulus):
         return dict(job.registers)
-    return dict(result.registers) if result is not None else {}
+    return dict(getattr(result, "registers", {}))
 
 
-async def play(ctl: Any, job: HybridJob | Stimulus, progress: Progress | None) -> Any:
+async def play(ctl: Any, job: HybridJob | WriteJob | Stimulus, progress: Progress | None) -> Any:
     """A job on a controller; returns what the job returns."""
     if isinstance(job, HybridJob):
         return await hybrid(ctl, job, progress=progress)
+    if isinstance(job, WriteJob):
+        return await write(ctl, job, progress=progress)
 
     done = 0
 
@@ -139,7 +142,7 @@ def cosim_random(
 
 
 def run_cosim(
-    job: HybridJob | Stimulus,
+    job: HybridJob | WriteJob | Stimulus,
     simulator: str,
     *,
     waveform: Path | None = None,

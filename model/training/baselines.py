@@ -9,15 +9,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from model.controller.verify import VerifySettings
 from model.data import Dataset, Split
 from model.device.compile import nominal_codes
-from model.device.verify import VerifySettings, verify_array
 from model.system import GoldenController
 from model.system import run as golden
 from model.training.hybrid import HybridJob, code_step, hybrid, set_ranges, train_as_is
 from model.training.offline import Adam, OfflineNet, softmax_error, train_offline, with_bias
 from model.training.prepare import prepare, state_targets
 from model.training.transfer import quantise_upper
+from model.training.write_costs import WriteJob, verified
 from spec.registers import Mode
 from spec.run_file import RunSpec
 
@@ -28,6 +29,8 @@ VERIFY_MOVEMENT = 2.0
 """Movement below which a cell is unresponsive, in mean steps, if that is less than the tolerance."""
 VERIFY_PULSES = 4
 """Pulses allowed on one cell or pair, over the device's pulses from end to end."""
+TUNE_PULSES = 16
+"""Pulses allowed on a pair for one nominal step."""
 
 _LAST_LAYER_BATCH = 20
 _LAST_LAYER_RATES = (3e-4, 1e-3, 3e-3, 1e-2)
@@ -41,6 +44,8 @@ class Measurement(NamedTuple):
     transfer_pulses: int = 0
     online_pulses: int = 0
     verify_reads: int = 0
+    given_up: int = 0
+    """Cells or pairs that program-verify left outside the tolerance."""
 
 
 Method = Callable[[RunSpec, Dataset, OfflineNet, int], Measurement]
@@ -105,9 +110,11 @@ def program_verify(way: str, then: Method | None = None) -> Method:
     def method(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> Measurement:
         job = prepare(run, data, net, seed)
         ctl = GoldenController(job.params, job.image)
-        cost = verify_array(ctl.array, state_targets(run, net), way, verify_settings(run))
+        cost = golden(verified(ctl, state_targets(run, net), way, verify_settings(run)))
         golden(set_ranges(ctl, job))
-        return _measured(ctl, job, cost.pulses)._replace(verify_reads=cost.reads)
+        return _measured(ctl, job, cost["STROBES"])._replace(
+            verify_reads=cost["VERIFY_READS"], given_up=cost["GIVEN_UP"]
+        )
 
     return method
 
@@ -118,9 +125,10 @@ def verify_then_hybrid(way: str, rule: str, threshold: int, margin: float) -> Me
     def method(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> Measurement:
         job = prepare(replace(run, rule=rule, threshold=threshold, margin=margin), data, net, seed)
         ctl = GoldenController(job.params, job.image)
-        cost = verify_array(ctl.array, state_targets(run, net), way, verify_settings(run))
+        cost = golden(verified(ctl, state_targets(run, net), way, verify_settings(run)))
         result = golden(train_as_is(ctl, job, read_out=False))
-        return Measurement(result.hybrid_accuracy, cost.pulses, sum(result.online_pulses), cost.reads)
+        pulses = cost["STROBES"], sum(result.online_pulses)
+        return Measurement(result.hybrid_accuracy, *pulses, cost["VERIFY_READS"], cost["GIVEN_UP"])
 
     return method
 
@@ -135,6 +143,24 @@ def verify_settings(run: RunSpec) -> VerifySettings:
         movement=max(1, round(movement * (gmax - gmin))),
         pulse_cap=VERIFY_PULSES * states,
     )
+
+
+def tune_settings(run: RunSpec) -> tuple[VerifySettings, int]:
+    """The loops of tuned updates for the run's device, and its nominal step in state codes.
+
+    A pair is good enough within half a step; one that moves by less has not moved.
+    """
+    gmin, gmax = nominal_codes(run.device, run.nonideal, run.params.state_bits)
+    step = max(1, round((gmax - gmin) / run.device.states_up))
+    near = step // 2
+    return VerifySettings(tolerance=near, movement=near, pulse_cap=TUNE_PULSES), step
+
+
+def write_job(run: RunSpec, data: Dataset, net: OfflineNet, seed: int, way: str) -> WriteJob:
+    """One way of writing the first layer, to be measured on any controller.  Raises `InputError`."""
+    tune, step = tune_settings(run)
+    job = prepare(run, data, net, seed)
+    return WriteJob(way, job, state_targets(run, net), verify_settings(run), tune, step)
 
 
 async def transferred(ctl: GoldenController, job: HybridJob) -> int:

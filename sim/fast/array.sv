@@ -1,5 +1,5 @@
 // The golden model's array behind the macro port of hw/interfaces.py: timing and converters are here, the device
-// arithmetic is the golden macro's, called through array.h.  Integrate takes what is programmed, a strobe as long
+// arithmetic is the golden macro's, called through array.h.  Integrate and a reading take what is programmed, a strobe as long
 // as it is high, the rest one cycle: the fastest array that keeps to the port (`ideal_array` of model/cycles).
 `include "sizes.svh"
 
@@ -72,9 +72,11 @@ module array_twin (
             port__readout_minus <= pair[16 +: `STATE_BITS];
             busy <= 1;
 `ifdef READING_BITS
-            if (port__readout_kind != 0)
+            if (port__readout_kind != 0) begin  // it integrates like a read
+                busy <= port__integrate_cycles == 0 ? 1 : port__integrate_cycles;
                 port__reading <= `READING_BITS'(array_reading(
                     it, int'(port__readout_row), int'(port__readout_column), int'(port__readout_kind)));
+            end
 `endif
         end
         if (port__write__strobe && !strobed)

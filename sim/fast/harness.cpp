@@ -18,7 +18,6 @@ typedef void (*Erase)(TYPES);
 typedef void (*Integrate)(TYPES, const uint8_t*, int64_t, int32_t*);
 typedef void (*Strobe)(TYPES, int64_t, const uint8_t*, const uint8_t*, int64_t, int64_t);
 typedef int64_t (*ReadCell)(TYPES, int64_t, int64_t, int64_t, int64_t);
-typedef int64_t (*ReadCell)(TYPES, int64_t, int64_t, int64_t, int64_t);
 
 static const uint64_t RESET_CYCLES = 3;
 enum Kind { NOTHING, ACCESS, SAMPLES, COUNTS, PAUSE };

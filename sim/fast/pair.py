@@ -12,6 +12,7 @@ from model.record import RunRecord
 from model.system import NONE, GoldenController
 from model.system import run as finish
 from model.training.hybrid import HybridJob
+from model.training.write_costs import WriteJob
 from sim.cosim import CosimResult, Phase, Progress, play, registers_of
 from sim.fast.bus import HarnessBus
 from sim.fast.library import Harness, Library
@@ -134,7 +135,7 @@ class BulkPair(PairedController):
 
 
 async def compare(
-    job: HybridJob | Stimulus,
+    job: HybridJob | WriteJob | Stimulus,
     harness: Harness,
     perform: Perform,
     progress: Progress | None,
@@ -169,7 +170,7 @@ async def compare(
 
 
 def run_fast(
-    job: HybridJob | Stimulus,
+    job: HybridJob | WriteJob | Stimulus,
     *,
     progress: Progress | None = None,
     waveform: Path | None = None,

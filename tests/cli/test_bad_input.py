@@ -167,6 +167,8 @@ def test_device_file(bad_input, tmp_path, out, old, new, said):
         (("cosim", "--data", "digits", "--sim", "icarus"), "--sim: a job with --data is run with verilator"),
         (("cosim", "--engine", "fast", "--sim", "icarus"), "--sim: the fast engine is built with verilator"),
         (("cosim", "--params", "ULX3S", "--rule", "accumulate"), "is not built into ULX3S"),
+        (("writes", "--seeds", "0"), "--seeds: 0 is outside"),
+        (("writes", "--params", "ULX3S", "--data", "digits"), "rows: 785 rows take 784 inputs"),
         (("params", "HUGE"), "unknown instance"),
         (("params", "--dump", "HUGE"), "unknown instance"),
         (("devices", "unobtainium"), "unknown device"),

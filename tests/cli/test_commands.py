@@ -13,6 +13,7 @@ from crosstrain.cli import app
 from crosstrain.commands import documents
 from crosstrain.dataflow import data_flow
 from model.record import RunRecord, Strobes
+from model.training.write_costs import WAYS
 from sim.cosim import CosimResult
 from spec.device_file import load_device, preset_names
 from spec.params import INSTANCES, from_dict
@@ -184,3 +185,19 @@ def test_program_ends_quietly_when_interrupted(program, monkeypatch):
     monkeypatch.setattr("spec.params.load", interrupt)
     outcome = program("params", "TINY")
     assert outcome.status == 130 and "Traceback" not in outcome.err
+
+
+@pytest.mark.slow
+def test_writes_counts_every_way(program, data, tmp_path):
+    outcome = program(
+        "writes", "--data", data, "--params", "TINY", "--device", "AlOx/HfO2", "--seeds", 1, "--out", tmp_path
+    )
+    assert outcome.status == 0, outcome
+    assert "mismatches 0" in outcome.out
+    costs = json.loads((tmp_path / "writes.json").read_text())
+    assert [cost["way"] for cost in costs] == list(WAYS)
+    reads = [
+        cost["result"]["transfer"]["VERIFY_READS"] + cost["result"]["online"].get("VERIFY_READS", 0)
+        for cost in costs
+    ]
+    assert reads[0] == 0 < min(reads[1:])
