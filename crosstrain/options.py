@@ -7,6 +7,9 @@ import typer
 
 from spec.errors import InputError
 
+Device = Annotated[
+    str, typer.Option("--device", help="Device: a preset (`crosstrain devices`) or a .toml file.")
+]
 Simulator = Annotated[str, typer.Option("--sim", help="Simulator: verilator or icarus.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 

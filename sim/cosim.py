@@ -176,7 +176,7 @@ def run_cosim(
 
 
 def simulate(
-    job: HybridJob | Stimulus,
+    job: HybridJob | WriteJob | Stimulus,
     build: Path,
     what: str,
     start: Callable[[Path], Callable[[], None]],
