@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-import model.training
 from model.cost import array_utilisation
 from model.data import Dataset, Split, load_data
+from model.training import experiments, offline, range_search, transfer
+from model.training import prepare as prepare_module
 from model.training.experiments import resolve
 from model.training.hybrid import HybridJob, Progress
 from model.training.offline import OfflineNet, train_offline
@@ -17,6 +18,8 @@ from sim.cosim import CosimResult
 from spec.errors import InputError
 from spec.run_file import RunSpec, dump_run
 
+MAKERS = (offline, experiments, prepare_module, transfer, range_search)
+"""Modules whose text decides what network and thresholds come out."""
 KEPT = Path("build") / "jobs"
 """Networks and thresholds that were made once."""
 
@@ -66,7 +69,7 @@ def _network(run: RunSpec, data: Dataset, progress: Progress) -> tuple[OfflineNe
 
 def _digest(run: RunSpec, data: Dataset) -> str:
     """Of what the network and the thresholds depend on: the run, the data, the code that makes them."""
-    code = b"".join(path.read_bytes() for path in sorted(Path(model.training.__path__[0]).glob("*.py")))
+    code = b"".join(Path(module.__file__ or "").read_bytes() for module in MAKERS)
     text = dump_run(run) + repr(sorted(data.digests.items()))
     return hashlib.sha256(text.encode() + code).hexdigest()[:16]
 
