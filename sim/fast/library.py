@@ -79,6 +79,8 @@ class Library:
     def __init__(self, params: HwParams, image: DeviceImage):
         if params.bit_serial:
             raise InputError("the fast engine does not play bit-serial reads", key="encodings")
+        if params.converter_errors:
+            raise InputError("the fast engine's converters have no errors", key="converter_errors")
         self.params = params
         self.macro = GoldenMacro(params, image)
         self._lib = ctypes.CDLL(str(build(params)))

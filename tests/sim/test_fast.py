@@ -42,10 +42,10 @@ def test_fault_is_a_difference_of_the_first_run_that_it_touches(module, old, new
     assert found.differences[0].startswith(f"{run}: sample ")
 
 
-def test_bit_serial_hardware_is_refused():
-    serial = replace(TINY, encodings=("bit_serial",))
-    with pytest.raises(InputError, match="bit-serial"):
-        run_fast(make_stimulus(serial, load_device("AlOx/HfO2"), "accumulate", 4, 2))
+@pytest.mark.parametrize("changes", [{"encodings": ("bit_serial",)}, {"converter_errors": 1}])
+def test_hardware_that_it_does_not_play_is_refused(changes):
+    with pytest.raises(InputError, match="fast engine"):
+        run_fast(make_stimulus(replace(TINY, **changes), load_device("AlOx/HfO2"), "accumulate", 4, 2))
 
 
 def test_build_error_has_what_the_tool_said(tmp_path, monkeypatch):
