@@ -52,7 +52,7 @@ def random_converters(params: HwParams, rng: np.random.Generator) -> HwParams:
     kind = str(rng.choice(ADC_KINDS))
     built_in = rng.random(len(ENCODINGS)) < 0.5
     encodings = tuple(name for name, there in zip(ENCODINGS, built_in, strict=True) if there)
-    calibration, errors = (int(rng.random() < 0.5) for _ in range(2))
+    errors, calibration = (int(rng.random() < 0.5) for _ in range(2))
     alone = int(params.macros == 1)  # they are not there for a grid
     drawn = replace(
         params,

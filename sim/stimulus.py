@@ -30,8 +30,7 @@ _INFERENCES = 4
 _THINNED_BITS = 8
 """Most bits of a rule without memory that thin its pulses: a short run has few of them."""
 _OFFSET_SHIFT = 1
-_LEAST_TARGET = 20
-_CONVERTER = ConverterSpread(offset_spread=0.5, gain_spread=0.1)
+_CONVERTER = ConverterSpread(offset_spread=0.02, gain_spread=0.1)
 """Errors of the converters where the hardware has them and the device file does not say."""
 _TRANSFER_STROBES = 500
 """A transfer of more would take longer than the samples; real transfers are the main job's."""
@@ -64,7 +63,7 @@ async def exercise(ctl: Any, stimulus: Stimulus, *, progress=None) -> RunRecord:
     await ctl.erase()
     await ctl.transfer(s.counts)
     if s.params.calibration:
-        await _calibrate(ctl, s.pixels[few])
+        await _calibrate(ctl, s, few)
     await ctl.run(Mode.INFER, s.pixels[few], s.labels[few])
     await ctl.clear_memory()
     record = await ctl.run(Mode.TRAIN, s.pixels, s.labels, trace=True, progress=progress)
@@ -80,13 +79,15 @@ async def exercise(ctl: Any, stimulus: Stimulus, *, progress=None) -> RunRecord:
     return record
 
 
-async def _calibrate(ctl: Any, pixels: np.ndarray) -> None:
-    """Both runs of a calibration, with targets that nothing is right about; then corrected codes."""
+async def _calibrate(ctl: Any, stimulus: Stimulus, few: slice) -> None:
+    """Both runs of a calibration, with targets for gains of about 1; then corrected codes."""
+    pixels, p = stimulus.pixels[few], stimulus.params
     labels = np.zeros(len(pixels), np.int64)
     await ctl.configure(CALIBRATION=calibration_register(shift=_OFFSET_SHIFT))
     await ctl.run(Mode.CALIBRATE, pixels, labels)
-    channels = len(await ctl.calibration())
-    await ctl.load_targets(_LEAST_TARGET * (np.arange(channels) % 4 + 1))
+    planes = p.dac_bits if stimulus.registers.get("SERIAL_SHIFT") is not None else 1
+    eighth = len(pixels) * planes * p.adc_groups * p.adc_limit // 8 + 1
+    await ctl.load_targets(eighth * (np.arange(p.adc_channels) % 4 + 2))
     await ctl.configure(CALIBRATION=calibration_register(gains=1))
     await ctl.run(Mode.CALIBRATE, pixels, labels)
     await ctl.calibration()
