@@ -27,8 +27,9 @@ class Sequencer(wiring.Component):
     Commands: start, erase, clear_memory, readout_start (one cycle, taken when idle).  mode, samples: of the run.
     Status in: loaded (row codes), adc_busy, array_ready, commit_busy, pulses_busy (an operation is under way),
     memory_busy (the update memory is being cleared), scheduled (a transfer's last operation went out), result
-    (one sample's result went out), fault.  With the parameter `verify`: read_wanted (of a cell), reads_cell (begins it,
-    where a pulse may begin too); verifying, tuning: the run's mode, and a tune run is `training` too.  stretched: the array integrates for longer than `integrate_cycles`.
+    (one sample's result went out), fault.  stretched: the array integrates for longer than `integrate_cycles`.
+    With the parameter `verify`: read_wanted (of a cell), reads_cell (begins it, where a pulse may begin too);
+    verifying, tuning: the run's mode, and a tune run is `training` too.
     """
 
     def __init__(self, params: HwParams):
