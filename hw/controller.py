@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.activation import Activation
 from hw.backprop_delta import BackpropDelta
+from hw.calibration import Calibration
 from hw.commit_queue import CommitQueue
 from hw.counters import Counters
 from hw.dac_encode import DacEncode
@@ -92,6 +93,8 @@ class Controller(wiring.Component):
         if p.verify:
             self.verify = Verify(p)
             m.submodules.verify = flush(self.verify)
+        if p.calibration:  # its results outlive a fault
+            self.calibration = m.submodules.calibration = Calibration(p)
         self._flush = flush
         self.array = self._array(m)
         self._read_path(m)
@@ -99,6 +102,8 @@ class Controller(wiring.Component):
         self._write_path(m)
         self._weights(m)
         self._registers(m)
+        if p.calibration:
+            self._calibration(m)
         self._sequence(m)
         self._counts(m)
         self._taps(m)
@@ -166,7 +171,11 @@ class Controller(wiring.Component):
 
     def _column_codes(self, m):
         """From the converters to the activation."""
-        link(m, self.column_adc.o, self.partial_sum.i)
+        if self.params.calibration:
+            link(m, self.column_adc.o, self.calibration.i)
+            link(m, self.calibration.o, self.partial_sum.i)
+        else:
+            link(m, self.column_adc.o, self.partial_sum.i)
         if self.params.bit_serial:
             link(m, self.partial_sum.o, self.shift_add.i)
             link(m, self.shift_add.o, self.activation.i)
@@ -174,6 +183,26 @@ class Controller(wiring.Component):
         else:
             link(m, self.partial_sum.o, self.activation.i)
             self.column_codes = self.partial_sum.o
+
+    def _calibration(self, m):
+        """What the calibration is told, and its results; rows are not driven while offsets are measured."""
+        block, field, sequencer = self.calibration, self.registers.field, self.sequencer
+        m.d.comb += [
+            block.apply.eq(field("CALIBRATION", "apply")),
+            block.gains.eq(field("CALIBRATION", "gains")),
+            block.shift.eq(field("CALIBRATION", "shift")),
+            block.measuring.eq(sequencer.measuring),
+            block.finish.eq(sequencer.finish),
+            block.restart.eq(sequencer.flush),
+            sequencer.finishing.eq(block.busy),
+            block.channel.eq(field("CALIBRATION_CHANNEL")),
+            block.target.eq(field("CALIBRATION_TARGET")),
+            block.target_valid.eq(field("CALIBRATION_TARGET", "valid")),
+            field("CALIBRATION_RESULT", "offset").eq(block.offset),
+            field("CALIBRATION_RESULT", "gain").eq(block.gain),
+        ]
+        with m.If(sequencer.measuring & ~block.gains):
+            m.d.comb += self.array.dac_codes.eq(0)
 
     def _encoding(self, m):
         """How rows are driven: the encoding goes to the array and to what differs by it."""
@@ -390,7 +419,7 @@ class Controller(wiring.Component):
             c.clipped.eq(clipped & read_ahead.replicate(len(c.clipped))),
         ]
         if self.params.bit_serial:
-            plane = self.column_adc.o.valid & self.column_adc.o.ready & self.sequencer.serial
+            plane = self.partial_sum.i.valid & self.partial_sum.i.ready & self.sequencer.serial
             m.d.comb += c.planes_clipped.eq(self.partial_sum.clipped & plane.replicate(len(c.clipped)))
         registers = ("SAMPLES_DONE", "CORRECT", "UPDATES", "CLIPPED", "INTEGRATES", "STROBES", "PULSES_UP",
                      "PULSES_DOWN", "VERIFY_READS", "CYCLES", "ELAPSED", "STRETCH")  # fmt: skip
@@ -447,7 +476,9 @@ class Controller(wiring.Component):
             "entry": self.update_rule.o,
         }
         valid = {name: s.valid & s.ready for name, s in transfers.items()}
-        if self.params.grid_rows == 1:  # else they are looked at whatever the encoding
+        if (
+            self.params.grid_rows == 1 and not self.params.calibration
+        ):  # else they are looked at whatever the encoding
             valid["conversion"] &= self.sequencer.serial if self.params.bit_serial else Const(0)
         valid["codes"] = self.array.dac_valid & self.array.dac_ready
         valid["strobe"] = write.strobe & ~was_strobe

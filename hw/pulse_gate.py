@@ -20,13 +20,13 @@ class PulseGate(wiring.Component):
     """Whatever the inputs do, `write`, `integrate` and `erase` keep the rules below.
 
     Ports.  request, integrate_request, erase_request: what the controller wants.  integrate_continues: this integrate
-    belongs to the read under way (a further bit plane).  converting: the column sums are in
-    use.  array_ready: of the array.  width_limit, guard, strobe_cap, count_cap: registers PULSE, GUARD, STROBE_CAP,
-    COUNT_CAP.  training, transferring: a run of that mode is active; run_active: any run is.  run_start: a run begins
+    belongs to the read under way (a further bit plane).  converting: the column sums are in use.  array_ready: of the
+    array.  width_limit, guard, strobe_cap, count_cap: registers PULSE, GUARD, STROBE_CAP, COUNT_CAP.  training, transferring: a run of that mode is active; run_active: any run is.  run_start: a run begins
     in the next cycle.  window_open: the commit of one sample begins in the next cycle.  write, integrate, erase: to
-    the array.  With the parameter `verify`: verifying, tuning, as training; readout_request, readout: of cells.  array_free: the array is ready and was not started in this cycle; who starts operations through this
+    the array.  array_free: the array is ready and was not started in this cycle; who starts operations through this
     block looks at this, not at array_ready.  strobe_active: a strobe or its guard goes on after this cycle.
     fault: latched causes, bits by `Fault`; the first only, and ABORT.
+    With the parameter `verify`: verifying, tuning, as training; readout_request, readout: of cells.
 
     Latency: every output but array_free and strobe_active is a register, LATENCY cycles after its request, so that a
     strobe has no glitches.  A request is legal or a fault, never delayed and never dropped without a word.

@@ -20,13 +20,16 @@ class Sequencer(wiring.Component):
     Where bit-serial encoding is built in and `serial` is 1, a read is an integrate and a conversion for each bit plane;
     the later ones, `continues`, need no codes and no commits.  No pulse comes between the planes.  `plane` is that of
     the present integrate from the cycle after `integrate` on.
+    Where calibration is built in, a run of mode CALIBRATE is one of INFER that is `measuring`; then `finish` starts the
+    results, and the run's end waits while `finishing`.
     After a fault the data path is flushed and the run ends.
 
     Commands: start, erase, clear_memory, readout_start (one cycle, taken when idle).  mode, samples: of the run.
     Status in: loaded (row codes), adc_busy, adc_ends (in its last cycle), array_ready, commit_busy, pulses_busy (an operation is under way),
     memory_busy (the update memory is being cleared), scheduled (a transfer's last operation went out), result
-    (one sample's result went out), fault.  With the parameter `verify`: read_wanted (of a cell), reads_cell (begins it,
-    where a pulse may begin too); verifying, tuning: the run's mode, and a tune run is `training` too.  stretched: the array integrates for longer than `integrate_cycles`.
+    (one sample's result went out), fault.  stretched: the array integrates for longer than `integrate_cycles`.
+    With the parameter `verify`: read_wanted (of a cell), reads_cell (begins it, where a pulse may begin too);
+    verifying, tuning: the run's mode, and a tune run is `training` too.
     """
 
     def __init__(self, params: HwParams):
@@ -50,6 +53,8 @@ class Sequencer(wiring.Component):
         if params.verify:
             status += ("read_wanted",)
             outputs += ("verifying", "tuning", "reads_cell")
+        planes = {"serial": In(1), "continues": Out(1), "plane": Out(params.plane_bits)}
+        calibration = {"measuring": Out(1), "finish": Out(1), "finishing": In(1)}
         super().__init__(
             {
                 **{name: In(1) for name in (*commands, *status, "result", "fault")},
@@ -57,11 +62,8 @@ class Sequencer(wiring.Component):
                 "mode": In(Mode),
                 "samples": In(SAMPLE_BITS),
                 "integrate_cycles": In(integrate_bits(params)),
-                **(
-                    {"serial": In(1), "continues": Out(1), "plane": Out(params.plane_bits)}
-                    if params.bit_serial
-                    else {}
-                ),
+                **(planes if params.bit_serial else {}),
+                **(calibration if params.calibration else {}),
             }
         )
 
@@ -81,6 +83,8 @@ class Sequencer(wiring.Component):
                 self.tuning.eq(sampling & (self.mode == Mode.TUNE)),
                 self.reads_cell.eq(self.read_wanted & self.allow_pulses & self.array_ready),
             ]
+        if self.params.calibration:
+            modes.append(Mode.CALIBRATE)
         self._built_in = Cat(self.mode == mode for mode in modes).any()
         m.d.comb += [
             self.training.eq(sampling & trains),
@@ -173,6 +177,15 @@ class Sequencer(wiring.Component):
             with m.Elif(ends & ~self.adc_busy & ~self.pulses_busy & ~self.commit_busy):
                 m.d.sync += sampling.eq(0)
                 m.next = "IDLE"
+                if self.params.calibration:
+                    with m.If(self.measuring):
+                        m.d.comb += self.finish.eq(1)
+                        m.next = "CALIBRATE"
+        if self.params.calibration:
+            m.d.comb += self.measuring.eq(sampling & (self.mode == Mode.CALIBRATE))
+            with m.State("CALIBRATE"):
+                with m.If(~self.finishing):
+                    m.next = "IDLE"
         with m.State("TRANSFER"):
             scheduled = Signal()
             m.d.comb += self.allow_pulses.eq(1)

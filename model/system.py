@@ -12,6 +12,7 @@ import numpy as np
 
 from model.controller.activation import activation
 from model.controller.backprop_delta import backprop_delta
+from model.controller.calibration import OFFSETS, Channels, begin, calibration, channels, finish, measure
 from model.controller.column_adc import column_adc
 from model.controller.counters import COUNTERS, counters
 from model.controller.dac_encode import dac_encode
@@ -47,15 +48,15 @@ class ControllerState(NamedTuple):
     queue_row: np.ndarray  # int32[D, rows]
     queue_up: np.ndarray  # uint8[D, rows, columns]
     queue_down: np.ndarray  # uint8[D, rows, columns]
+    channels: Channels
 
 
 class Trace(NamedTuple):
     """Stages of a chunk of samples, one row per sample; `entries` counts the rows with pulses."""
 
     codes: np.ndarray  # int32[n, rows]
-    conversion: (
-        np.ndarray
-    )  # int32[n, planes, grid_rows * columns], of bit-serial reads and several rows of macros
+    conversion: np.ndarray
+    """int32[n, planes, grid_rows * columns], of bit-serial reads, several rows of macros, or with calibration."""
     column: np.ndarray  # int32[n, planes, columns], of several rows of macros
     adc: np.ndarray  # int32[n, columns]
     hidden: np.ndarray  # int32[n, columns]
@@ -117,38 +118,44 @@ def update(s, state, codes, delta, sample, slot, entries, logged):
 
 
 @kernel
-def convert(s, array, macro, driven, events, sums, conversion, column):
+def convert(s, channels, array, macro, driven, full, events, sums, conversion, column):
     """One integrate and conversion of an array: column codes, and how many of them are clipped.
 
-    driven: what drives the rows; macro: the state of macro 0; sums: scratch; conversion, column: places for the codes
-    of every row of macros and for their sum, empty where they are not looked at.
+    driven: what drives the rows, 0..full; macro: the state of macro 0; sums: scratch; conversion, column: places for
+    the codes of every row of macros and for their sum, empty where they are not looked at.
     """
-    array_integrate(array, macro, driven, events, sums)
-    partial = column_adc(sums.reshape(-1), s.lsb, s.adc_bits)
+    array_integrate(array, macro, driven, full, events, sums)
+    raw = column_adc(sums.reshape(-1), s.lsb, s.adc_bits)
+    if s.measure:
+        measure(channels, raw, s.measure, s.offset_shift)
+    partial = calibration(raw, channels.offset, channels.gain, s.calibrate, s.adc_bits)
     codes, clipped = partial_sum(partial, sums.shape[0], s.adc_bits)
     if conversion.shape[0] > 0:
-        conversion[0] = partial
+        conversion[0] = raw
     if column.shape[0] > 0:
         column[0] = codes
     return codes, clipped
 
 
 @kernel
-def read(s, array, macro, codes, events, sums, conversion, column):
+def read(s, channels, array, macro, codes, events, sums, conversion, column):
     """One read of row codes: the column codes, how many of them are clipped, and how many of the planes' are.
 
     Arguments as of `convert`, conversion and column with a place for each plane.
     """
     if s.encoding != BIT_SERIAL:
-        total, clipped = convert(s, array, macro, codes, events, sums, conversion, column)
+        full = (1 << s.dac_bits) - 1
+        total, clipped = convert(s, channels, array, macro, codes, full, events, sums, conversion, column)
         return total, clipped, 0
-    planes, planes_clipped = conversion.shape[0], 0
-    for plane in range(planes):
+    planes, planes_clipped = np.empty((s.dac_bits, sums.shape[1]), np.int32), 0
+    for plane in range(s.dac_bits):
         place = slice(plane, plane + 1)
         driven = (codes >> plane) & 1
-        _, clipped = convert(s, array, macro, driven, events, sums, conversion[place], column[place])
+        planes[plane], clipped = convert(
+            s, channels, array, macro, driven, 1, events, sums, conversion[place], column[place]
+        )
         planes_clipped += clipped
-    total = shift_add(column if column.shape[0] > 0 else conversion, s.serial_shift, s.adc_bits)
+    total = shift_add(planes, s.serial_shift, s.adc_bits)
     clipped = 0
     for code in total:
         clipped += code == (1 << (s.adc_bits - 1)) - 1
@@ -168,8 +175,10 @@ def run_samples(s, state, array, pixels, labels, train, first, events, t, entrie
         slot = (first + k) % s.commit_depth
         logged = commit(state, array, slot, events, strobes, logged)
         codes = dac_encode(pixels[k], s.dac_bits)
+        if s.measure == OFFSETS:
+            codes[:] = 0
         adc, at_limit, planes_at_limit = read(
-            s, array, macro, codes, events, t.sums, t.conversion[k], t.column[k]
+            s, state.channels, array, macro, codes, events, t.sums, t.conversion[k], t.column[k]
         )
         clipped += at_limit
         planes_clipped += planes_at_limit
@@ -204,6 +213,7 @@ class GoldenController:
             queue_row=np.zeros((p.commit_depth, p.rows), np.int32),
             queue_up=np.zeros((p.commit_depth, p.rows, p.columns), np.uint8),
             queue_down=np.zeros((p.commit_depth, p.rows, p.columns), np.uint8),
+            channels=channels(p),
         )
         self.registers: dict[str, int] = {}
         self._counters = dict.fromkeys(COUNTERS, 0)
@@ -225,6 +235,14 @@ class GoldenController:
     async def load_weights(self, weights: np.ndarray) -> None:
         """Upper-layer weights, int[columns + 1, classes], the bias unit last."""
         self.state.weights[:] = weights
+
+    async def load_targets(self, targets: np.ndarray) -> None:
+        """Sums of |code| that the channels should have, int[adc_channels], of a run that measures gains."""
+        self.state.channels.target[:] = targets
+
+    async def calibration(self) -> np.ndarray:
+        """What each channel is corrected by, int64[adc_channels, 2]: offset in codes, gain in 1/4096."""
+        return np.stack([self.state.channels.offset, self.state.channels.gain], axis=1).astype(np.int64)
 
     async def erase(self) -> None:
         self.array.erase()
@@ -300,11 +318,12 @@ class GoldenController:
         trace: bool = False,
         progress: Callable[[int], None] | None = None,
     ) -> RunRecord:
-        """Infer, train or tune on samples in order: pixels uint8[n, inputs], labels int[n].
+        """Infer, train, tune or calibrate on samples in order: pixels uint8[n, inputs], labels int[n].
 
         The returned record has predictions, updates and strobes, and every stage if `trace`.
         """
-        s, p = self.settings, self.params
+        s, p = settings(self.params, self.registers, mode), self.params
+        begin(self.state.channels)
         train = 1 if mode in (Mode.TRAIN, Mode.TUNE) else 0
         tuner, chunk = (self._tuner(), 1) if mode is Mode.TUNE else (None, CHUNK)
         labels = np.asarray(labels, np.int64)
@@ -341,6 +360,8 @@ class GoldenController:
         )
         if trace:
             traces["strobe"] = _strobe_rows(record.strobes)
+        if s.measure:
+            finish(self.state.channels, s.measure, s.offset_shift, s.adc_bits)
         self._count(record, labels[: len(pixels)], clipped, planes or 1, planes_clipped)
         if tuner:
             self._counters["VERIFY_READS"] += tuner.reads
@@ -405,7 +426,7 @@ def _trace(p: HwParams, n: int, planes: int) -> Trace:
         return np.zeros((n, *shape), np.int32)
 
     several = p.grid_rows > 1
-    conversions = max(planes, int(several))
+    conversions = max(planes, int(several), p.calibration)
     return Trace(
         codes=zeros(p.rows),
         conversion=zeros(conversions, p.grid_rows * p.columns),

@@ -318,12 +318,12 @@ class Conformance:
     async def _read(self, codes: np.ndarray, following: np.ndarray, overlap: bool) -> None:
         """One read; the rows of the next are loaded after it or, with `overlap`, meanwhile."""
         encoding = self.rng.choice(self.params.encodings)
-        serial = encoding == "bit_serial"
-        planes = self.params.dac_bits if serial else 1
+        serial, p = encoding == "bit_serial", self.params
+        planes = p.dac_bits if serial else 1
         loads = self.rng.randrange(planes) if overlap else planes  # the plane during which the next is loaded
         for plane in range(planes):
             driven = (codes >> plane) & 1 if serial else codes
-            self.sums = self.golden.integrate(driven)
+            self.sums = self.golden.integrate(driven, 1 if serial else p.dac_full_scale)
             cycles = self.rng.choice((0, 20, self.rng.randrange(2, 1000)))
             await self.driver.integrate(
                 cycles, driven, following if plane == loads else None, encoding, plane

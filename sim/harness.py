@@ -6,10 +6,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.calibration import SUM_BITS, Calibration
 from hw.commit_queue import CommitQueue
 from hw.dac_load import DacLoad
 from hw.interfaces import LSB_BITS, PartialCodes
@@ -79,6 +80,74 @@ class AdcHarness(wiring.Component):
             before, late = late, Signal(p.converters, name=f"late_{stage}")
             m.d.sync += late.eq(before)
         m.d.comb += block.compare.eq(late)
+        return m
+
+
+class CalibrationHarness(wiring.Component):
+    """`i`: codes that are measured, with `gains`, and between them (`finish`) the ends of runs; `targets`: by channel.
+
+    `results`: offset and gain of each channel after each end of a run.
+    """
+
+    def __init__(self, params: HwParams):
+        self.params = params
+        self.block = Calibration(params)
+        item = data.StructLayout({"codes": PartialCodes(params), "gains": 1, "finish": 1})
+        result = data.StructLayout({"offset": self.block.offset.shape(), "gain": len(self.block.gain)})
+        super().__init__(
+            {
+                "i": In(stream.Signature(item)),
+                "targets": In(stream.Signature(SUM_BITS)),
+                "o": Out(self.block.o.signature),
+                "results": Out(stream.Signature(result)),
+                "apply": In(1),
+                "shift": In(len(self.block.shift)),
+            }
+        )
+
+    def elaborate(self, platform):
+        p, m = self.params, Module()
+        m.submodules.block = block = self.block
+        wiring.connect(m, block.o, wiring.flipped(self.o))
+        item, channel = self.i.payload, Signal.like(block.channel)
+        last_channel = channel == p.adc_channels - 1
+        m.d.comb += [
+            block.i.payload.eq(item.codes),
+            block.gains.eq(item.gains),
+            block.measuring.eq(1),
+            block.apply.eq(self.apply),
+            block.shift.eq(self.shift),
+            block.channel.eq(channel),
+            block.target.eq(self.targets.payload),
+            self.results.payload.offset.eq(block.offset),
+            self.results.payload.gain.eq(block.gain),
+        ]
+        with m.FSM():
+            with m.State("TARGETS"):
+                m.d.comb += [self.targets.ready.eq(1), block.target_valid.eq(self.targets.valid)]
+                with m.If(self.targets.valid):
+                    m.d.sync += channel.eq(Mux(last_channel, 0, channel + 1))
+                    with m.If(last_channel):
+                        m.next = "CODES"
+            with m.State("CODES"):
+                m.d.comb += [
+                    block.i.valid.eq(self.i.valid & ~item.finish),
+                    self.i.ready.eq(block.i.ready & ~item.finish),
+                ]
+                with m.If(self.i.valid & item.finish & ~block.o.valid):
+                    m.d.comb += block.finish.eq(1)
+                    m.next = "FINISH"
+            with m.State("FINISH"):
+                with m.If(~block.busy):
+                    m.d.comb += block.restart.eq(1)
+                    m.next = "RESULTS"
+            with m.State("RESULTS"):
+                m.d.comb += self.results.valid.eq(1)
+                with m.If(self.results.ready):
+                    m.d.sync += channel.eq(Mux(last_channel, 0, channel + 1))
+                    with m.If(last_channel):
+                        m.d.comb += self.i.ready.eq(1)
+                        m.next = "CODES"
         return m
 
 

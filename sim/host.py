@@ -149,6 +149,31 @@ class Host:
         address = ADDRESS["WEIGHT_DATA"]
         await self.bus.write_all([(address, weight & _mask(bits)) for weight in weights.ravel().tolist()])
 
+    async def load_targets(self, targets: np.ndarray) -> None:
+        """Sums of |code| that the channels should have, int[adc_channels], of a run that measures gains."""
+        bits = BY_NAME["CALIBRATION_TARGET"].fields[0].bits
+        targets = _integers("targets", targets, (self._calibrated_channels(),), 0, _mask(bits))
+        await self._idle()
+        for channel, target in enumerate(targets.tolist()):
+            await self.configure(CALIBRATION_CHANNEL=channel)
+            await self.bus.write(ADDRESS["CALIBRATION_TARGET"], target)
+
+    async def calibration(self) -> np.ndarray:
+        """What each channel is corrected by, int64[adc_channels, 2]: offset in codes, gain in 1/4096."""
+        found = np.zeros((self._calibrated_channels(), 2), np.int64)
+        sign = 1 << (_find("CALIBRATION_RESULT", "offset")[0].bits - 1)
+        await self._idle()
+        for channel in range(len(found)):
+            await self.configure(CALIBRATION_CHANNEL=channel)
+            offset = await self.read_field("CALIBRATION_RESULT", "offset")
+            found[channel] = (offset ^ sign) - sign, await self.read_field("CALIBRATION_RESULT", "gain")
+        return found
+
+    def _calibrated_channels(self) -> int:
+        if not self.params.calibration:
+            raise InputError("is not built in", key="calibration")
+        return self.params.adc_channels
+
     async def load_image(self, image: DeviceImage) -> None:
         """A compiled device into the emulated array; without one the words are lost."""
         if image.state_bits != self.params.state_bits:
@@ -211,9 +236,11 @@ class Host:
     async def run(
         self, mode: Mode, pixels: np.ndarray, labels: np.ndarray, *, progress: Progress | None = None
     ) -> Outcome:
-        """Infer, train or tune on samples in order: pixels uint8[n, inputs], labels int[n]."""
-        if mode not in (Mode.INFER, Mode.TRAIN, Mode.TUNE):
+        """Infer, train, tune or calibrate on samples in order: pixels uint8[n, inputs], labels int[n]."""
+        if mode not in (Mode.INFER, Mode.TRAIN, Mode.TUNE, Mode.CALIBRATE):
             raise InputError(f"{mode!r} is not a run on samples", key="mode")
+        if mode is Mode.CALIBRATE:
+            self._calibrated_channels()
         p = self.params
         if mode is Mode.TUNE:
             self._needs_verify()

@@ -49,6 +49,19 @@ class PairedController:
     async def load_weights(self, weights: np.ndarray) -> None:
         await self._both("load_weights", weights)
 
+    async def load_targets(self, targets: np.ndarray) -> None:
+        await self._both("load_targets", targets)
+
+    async def calibration(self) -> np.ndarray:
+        expected, got = await self._both("calibration")
+        wrong = np.argwhere(expected != got)
+        if len(wrong):
+            channel, which = wrong[0]
+            where = f"{('offset', 'gain')[which]} of channel {channel}"
+            values = f"expected {expected[channel, which]}, got {got[channel, which]}"
+            self.comparison.add("calibration", len(wrong), f"{where}: {values}")
+        return got
+
     async def erase(self) -> None:
         await self._both("erase")
 

@@ -52,7 +52,15 @@ def random_converters(params: HwParams, rng: np.random.Generator) -> HwParams:
     kind = str(rng.choice(ADC_KINDS))
     built_in = rng.random(len(ENCODINGS)) < 0.5
     encodings = tuple(name for name, there in zip(ENCODINGS, built_in, strict=True) if there)
-    drawn = replace(params, adc_kind=kind, encodings=encodings or params.encodings)
+    errors, calibration = (int(rng.random() < 0.5) for _ in range(2))
+    alone = int(params.macros == 1)  # they are not there for a grid
+    drawn = replace(
+        params,
+        adc_kind=kind,
+        encodings=encodings or params.encodings,
+        calibration=calibration * alone,
+        converter_errors=errors * alone,
+    )
     planes = drawn.dac_bits if drawn.bit_serial else 1
     if planes * drawn.adc_groups * drawn.conversion_cycles > RAMP_CYCLES:
         drawn = replace(drawn, adc_kind="sar")

@@ -14,7 +14,8 @@ from model.device.compile import compile_device
 from model.device.laws import pulses_to_reach
 from model.record import RunRecord
 from model.system import GoldenController, run
-from spec.device_file import DeviceSpec
+from model.training.calibrate import calibration_register
+from spec.device_file import ConverterSpread, DeviceSpec
 from spec.device_image import DeviceImage
 from spec.numerics import MASK32, signed_limit
 from spec.params import CHANCE_RULES, ENCODINGS, RULES, HwParams
@@ -28,6 +29,9 @@ _CLIPPED_QUANTILE = 0.97
 _INFERENCES = 4
 _THINNED_BITS = 8
 """Most bits of a rule without memory that thin its pulses: a short run has few of them."""
+_OFFSET_SHIFT = 1
+_CONVERTER = ConverterSpread(offset_spread=0.02, gain_spread=0.1)
+"""Errors of the converters where the hardware has them and the device file does not say."""
 _TRANSFER_STROBES = 500
 """A transfer of more would take longer than the samples; real transfers are the main job's."""
 
@@ -58,6 +62,8 @@ async def exercise(ctl: Any, stimulus: Stimulus, *, progress=None) -> RunRecord:
     await ctl.load_weights(s.weights)
     await ctl.erase()
     await ctl.transfer(s.counts)
+    if s.params.calibration:
+        await _calibrate(ctl, s, few)
     await ctl.run(Mode.INFER, s.pixels[few], s.labels[few])
     await ctl.clear_memory()
     record = await ctl.run(Mode.TRAIN, s.pixels, s.labels, trace=True, progress=progress)
@@ -73,6 +79,21 @@ async def exercise(ctl: Any, stimulus: Stimulus, *, progress=None) -> RunRecord:
     return record
 
 
+async def _calibrate(ctl: Any, stimulus: Stimulus, few: slice) -> None:
+    """Both runs of a calibration, with targets for gains of about 1; then corrected codes."""
+    pixels, p = stimulus.pixels[few], stimulus.params
+    labels = np.zeros(len(pixels), np.int64)
+    await ctl.configure(CALIBRATION=calibration_register(shift=_OFFSET_SHIFT))
+    await ctl.run(Mode.CALIBRATE, pixels, labels)
+    planes = p.dac_bits if stimulus.registers.get("SERIAL_SHIFT") is not None else 1
+    eighth = len(pixels) * planes * p.adc_groups * p.adc_limit // 8 + 1
+    await ctl.load_targets(eighth * (np.arange(p.adc_channels) % 4 + 2))
+    await ctl.configure(CALIBRATION=calibration_register(gains=1))
+    await ctl.run(Mode.CALIBRATE, pixels, labels)
+    await ctl.calibration()
+    await ctl.configure(CALIBRATION=calibration_register(apply=1))
+
+
 def make_stimulus(
     params: HwParams, device: DeviceSpec, rule: str, samples: int, seed: int, encoding: str = ""
 ) -> Stimulus:
@@ -82,6 +103,8 @@ def make_stimulus(
     """
     encoding = encoding or params.encodings[seed % len(params.encodings)]
     rng = np.random.default_rng(seed)
+    if params.converter_errors and device.converter == ConverterSpread():
+        device = replace(device, converter=_CONVERTER)
     image = compile_device(
         device, device.nonideal, params.state_bits, seed, _NOMINAL_READ_POWER, params.read_bits
     )
@@ -148,12 +171,12 @@ def _sums(stimulus: Stimulus, planes: int = 0) -> np.ndarray:
     full = stimulus.params.dac_full_scale
     codes = [np.append(pixels.astype(np.int64) * full // 255, full) for pixels in stimulus.pixels[:8]]
 
-    def total(driven: np.ndarray) -> np.ndarray:
-        return golden.array.integrate(driven).sum(axis=0)
+    def total(driven: np.ndarray, full: int) -> np.ndarray:
+        return golden.array.integrate(driven, full).sum(axis=0)
 
     if planes:
-        return np.array([[total((c >> k) & 1) for c in codes] for k in range(planes)])
-    return np.array([total(c) for c in codes])
+        return np.array([[total((c >> k) & 1, 1) for c in codes] for k in range(planes)])
+    return np.array([total(c, full) for c in codes])
 
 
 def _top(values: np.ndarray) -> float:

@@ -9,7 +9,7 @@ from model.training.experiments import resolve
 from model.training.offline import train_offline
 from model.training.prepare import check_fit
 from model.training.write_costs import WAYS, WriteResult
-from sim.cosim import Progress
+from sim.cosim import Progress, SimulationError, run_cosim
 from sim.fast.pair import run_fast
 from spec.run_file import RunSpec
 
@@ -29,10 +29,11 @@ class WriteCost:
         return sum(phase.get(name, 0) for phase in found for name in counters)
 
 
-def write_costs(run: RunSpec, progress: Progress) -> list[WriteCost]:
-    """Each of `WAYS` on each of the run's seeds, on the library of sim/fast.  Raises `InputError`, BuildError.
+def write_costs(run: RunSpec, progress: Progress, *, emulated: bool = False) -> list[WriteCost]:
+    """Each of `WAYS` on each of the run's seeds, on the library of sim/fast.  Raises `InputError`, `SimulationError`.
 
-    The array takes the programmed times, a reading that of a read; its conversion takes none.
+    The array takes the programmed times, a reading that of a read; its conversion takes none.  With `emulated` it is
+    the emulated array, in Verilator, with its own times.
     """
     data = load_data(run.data)
     check_fit(data, run.params)
@@ -42,9 +43,10 @@ def write_costs(run: RunSpec, progress: Progress) -> list[WriteCost]:
     found = []
     for seed, net in zip(run.seeds, nets, strict=True):
         for way in WAYS:
-            done = run_fast(write_job(run, data, net, seed, way))
+            job = write_job(run, data, net, seed, way)
+            done = run_cosim(job, "verilator") if emulated else run_fast(job)
             if done.result is None:
-                raise RuntimeError(f"{way}, seed {seed}: {done.differences[-1]}")
+                raise SimulationError(f"{way}, seed {seed}: {done.differences[-1]}")
             found.append(WriteCost(way, seed, done.result, done.mismatches))
             progress("runs", len(found), len(WAYS) * len(run.seeds))
     return found

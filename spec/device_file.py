@@ -17,6 +17,7 @@
     sigma = 0.035
     [pulse]                                optional, see `Pulses`
     [nonideal]                             optional: spread over cells, see `NonIdealities`
+    [converter]                            optional: spread over the column converters, see `ConverterSpread`
 
 A "measured" law carries range and pulse numbers itself: states, g_max_uS and on_off are then left out.
 """
@@ -80,6 +81,20 @@ class NonIdealities:
 
 
 @dataclass(frozen=True)
+class ConverterSpread:
+    """Static errors of the column converters, drawn for each.  They apply to hardware with `converter_errors`."""
+
+    offset_spread: float = _spread(
+        0.0, 0.0, 8.0, "sigma of the offset, in currents of a device at Gmax and full drive"
+    )
+    gain_spread: float = _spread(0.0, 0.0, 0.25, "sigma of the gain, relative")
+
+    def __post_init__(self):
+        for f in fields(self):
+            number(getattr(self, f.name), f.metadata["low"], f.metadata["high"], f"converter.{f.name}")
+
+
+@dataclass(frozen=True)
 class Pulses:
     """Voltages and widths, as far as they are known (None: not)."""
 
@@ -116,6 +131,7 @@ class DeviceSpec:
     assumed: tuple[str, ...] = ()
     pulse: Pulses = Pulses()
     nonideal: NonIdealities = NonIdealities()
+    converter: ConverterSpread = ConverterSpread()
 
     @property
     def g_min_share(self) -> float:
@@ -124,7 +140,7 @@ class DeviceSpec:
 
 
 _TOP = ("name", "source", "assumed", "cell", "states_up", "states_down", "g_max_uS", "on_off")
-_TABLES = ("law", "c2c", "pulse", "nonideal")
+_TABLES = ("law", "c2c", "pulse", "nonideal", "converter")
 _RANGE = ("states_up", "states_down", "g_max_uS", "on_off")
 
 
@@ -218,6 +234,7 @@ def _device(values: dict) -> DeviceSpec:
         assumed=_assumed(values),
         pulse=_table_of(Pulses, values.get("pulse", {}), "pulse"),
         nonideal=_table_of(NonIdealities, values.get("nonideal", {}), "nonideal"),
+        converter=_table_of(ConverterSpread, values.get("converter", {}), "converter"),
     )
 
 
@@ -234,7 +251,7 @@ def dump_device(spec: DeviceSpec) -> str:
     law = {k: list(v) if isinstance(v, tuple) else v for k, v in spec.law.values}
     values["law"] = {"kind": spec.law.kind} | law
     values["c2c"] = {"kind": spec.c2c_kind, "sigma": spec.c2c_sigma}
-    for key, table in (("pulse", spec.pulse), ("nonideal", spec.nonideal)):
+    for key, table in (("pulse", spec.pulse), ("nonideal", spec.nonideal), ("converter", spec.converter)):
         known = {f.name: getattr(table, f.name) for f in fields(table)}
         values[key] = {k: v for k, v in known.items() if v is not None}
     return tomli_w.dumps(values)

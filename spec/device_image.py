@@ -24,6 +24,12 @@ One read (integrate number e) of codes x, with the pair's difference taken on th
 
 One reading (integrate number e) of a cell, or of the difference of a pair, of column j, in state codes:
     g + ((GAUSS[draw(event_key(seed, READ, e), j) & 1023] * read_noise << r) >> 12)
+
+Where the hardware has `converter_errors`, what the converter k = j mod adc_channels of a column sees in its place is
+    h      = draw(event_key(seed, CONVERTER, 0), k)
+    offset = (GAUSS[h & 1023] * converter_offset * full) >> 12      full: full scale of the codes; 1 in bit-serial reads
+    gain   = (GAUSS[(h >> 10) & 1023] * converter_gain) >> 8
+    saturate(sum_j + ((sum_j * gain) >> 12) + offset, -(2**31 - 1), 2**31 - 1)
 """
 
 from dataclasses import dataclass
@@ -39,6 +45,7 @@ QUANTILES = 256
 STEP_FRACTION_BITS = 12
 SCALE_FRACTION_BITS = 12
 READ_NOISE_SHIFT = 12
+GAIN_FRACTION_BITS = 12
 REL_BITS = 16
 NODE_SHIFT = 10
 
@@ -81,6 +88,13 @@ SECTIONS = (
     Section("stuck_high", 1, 9, "share of the stuck cells held at their highest state * 256"),
     Section("read_noise", 1, 19, "read-noise sigma per unit of sqrt(sum of x**2), 4 fraction bits"),
     Section("seed", 1, 32, "seed of all the device's randomness"),
+    Section(
+        "converter_offset",
+        1,
+        19,
+        "sigma of a converter's offset, column-sum units at input code 1, 4 fraction bits",
+    ),
+    Section("converter_gain", 1, 11, "sigma of a converter's gain error, 12 fraction bits"),
 )
 """All sections in address order: section k starts where section k-1 ends.
 

@@ -20,8 +20,13 @@ DOMAIN_STUCK = 0x52
 DOMAIN_WRITE = 0x53
 DOMAIN_READ = 0x54
 DOMAIN_UPDATE = 0x55
+DOMAIN_CONVERTER = 0x56
 
 _GOLDEN_RATIO = 0x9E37_79B1  # 2^32 / phi, odd: spreads neighbouring indices
+
+CALIBRATED_FRACTION_BITS = 12
+"""Fraction bits of the gain that corrects a converter; it is below 4."""
+CALIBRATED_GAIN_BITS = CALIBRATED_FRACTION_BITS + 2
 
 GAUSS_INDEX_BITS = 10
 GAUSS_FRACTION_BITS = 8

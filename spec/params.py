@@ -65,6 +65,9 @@ class HwParams:
     sar_settle_cycles: int = _param(
         1, 1, 255, "settling of a trial code, of either kind, before the comparator is used", "cycle"
     )
+    calibration: int = _param(
+        0, 0, 1, "1: the controller measures and corrects offset and gain of each converter"
+    )
     cmp_latency_cycles: int = _param(0, 0, 15, "registers between comparator and converter logic", "cycle")
 
     macs: int = _param(16, 1, 64, "multipliers of the digital upper layer")
@@ -95,6 +98,9 @@ class HwParams:
 
     state_bits: int = _param(16, 8, 16, "bits of a cell's state in the emulated array", "bit")
     read_bits: int = _param(12, 6, 12, "top bits of the state that a read uses", "bit")
+    converter_errors: int = _param(
+        0, 0, 1, "1: the converters of the emulated array have errors of offset and gain"
+    )
     macro_lanes: int = _param(
         32, 1, 1024, "columns that an emulated macro handles per cycle, if it has as many", "column/cycle"
     )
@@ -136,9 +142,10 @@ class HwParams:
                     f"{least} or more",
                     key=key,
                 )
-        if self.verify and self.macros > 1:
-            text = f"is not there for a grid, of {self.grid_rows} x {self.grid_columns} macros"
-            raise InputError(text, key="verify")
+        for key in ("verify", "calibration", "converter_errors"):
+            if getattr(self, key) and self.macros > 1:
+                text = f"is not there for a grid, of {self.grid_rows} x {self.grid_columns} macros"
+                raise InputError(text, key=key)
         if self.grid_rows > 1 and self.macro_rows % self.dac_load_lanes:
             raise InputError(
                 f"{self.macro_rows} is no multiple of dac_load_lanes ({self.dac_load_lanes}): "

@@ -23,6 +23,7 @@ class Mode(IntEnum):
     DEBUG = 3
     VERIFY = 4
     TUNE = 5
+    CALIBRATE = 6
 
 
 VERIFY_WAYS = ("cell", "pair")
@@ -145,6 +146,14 @@ REGISTERS: tuple[Register, ...] = (
     _value("TUNE_UP", _RW, 16, "tune: state codes by which a pair is to rise where training pulses its G+", 655, "verify"),
     _value("TUNE_DOWN", _RW, 16, "tune: state codes by which a pair is to fall where training pulses its G-", 655, "verify"),
     _value("UPDATE_SEED", _RW, 32, "rules manhattan, stochastic: seed of the draws", needs="chance_rules"),
+    Register("CALIBRATION", _RW, "offset and gain of the converters", (
+        Field("apply", 1, "correct the codes of the converters"),
+        Field("gains", 1, "mode CALIBRATE measures 0: offsets, with all rows at code 0, and sets the gains to 1; 1: gains"),
+        Field("shift", 4, "an offset is the mean over the first 2**shift conversions of the run, of each channel's first column"),
+    ), needs="calibration"),
+    _value("CALIBRATION_CHANNEL", _RW, 10, "channel that CALIBRATION_TARGET and CALIBRATION_RESULT mean", needs="calibration"),
+    _value("CALIBRATION_TARGET", _PORT, 32, "sum of |code| that a channel should have in a run that measures gains",
+           needs="calibration"),
     _value("WEIGHT_DATA", _PORT, 8, "next signed upper-layer weight: class by class, unit by unit, the bias unit last"),
     Register("DEBUG_ADDRESS", _PORT, "reads one pair of cells out, in mode DEBUG only", (
         Field("row", 16, "row of the pair"),
@@ -154,6 +163,10 @@ REGISTERS: tuple[Register, ...] = (
         Field("plus", 16, "state of G+"),
         Field("minus", 16, "state of G-"),
     )),
+    Register("CALIBRATION_RESULT", _RO, "what a channel is corrected by: (code - offset) * gain", (
+        Field("offset", 10, "offset in codes, signed"),
+        Field("gain", 14, "gain, 12 fraction bits"),
+    ), needs="calibration"),
     _value("SAMPLES_DONE", _RO, 32, "counter: samples with a prediction"),
     _value("CORRECT", _RO, 32, "counter: predictions that equal the label"),
     _value("UPDATES", _RO, 32, "counter: samples whose margin asked for an update"),

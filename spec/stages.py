@@ -20,8 +20,8 @@ STAGES = (
     Stage(
         "conversion",
         "column_adc",
-        "codes of the converters, one row of macros after the other, one item per bit plane; only of bit-serial reads and "
-        "of several rows of macros",
+        "codes of the converters, one row of macros after the other, one item per bit plane; only of bit-serial reads, of "
+        "several rows of macros and where calibration may change them",
     ),
     Stage("column", "partial_sum", "these added over the rows of macros, clipped to ±Q; only of several"),
     Stage("adc", "column_adc", "signed column codes"),

@@ -35,6 +35,10 @@ def writes(
     rule: Annotated[str | None, typer.Option(help="Update rule: accumulate or counter.")] = None,
     params: Annotated[str | None, typer.Option(help="Hardware: an instance or a .toml file.")] = None,
     seeds: Annotated[int, typer.Option(help="Seeds of network, devices and order.")] = 3,
+    emulated: Annotated[
+        bool,
+        typer.Option("--emulated", help="With the emulated array, which takes its own times: minutes a run."),
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for writes.json.")] = None,
 ) -> None:
     """Count pulses, readings and cycles of each way to write the array, RTL beside golden model; exit 1 on a difference."""
@@ -46,7 +50,7 @@ def writes(
     run = run_from_dict(values | {"seeds": list(range(check_count(seeds, 1, MOST_SEEDS, "--seeds")))})
     folder = make_folder(out) if out else None
     with simulating(), steps() as progress:
-        found = write_costs(run, progress)
+        found = write_costs(run, progress, emulated=emulated)
     if folder:
         write(folder / "writes.json", json.dumps([asdict(cost) for cost in found], indent=2) + "\n")
     title = f"{data} on {device}, {run.rule}, means of {seeds} seeds, on verilator"

@@ -1,6 +1,6 @@
 """The behavioural crossbar macro: the macro port's operations on an array of compiled devices."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, connect
@@ -38,7 +38,7 @@ class CrossbarMacro(wiring.Component):
         m = Module()
         p = self.params
         m.submodules.constants = self.constants = DeviceConstants()
-        m.submodules.keys = self.keys = EventKeys()
+        m.submodules.keys = self.keys = EventKeys(self.params)
         m.submodules.rows = self.rows = RowCodes(p)
         m.submodules.read = self.read = ReadUnit(p)
         m.submodules.write = self.write = WriteUnit(p)
@@ -61,10 +61,24 @@ class CrossbarMacro(wiring.Component):
             self.read.read_noise.eq(self.constants.read_noise),
             self.read.key.eq(self.keys.keys.read),
         ]
+        if self.params.converter_errors:
+            self._converter_errors(m)
         m.d.comb += [
             getattr(self.write, name).eq(getattr(self.constants, name)) for name in WriteLane.CONSTANTS
         ]
         connect(m, self.keys.keys, self.write.keys)
+
+    def _converter_errors(self, m):
+        """What the converters' errors are drawn from; an offset is one of the rows' drive."""
+        sigma, bits = self.constants.converter_offset, self.params.dac_bits
+        whole = (sigma << bits) - sigma
+        m.d.sync += self.read.channel_offset.eq(
+            Mux(self.rows.serial, sigma, whole) if self.params.bit_serial else whole
+        )
+        m.d.comb += [
+            self.read.channel_key.eq(self.keys.converter),
+            self.read.channel_gain.eq(self.constants.converter_gain),
+        ]
 
     def _read_path(self, m):
         """Codes to rows, rows to sums, sums to comparators; and single pairs to the readout."""

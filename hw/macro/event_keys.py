@@ -5,8 +5,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.macro.pipeline import Pipeline
-from hw.macro.timing import KEYS_CYCLES
-from spec.numerics import DOMAIN_READ, DOMAIN_STATIC, DOMAIN_STUCK, DOMAIN_WRITE, event_key
+from hw.macro.timing import keys_cycles
+from spec.numerics import DOMAIN_CONVERTER, DOMAIN_READ, DOMAIN_STATIC, DOMAIN_STUCK, DOMAIN_WRITE, event_key
+from spec.params import HwParams
 
 KEY_BITS = 32
 DOMAINS = {"static": DOMAIN_STATIC, "stuck": DOMAIN_STUCK, "write": DOMAIN_WRITE, "read": DOMAIN_READ}
@@ -23,10 +24,13 @@ class EventKeys(wiring.Component):
     """`keys`: `event_key(seed, domain, event)` of all domains, one after the other through one pipeline.
 
     The event is `strobes` for writing, `integrates` for reading, 0 for what never changes.  The inputs must hold for
-    the `KEYS_CYCLES` cycles after `start`; `done` is 1 in the last, and the keys hold from the cycle after it.
+    the `keys_cycles` cycles after `start`; `done` is 1 in the last, and the keys hold from the cycle after it.
+    Where converters err, `converter` is a key more.
     """
 
-    def __init__(self):
+    def __init__(self, params: HwParams):
+        self.params = params
+        more = {"converter": Out(KEY_BITS)} if params.converter_errors else {}
         super().__init__(
             {
                 "start": In(1),
@@ -35,32 +39,37 @@ class EventKeys(wiring.Component):
                 "integrates": In(KEY_BITS),
                 "done": Out(1),
                 "keys": Out(Keys()),
+                **more,
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        cycle = Signal(range(KEYS_CYCLES + 1))  # counts down
+        cycles, domains = keys_cycles(self.params), dict(DOMAINS)
+        keys = {name: getattr(self.keys, name) for name in DOMAINS}
+        if self.params.converter_errors:
+            domains["converter"], keys["converter"] = DOMAIN_CONVERTER, self.converter
+        cycle = Signal(range(cycles + 1))  # counts down
         busy = cycle != 0
         with m.If(self.start):
-            m.d.sync += cycle.eq(KEYS_CYCLES)
+            m.d.sync += cycle.eq(cycles)
         with m.Elif(busy):
             m.d.sync += cycle.eq(cycle - 1)
         m.d.comb += self.done.eq(cycle == 1)
 
-        domain, event = Signal(max(DOMAINS.values()).bit_length()), Signal(KEY_BITS)
+        domain, event = Signal(max(domains.values()).bit_length()), Signal(KEY_BITS)
         with m.Switch(cycle):
-            for place, (name, number) in enumerate(DOMAINS.items()):
-                with m.Case(KEYS_CYCLES - place):
+            for place, (name, number) in enumerate(domains.items()):
+                with m.Case(cycles - place):
                     events = {"write": self.strobes, "read": self.integrates}
                     m.d.comb += [domain.eq(number), event.eq(events.get(name, 0))]
 
         pipe = Pipeline(m, busy)
         key = event_key(pipe.stage(self.seed), pipe.stage(domain).reg(), pipe.stage(event)).reg()
-        if KEYS_CYCLES != key.depth + len(DOMAINS):
-            raise ValueError(f"KEYS_CYCLES is {KEYS_CYCLES}, the pipeline has {key.depth} stages")
+        if cycles != key.depth + len(domains):
+            raise ValueError(f"keys_cycles is {cycles}, the pipeline has {key.depth} stages")
         with m.Switch(cycle):
-            for place, name in enumerate(DOMAINS):
-                with m.Case(KEYS_CYCLES - key.depth - place):
-                    m.d.sync += getattr(self.keys, name).eq(key.value)
+            for place, name in enumerate(domains):
+                with m.Case(cycles - key.depth - place):
+                    m.d.sync += keys[name].eq(key.value)
         return m

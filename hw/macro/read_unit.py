@@ -1,6 +1,6 @@
 """One read: column sums over all rows, and their noise."""
 
-from amaranth.hdl import Cat, Module, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -11,8 +11,9 @@ from hw.macro.isqrt import Isqrt
 from hw.macro.pipeline import Pipeline
 from hw.macro.state_memory import StateRead, devices
 from hw.macro.timing import NOISE_STAGES, SUM_STAGES, power_bits
-from spec.device_image import READ_NOISE_SHIFT
-from spec.numerics import GAUSS, GAUSS_BITS, GAUSS_INDEX_BITS, draw
+from hw.numerics import saturate
+from spec.device_image import GAIN_FRACTION_BITS, READ_NOISE_SHIFT
+from spec.numerics import GAUSS, GAUSS_BITS, GAUSS_FRACTION_BITS, GAUSS_INDEX_BITS, draw, signed_limit
 from spec.params import HwParams
 
 
@@ -31,6 +32,9 @@ class ReadUnit(wiring.Component):
 
         sum_j = sum_i x_i * ((g+_ij >> r) - (g-_ij >> r)) + ((z_j * isqrt(sum_i x_i**2) * read_noise) >> 12)
 
+    Where the hardware has converter errors, each sum gets those of its converter with its noise (spec/device_image.py):
+    `channel_*` are the key of the draws, the sigma of the offset times the codes' full scale, the sigma of the gain.
+
     Phases: WALK (`row_*`: each row for `macro_words` cycles), DRAIN, ROOT (the size of the noise), NOISE (one column
     per cycle).  `done` is 1 in the last cycle; `sums`, column j at place j, then hold until the next `start`.  Places
     beyond the last column are junk.  Each step turns the accumulators by the columns that it has changed.
@@ -38,6 +42,11 @@ class ReadUnit(wiring.Component):
 
     def __init__(self, params: HwParams):
         self.params = p = params
+        errors = {
+            "channel_key": In(KEY_BITS),
+            "channel_offset": In(BY_NAME["converter_offset"].bits + p.dac_bits),
+            "channel_gain": In(BY_NAME["converter_gain"].bits),
+        }
         super().__init__(
             {
                 "start": In(1),
@@ -51,6 +60,7 @@ class ReadUnit(wiring.Component):
                 "read_noise": In(BY_NAME["read_noise"].bits),
                 "key": In(KEY_BITS),
                 "sums": Out(sums_bits(p)),
+                **(errors if p.converter_errors else {}),
             }
         )
 
@@ -148,9 +158,29 @@ class ReadUnit(wiring.Component):
         if noise.depth != NOISE_STAGES:
             raise ValueError(f"NOISE_STAGES is {NOISE_STAGES}, the pipeline has {noise.depth} stages")
         sums = column_sums(p, self.sums)
+        seen = sums[0] + noise.value
+        if p.converter_errors:
+            seen = self._add_errors(m, pipe, gauss, valid, noise.depth, seen)
         with m.If(noisy & valid.at(noise.depth)):
-            m.d.sync += self._turned(sums, [sums[0] + noise.value])
+            m.d.sync += self._turned(sums, [seen])
         return valid.at(noise.depth) & last.at(noise.depth)
+
+    def _add_errors(self, m, pipe, gauss, valid, depth, total):
+        """The sum `total` of stage `depth` as the column's converter sees it."""
+        p = self.params
+        channel = Signal(range(max(2, p.adc_channels)))
+        with m.If(self.start):
+            m.d.sync += channel.eq(0)
+        with m.Elif(valid.value):
+            m.d.sync += channel.eq(Mux(channel == p.adc_channels - 1, 0, channel + 1))
+        bits = draw(self.channel_key, pipe.stage(channel)).reg()
+        first = pipe.lookup(gauss.read_port(), bits[:GAUSS_INDEX_BITS])
+        second = pipe.lookup(gauss.read_port(), bits[GAUSS_INDEX_BITS : 2 * GAUSS_INDEX_BITS])
+        offset = (first * self.channel_offset) >> READ_NOISE_SHIFT
+        gain = (second * self.channel_gain) >> GAUSS_FRACTION_BITS
+        seen = total + ((total * gain.at(depth)) >> GAIN_FRACTION_BITS) + offset.at(depth)
+        limit = signed_limit(p.sum_bits)
+        return saturate(seen, -limit, limit)
 
     def _turned(self, sums, changed):
         """The accumulators turned by the changed ones, which come first and go last."""

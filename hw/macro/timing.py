@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from spec.params import HwParams
 
 KEYS_CYCLES = 10
-"""Generator keys of an operation."""
+"""Generator keys of an operation; of an array whose converters err, one more."""
 LANE_STAGES = 21
 """Stages of the pulse arithmetic."""
 SUM_STAGES = 6
@@ -23,6 +23,11 @@ READOUT_CYCLES = 2
 """Cycles of a readout from the first word of columns."""
 READING_STAGES = 7
 """Stages from a pair's column to the noise of its reading."""
+
+
+def keys_cycles(params: HwParams) -> int:
+    """Cycles of the generator's keys."""
+    return KEYS_CYCLES + params.converter_errors
 
 
 def power_bits(params: HwParams) -> int:
@@ -46,7 +51,7 @@ def integrate_latency(params: HwParams, integrate_cycles: int, codes: Sequence[i
     words = [sum(code != 0 for code in codes[k : k + lanes]) for k in range(0, params.rows, lanes)]
     scan = SCAN_START_CYCLES + sum(max(1, n * params.macro_words) for n in words)
     noise = params.macro_words * params.macro_lanes + NOISE_STAGES
-    computed = KEYS_CYCLES + scan + SUM_STAGES + root_cycles(params) + noise
+    computed = keys_cycles(params) + scan + SUM_STAGES + root_cycles(params) + noise
     return max(integrate_cycles, computed)
 
 
@@ -58,13 +63,13 @@ def strobe_latency(params: HwParams, width: int, up: Sequence[int], down: Sequen
     selected = [int(u != 0) + int(d != 0) for u, d in zip(up, down, strict=True)]
     lanes = params.macro_lanes
     words = sum(any(selected[k : k + lanes]) for k in range(0, params.columns, lanes))
-    return max(width, KEYS_CYCLES + words * WORD_CYCLES + sum(selected) + 1)
+    return max(width, keys_cycles(params) + words * WORD_CYCLES + sum(selected) + 1)
 
 
 def erase_latency(params: HwParams) -> int:
     """Cycles of an erase: like a strobe of all devices on one row after the other."""
     row = params.macro_words * WORD_CYCLES + 2 * params.columns + 1
-    return KEYS_CYCLES + params.rows * row
+    return keys_cycles(params) + params.rows * row
 
 
 def readout_latency(params: HwParams, column: int) -> int:
@@ -72,5 +77,5 @@ def readout_latency(params: HwParams, column: int) -> int:
 
     An array that gives readings takes their time for every readout.
     """
-    reading = KEYS_CYCLES + READING_STAGES + 1 if params.verify else 0
+    reading = keys_cycles(params) + READING_STAGES + 1 if params.verify else 0
     return READOUT_CYCLES + column // params.macro_lanes + reading

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from model.controller.calibration import GAINS, OFFSETS
 from model.controller.verify import VerifySettings
 from spec.params import ENCODINGS, RULES, HwParams
-from spec.registers import BY_NAME, reset_value
+from spec.registers import BY_NAME, Mode, fields_of, reset_value
 
 
 class Settings(NamedTuple):
@@ -21,6 +22,11 @@ class Settings(NamedTuple):
     rule: int
     encoding: int
     serial_shift: int
+    calibrate: int
+    """1: the codes of the converters are corrected."""
+    measure: int
+    """What a run of mode CALIBRATE measures: model/controller/calibration.py; 0 in other modes."""
+    offset_shift: int
     lsb: int
     logit_shift: int
     margin: int
@@ -63,8 +69,8 @@ def verify_registers(s: VerifySettings) -> dict[str, int]:
     return {name: getattr(s, field) for field, name in _VERIFY.items()}
 
 
-def settings(params: HwParams, registers: dict[str, int] | None = None) -> Settings:
-    """Settings from the parameters and register values by name; a register not given has its reset value.
+def settings(params: HwParams, registers: dict[str, int] | None = None, mode: Mode = Mode.INFER) -> Settings:
+    """Settings of a run from the parameters and register values by name; one not given has its reset value.
 
     Raises KeyError for an unknown register.
     """
@@ -72,7 +78,18 @@ def settings(params: HwParams, registers: dict[str, int] | None = None) -> Setti
     for name in values:
         BY_NAME[name]
     widths = {name: getattr(params, name) for name in _WIDTHS}
-    read = {f: values.get(f.upper(), reset_value(f.upper())) for f in Settings._fields if f not in widths}
+    bits = {
+        f.name: values.get("CALIBRATION", 0) >> low & (1 << f.bits) - 1 for f, low in fields_of("CALIBRATION")
+    }
+    measures = params.calibration and mode is Mode.CALIBRATE
+    read = {
+        "calibrate": bits["apply"] * params.calibration,
+        "measure": (GAINS if bits["gains"] else OFFSETS) if measures else 0,
+        "offset_shift": bits["shift"],
+    }
+    for f in Settings._fields:
+        if f not in widths and f not in read:
+            read[f] = values.get(f.upper(), reset_value(f.upper()))
     for name in ("lsb", "threshold", "delta_threshold"):  # the hardware takes 0 as 1
         read[name] = max(1, read[name])
     read["encoding"] = encoding_code(params, read["encoding"])

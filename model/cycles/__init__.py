@@ -101,8 +101,8 @@ def predict(
 ) -> dict[str, int]:
     """CYCLES, ELAPSED and STRETCH of one run.  registers: by name, the reset value where one is missing.
 
-    Raises `InputError` for what the model does not hold: bit-serial reads, grids of macros, and runs other than INFER
-    and TRAIN.
+    Raises `InputError` for what the model does not hold: bit-serial reads, calibration, grids of macros, and runs other
+    than INFER and TRAIN.
     """
     if mode not in (Mode.INFER, Mode.TRAIN):
         raise InputError(f"the cycles of {mode.name} are not predicted", key="mode")
@@ -110,6 +110,8 @@ def predict(
     check_alone(p)
     if settings(p, registers).encoding == BIT_SERIAL:
         raise InputError("the cycles of bit-serial reads are not modelled", key="ENCODING")
+    if p.calibration:
+        raise InputError("the cycles of a controller with calibration are not modelled", key="calibration")
     integrate, pulse = _times(params, registers)
     guard = max(p.guard_min_cycles, registers.get("GUARD", reset_value("GUARD")))
     constants = Constants(

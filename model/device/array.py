@@ -25,6 +25,7 @@ class ArrayState(NamedTuple):
     quantiles: np.ndarray  # uint32[cells]
     stuck: np.ndarray  # uint8[cells]
     words: np.ndarray  # int64[macros, IMAGE_WORDS]
+    errors: np.ndarray  # int64[macros, 2, channels], or of 0 channels
     places: np.ndarray  # int64[macros, 6]: row of macros, first row, first column, rows, columns, first pair
     state_bits: int
     read_shift: int
@@ -41,26 +42,27 @@ def macro_state(array, k):
         array.quantiles[2 * first : 2 * end].reshape(rows, columns, 2),
         array.stuck[2 * first : 2 * end].reshape(rows, columns, 2),
         array.words[k],
+        array.errors[k],
         array.state_bits,
         array.read_shift,
     )
 
 
 @kernel
-def array_integrate(array, first, codes, events, sums):
-    """A read of all macros: codes unsigned (rows); sums int32 (grid_rows, columns); events int64 (macros, 2), counted.
+def array_integrate(array, first, codes, full, events, sums):
+    """A read of all macros: codes unsigned (rows), 0..full; sums int32 (grid_rows, columns); events int64 (macros, 2), counted.
 
     first: the state of macro 0; if it is alone, it is all that is needed, and views take time.
     """
     if array.places.shape[0] == 1:
-        integrate(first, codes, events[0, 0], sums[0])
+        integrate(first, codes, full, events[0, 0], sums[0])
         events[0, 0] = (events[0, 0] + 1) & 0xFFFFFFFF
         return
     for k in range(array.places.shape[0]):
         along, row, column = array.places[k, 0], array.places[k, 1], array.places[k, 2]
         rows, columns = array.places[k, 3], array.places[k, 4]
         own = sums[along, column : column + columns]
-        integrate(macro_state(array, k), codes[row : row + rows], events[k, 0], own)
+        integrate(macro_state(array, k), codes[row : row + rows], full, events[k, 0], own)
         events[k, 0] = (events[k, 0] + 1) & 0xFFFFFFFF
 
 
@@ -108,6 +110,7 @@ class GoldenArray:
         state = ArrayState(
             **joined,
             words=words,
+            errors=np.stack([state.errors for state in states]),
             places=np.array(places, np.int64),
             state_bits=states[0].state_bits,
             read_shift=states[0].read_shift,
@@ -147,14 +150,17 @@ class GoldenArray:
         for tile, macro in zip(self.tiles, self.macros, strict=True):
             macro.load(states[tile.rows, tile.columns])
 
-    def integrate(self, codes: np.ndarray) -> np.ndarray:
-        """Partial column sums, int32 (grid_rows, columns), of one read of `codes`, 0..full scale (rows)."""
+    def integrate(self, codes: np.ndarray, full: int = 0) -> np.ndarray:
+        """Partial column sums, int32 (grid_rows, columns), of one read of `codes`, 0..full (rows).
+
+        Without `full`, that of the rows.
+        """
         codes = np.asarray(codes)
         if codes.shape != (self.params.rows,):
             raise ValueError(f"codes of shape {codes.shape}, ({self.params.rows},) needed")
         sums = np.empty((self.params.grid_rows, self.params.columns), np.int32)
         for tile, macro in zip(self.tiles, self.macros, strict=True):
-            sums[tile.row, tile.columns] = macro.integrate(codes[tile.rows])
+            sums[tile.row, tile.columns] = macro.integrate(codes[tile.rows], full)
         return sums
 
     def strobe(self, row: int, up: np.ndarray, down: np.ndarray, polarity: int) -> None:

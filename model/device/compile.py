@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from model.device.laws import Floats, steps
 from spec.device_file import DeviceSpec, NonIdealities
 from spec.device_image import (
+    GAIN_FRACTION_BITS,
     NODES,
     QUANTILES,
     REL_BITS,
@@ -177,6 +178,8 @@ def compile_with_report(
         read_noise=round(nonideal.read_sigma * sqrt(read_power) * read_unit),
         # event_key adds the domain to the seed: without this, neighbouring seeds would share streams
         seed=mix32(seed),
+        converter_offset=round(spec.converter.offset_spread * read_unit),
+        converter_gain=round(spec.converter.gain_spread * (1 << GAIN_FRACTION_BITS)),
     )
     _judge(spec, gmin, gmax, warnings)
     report = CompileReport(gmin, gmax, spec.g_max_uS / gmax, table_digest(image.words), tuple(warnings))

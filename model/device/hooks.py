@@ -36,6 +36,7 @@ def _state(g, diff, quantiles, stuck, words, rows, columns, state_bits, read_shi
         numba.carray(quantiles, cells),
         numba.carray(stuck, cells),
         numba.carray(words, (IMAGE_WORDS,)),
+        np.zeros((2, 0), np.int64),  # no errors of converters: sim/fast refuses such hardware
         state_bits,
         read_shift,
     )
@@ -53,7 +54,7 @@ def integrate_hook(
 ):
     """codes: uint8[rows]; event: the integrate's number; sums: int32[columns], written."""
     state = _state(g, diff, quantiles, stuck, words, rows, columns, state_bits, read_shift)
-    integrate(state, numba.carray(codes, (rows,)), event, numba.carray(sums, (columns,)))
+    integrate(state, numba.carray(codes, (rows,)), 1, event, numba.carray(sums, (columns,)))
 
 
 @numba.cfunc(types.void(*_MACRO, _I64, _BYTES, _BYTES, _I64, _I64), cache=True)

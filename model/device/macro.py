@@ -12,6 +12,7 @@ import numpy as np
 import model.jit  # noqa: F401  (lets the kernels call the rules of spec.numerics by name)
 from model.jit import kernel
 from spec.device_image import (
+    GAIN_FRACTION_BITS,
     NODE_SHIFT,
     READ_NOISE_SHIFT,
     REL_BITS,
@@ -22,6 +23,7 @@ from spec.device_image import (
     offset,
 )
 from spec.numerics import (
+    DOMAIN_CONVERTER,
     DOMAIN_READ,
     DOMAIN_STATIC,
     DOMAIN_STUCK,
@@ -49,6 +51,7 @@ _PLUS, _MINUS = int(Readout.PLUS), int(Readout.MINUS)
 
 _GAUSS = np.array(GAUSS, np.int64)
 _GAUSS_MASK = (1 << GAUSS_INDEX_BITS) - 1
+_SUM_MAX = (1 << 31) - 1
 _REL_MAX = (1 << REL_BITS) - 1
 _NODE_MASK = (1 << NODE_SHIFT) - 1
 _ROUND_DRAW_SHIFT = 32 - STEP_FRACTION_BITS  # stochastic rounding uses the top bits of the write draw
@@ -67,6 +70,8 @@ class MacroState(NamedTuple):
     """1 where the cell never moves, uint8 (rows, columns, 2)."""
     words: np.ndarray
     """The device image, int64 (IMAGE_WORDS)."""
+    errors: np.ndarray
+    """Offset (before the input codes' full scale) and gain of each converter, int64 (2, adc_channels); (2, 0): none."""
     state_bits: int
     read_shift: int
     """r = state_bits - read_bits."""
@@ -182,11 +187,22 @@ def strobe(state, row, up, down, polarity, event):
 
 
 @kernel
-def integrate(state, codes, event, sums):
-    """Column sums of one read into `sums`, int32 (columns).
+def add_errors(state, full, sums):
+    """The column sums as the erring converters see them, in place."""
+    channels = state.errors.shape[1]
+    for column in range(sums.shape[0]):
+        offset, gain = state.errors[0, column % channels], state.errors[1, column % channels]
+        total = np.int64(sums[column])
+        total += ((total * gain) >> GAIN_FRACTION_BITS) + ((offset * full) >> READ_NOISE_SHIFT)
+        sums[column] = saturate(total, -_SUM_MAX, _SUM_MAX)
 
-    `codes`: unsigned integers (rows).  `event`: the integrate's number, 0..2**32-1.  No sum leaves 32 bits
-    (1024 rows x 255 x 4095, and the read noise of a 19-bit constant).
+
+@kernel
+def integrate(state, codes, full, event, sums):
+    """Column sums of one read, as the converters see them, into `sums`, int32 (columns).
+
+    `codes`: unsigned integers (rows).  `full`: their full scale.  `event`: the integrate's number, 0..2**32-1.
+    No sum leaves 32 bits (1024 rows x 255 x 4095, and the read noise of a 19-bit constant).
     """
     rows, columns = state.diff.shape
     sums[:] = 0
@@ -202,6 +218,20 @@ def integrate(state, codes, event, sums):
         key = event_key(state.words[_SEED], DOMAIN_READ, event)
         for column in range(columns):
             sums[column] += (_GAUSS[draw(key, column) & _GAUSS_MASK] * scale) >> READ_NOISE_SHIFT
+    if state.errors.shape[1] != 0:
+        add_errors(state, full, sums)
+
+
+def converter_errors(params: HwParams, image: DeviceImage) -> np.ndarray:
+    """The static draws of `MacroState.errors`."""
+    errors = np.zeros((2, params.adc_channels if params.converter_errors else 0), np.int64)
+    key = event_key(image.section("seed")[0], DOMAIN_CONVERTER, 0)
+    for channel in range(errors.shape[1]):
+        h = draw(key, channel)
+        first, second = GAUSS[h & _GAUSS_MASK], GAUSS[(h >> GAUSS_INDEX_BITS) & _GAUSS_MASK]
+        errors[0, channel] = first * image.section("converter_offset")[0]
+        errors[1, channel] = (second * image.section("converter_gain")[0]) >> GAUSS_FRACTION_BITS
+    return errors
 
 
 @kernel
@@ -232,6 +262,7 @@ def empty_state(params: HwParams, image: DeviceImage) -> MacroState:
         quantiles=np.zeros(shape, np.uint32),
         stuck=np.zeros(shape, np.uint8),
         words=np.array(image.words, np.int64),
+        errors=converter_errors(params, image),
         state_bits=params.state_bits,
         read_shift=params.state_bits - params.read_bits,
     )
@@ -276,15 +307,16 @@ class GoldenMacro:
             raise ValueError(f"states of shape {states.shape}, {self.state.g.shape} needed")
         load(self.state, np.asarray(states, np.int64))
 
-    def integrate(self, codes: np.ndarray) -> np.ndarray:
-        """Column sums, int32 (columns), of one read of `codes`, 0..full scale (rows)."""
+    def integrate(self, codes: np.ndarray, full: int = 0) -> np.ndarray:
+        """Column sums, int32 (columns), of one read of `codes`, 0..full (rows); without `full`, that of the rows."""
+        full = full or self.params.dac_full_scale
         codes = np.asarray(codes)
         if codes.shape != (self.params.rows,):
             raise ValueError(f"codes of shape {codes.shape}, ({self.params.rows},) needed")
-        if codes.min() < 0 or codes.max() > self.params.dac_full_scale:
-            raise ValueError(f"codes {codes.min()}..{codes.max()} leave 0..{self.params.dac_full_scale}")
+        if codes.min() < 0 or codes.max() > full:
+            raise ValueError(f"codes {codes.min()}..{codes.max()} leave 0..{full}")
         sums = np.empty(self.params.columns, np.int32)
-        integrate(self.state, codes, self.events.integrates, sums)
+        integrate(self.state, codes, full, self.events.integrates, sums)
         self.reset(self.events._replace(integrates=self.events.integrates + 1))
         return sums
 

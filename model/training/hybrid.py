@@ -11,6 +11,7 @@ import numpy as np
 
 from model.controller.settings import BIT_SERIAL, RULE_CODE, encoding_code
 from model.record import RunRecord
+from model.training.calibrate import calibrate, channel_targets
 from model.training.range_search import search_lsb, search_serial
 from model.training.transfer import Upper, hidden_codes, quantise_upper
 from spec.device_image import DeviceImage
@@ -49,6 +50,8 @@ class HybridJob:
     """Unlabelled samples for the ranges, uint8[n, inputs]."""
     calibration_hidden: np.ndarray
     """Their hidden values in software before the activation, float[n, columns]."""
+    calibration_planes: np.ndarray
+    """The same of each bit plane of their codes, the lowest first, float[n * dac_bits, columns]."""
     train_pixels: np.ndarray
     """The online epoch in its order, uint8[n, inputs]."""
     train_labels: np.ndarray
@@ -153,12 +156,30 @@ async def search_range(ctl, job: HybridJob) -> dict[str, int]:
     return found
 
 
+def expected_codes(job: HybridJob, registers: Mapping[str, int]) -> np.ndarray:
+    """Codes that the converters would give for the calibration samples on the nominal device, int64[n, columns].
+
+    Of a bit-serial read, those of one plane after the other: [n * dac_bits, columns].
+    """
+    full = job.params.adc_limit * registers["LSB"] * job.sum_value
+    hidden = job.calibration_planes if job.encoding == BIT_SERIAL else job.calibration_hidden
+    q = job.params.adc_limit
+    return np.clip(np.floor(hidden / full * q + 0.5), -q, q).astype(np.int64)
+
+
 async def set_ranges(ctl, job: HybridJob) -> tuple[int, dict[str, int], np.ndarray]:
     """Find the converters' range on the array as it is and load what follows from it: registers, upper layer.
 
+    Where calibration is built in, the converters are calibrated at that range.
+
     Returns the lsb, the registers and the upper layer's weights.
     """
+    if job.params.calibration:
+        await ctl.configure(CALIBRATION=0)
     found = await search_range(ctl, job)
+    if job.params.calibration:
+        targets = channel_targets(expected_codes(job, found), job.params)
+        await calibrate(ctl, job.calibration, targets)
     upper = job.upper(code_step(found))
     registers = found | job.settings(upper)
     await ctl.load_weights(upper.weights)

@@ -11,7 +11,14 @@ from model.device.laws import pulses_to_reach
 from model.training.hybrid import HybridJob, largest_threshold
 from model.training.offline import OfflineNet
 from model.training.range_search import SAMPLES
-from model.training.transfer import check_counts, open_loop_counts, preactivations, weight_limit
+from model.training.transfer import (
+    check_counts,
+    open_loop_counts,
+    plane_preactivations,
+    preactivations,
+    weight_limit,
+)
+from spec.device_file import ConverterSpread
 from spec.errors import InputError
 from spec.numerics import round_shift, signed_limit
 from spec.params import CHANCE_RULES, HwParams
@@ -41,6 +48,8 @@ def prepare(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> HybridJo
     """
     params = run.params
     check_fit(data, params)
+    if run.device.converter != ConverterSpread() and not params.converter_errors:
+        raise InputError("the device's converters err, those of the hardware cannot", key="converter_errors")
     limit = weight_limit(net.hidden, run.clip_sigmas)
     counts = open_loop_counts(net.hidden, limit, partial(pulses_to_reach, run.device))
     check_counts(counts, params)
@@ -59,6 +68,7 @@ def prepare(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> HybridJo
         sum_value=limit / full_sum,
         calibration=calibration,
         calibration_hidden=preactivations(calibration, net.hidden, limit, params),
+        calibration_planes=plane_preactivations(calibration, net.hidden, limit, params),
         train_pixels=online.pixels,
         train_labels=online.labels,
         test_pixels=test.pixels,

@@ -60,6 +60,19 @@ def preactivations(pixels: np.ndarray, weights: np.ndarray, limit: float, params
     return inputs @ np.clip(weights, -limit, limit).astype(np.float64)
 
 
+def plane_preactivations(
+    pixels: np.ndarray, weights: np.ndarray, limit: float, params: HwParams
+) -> np.ndarray:
+    """`preactivations` of each bit plane of the codes, the lowest first, float64[n * dac_bits, columns].
+
+    In the units of the whole codes: a row that is driven counts as input code 1.
+    """
+    codes = input_codes(pixels, params.dac_bits)
+    planes = (codes[:, None, :] >> np.arange(params.dac_bits)[None, :, None]) & 1
+    inputs = planes.reshape(-1, codes.shape[1]) / params.dac_full_scale
+    return inputs @ np.clip(weights, -limit, limit).astype(np.float64)
+
+
 class Upper(NamedTuple):
     """The digital upper layer, and how its outputs are read."""
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from model.controller.activation import activation
+from model.controller.calibration import GAINS, OFFSETS, begin, calibration, channels, finish, measure
 from model.controller.column_adc import column_adc
 from model.controller.dac_encode import dac_encode
 from model.controller.dac_load import dac_load
@@ -127,6 +128,52 @@ def golden_partial_sum(p: HwParams, case: Case) -> tuple[Outputs, dict]:
         codes, clipped = partial_sum(np.array(group["codes"], np.int32), p.grid_rows, p.adc_bits)
         out["o"].append({"codes": codes.tolist(), "last": group["last"]})
         out["clipped"].append([clipped])
+    return out, {}
+
+
+# -- calibration -----------------------------------------------------------------------------------
+
+
+def draw_calibration(p: HwParams, pick: Pick) -> Case:
+    """Runs of zero reads and of samples, in any order and with results after each; then codes to correct."""
+    items, most = [], 0
+    for _ in range(pick(1, 3)):
+        gains, spread = pick(0, 1), pick(0, p.adc_limit)
+        for _ in range(pick(0, 3)):
+            codes = pick_list(pick, -spread, p.adc_limit, p.columns)
+            most += sum(map(abs, codes))
+            items += [_calibrated(group, gains) for group in grouped(p, codes)]
+        nothing = {"codes": [0] * p.adc_channels, "last": 0}
+        items.append({"codes": nothing, "gains": gains, "finish": 1})
+    codes = pick_list(pick, -p.adc_limit, p.adc_limit, p.columns)
+    items += [_calibrated(group, 0) for group in grouped(p, codes)]
+    targets = pick_list(pick, 0, min((1 << 32) - 1, most << pick(0, 4)), p.adc_channels)
+    return Case({"i": items, "targets": targets}, {"apply": pick(0, 1), "shift": pick(0, 2)})
+
+
+def _calibrated(group: dict, gains: int) -> dict:
+    return {"codes": group, "gains": gains, "finish": 0}
+
+
+def golden_calibration(p: HwParams, case: Case) -> tuple[Outputs, dict]:
+    state, apply, shift = channels(p), case.config["apply"], case.config["shift"]
+    state.target[:] = case.inputs["targets"]
+    out: Outputs = {"o": [], "results": []}
+    groups: list[dict] = []
+    for item in case.inputs["i"]:
+        what = GAINS if item["gains"] else OFFSETS
+        if item["finish"]:
+            finish(state, what, shift, p.adc_bits)
+            begin(state)
+            results = zip(state.offset.tolist(), state.gain.tolist(), strict=True)
+            out["results"] += [{"offset": offset, "gain": gain} for offset, gain in results]
+            continue
+        groups.append(item["codes"])
+        if item["codes"]["last"]:
+            (codes,), groups = ungrouped(p, groups), []
+            measure(state, codes, what, shift)
+            corrected = calibration(codes, state.offset, state.gain, apply, p.adc_bits)
+            out["o"] += grouped(p, corrected)
     return out, {}
 
 

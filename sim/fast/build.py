@@ -38,6 +38,10 @@ def write_sources(params: HwParams) -> None:
         raise InputError(
             "the bench has one macro, not a grid: take a simulator and a random job", key="macro_rows"
         )
+    if params.converter_errors:
+        raise InputError(
+            "the bench's converters have no errors: take a simulator and a random job", key="converter_errors"
+        )
     folder = folder_of(params)
     to_fast_systemverilog(Controller(params), "controller", folder / "controller.sv")
     write_sizes(params, folder)

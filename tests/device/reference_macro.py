@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from spec.device_image import NODES, QUANTILES, SECTIONS, DeviceImage
 from spec.numerics import (
+    DOMAIN_CONVERTER,
     DOMAIN_READ,
     DOMAIN_STATIC,
     DOMAIN_STUCK,
@@ -20,7 +21,9 @@ from spec.numerics import (
 class ReferenceMacro:
     """Same operations as `GoldenMacro`; `g[row][column]` is the list [G+, G-]."""
 
-    def __init__(self, image, rows, columns, read_bits):
+    def __init__(self, image, rows, columns, read_bits, channels=0):
+        """channels: erring converters; 0: none of them err."""
+        self.channels = channels
         self.image, self.rows, self.columns = image, rows, columns
         self.r = image.state_bits - read_bits
         self.table = {section.name: image.section(section.name) for section in SECTIONS}
@@ -78,7 +81,7 @@ class ReferenceMacro:
                     self.pulse(row, column, minus, polarity, self.strobes)
         self.strobes = (self.strobes + 1) & 0xFFFF_FFFF
 
-    def integrate(self, x):
+    def integrate(self, x, full=255):
         key = event_key(self.seed, DOMAIN_READ, self.integrates)
         self.integrates = (self.integrates + 1) & 0xFFFF_FFFF
         power = isqrt(sum(code**2 for code in x))
@@ -90,7 +93,14 @@ class ReferenceMacro:
             )
             z = GAUSS[draw(key, j) & 1023]
             sums.append(signal + ((z * power * self.table["read_noise"][0]) >> 12))
-        return sums
+        return [self.seen(j, total, full) for j, total in enumerate(sums)] if self.channels else sums
+
+    def seen(self, j, total, full):
+        """The sum of column j as its converter sees it."""
+        h = draw(event_key(self.seed, DOMAIN_CONVERTER, 0), j % self.channels)
+        offset = (GAUSS[h & 1023] * self.table["converter_offset"][0] * full) >> 12
+        gain = (GAUSS[(h >> 10) & 1023] * self.table["converter_gain"][0]) >> 8
+        return saturate(total + ((total * gain) >> 12) + offset, -(2**31 - 1), 2**31 - 1)
 
 
 def _section_values(section, low=0, high=None):
@@ -139,5 +149,7 @@ def simple_image(state_bits=16, **changes):
         "stuck_high": 0,
         "read_noise": 0,
         "seed": 1,
+        "converter_offset": 0,
+        "converter_gain": 0,
     }
     return DeviceImage.from_sections(state_bits, **(values | changes))

@@ -9,7 +9,7 @@ import pytest
 from model.device.compile import compile_device, compile_with_report, nominal_codes, read_power
 from model.device.laws import nominal_curve, pulses_to_reach, steps
 from model.device.macro import GoldenMacro, integrate
-from spec.device_file import NonIdealities, device_from_dict, load_device, preset_names
+from spec.device_file import ConverterSpread, NonIdealities, device_from_dict, load_device, preset_names
 from spec.errors import InputError
 from spec.params import HwParams
 
@@ -128,10 +128,10 @@ def test_every_preset_compiles(name, state_bits):
 
 
 DIGESTS = {
-    "linear": "d1428449f816bba5",
-    "Ag:a-Si": "df8191792cd94cc5",
-    "AND/GSD-like": "ba56b019f566c14a",
-    "ReRAM-OM-approx": "950079611f2831c4",
+    "linear": "7e84cf80e4b92729",
+    "Ag:a-Si": "320d20029deb245a",
+    "AND/GSD-like": "053c2639c23276bd",
+    "ReRAM-OM-approx": "9a4a0802d431a488",
 }
 
 
@@ -186,7 +186,7 @@ def test_read_noise_is_that_of_independent_cells():
     macro.load(g)
     codes, sums, noise = rng.integers(0, 256, LEVELS).astype(np.uint8), np.empty(COLUMNS, np.int32), []
     for event in range(400):
-        integrate(macro.state, codes, event, sums)
+        integrate(macro.state, codes, 255, event, sums)
         noise.append(sums.copy())
     lumped = np.std(noise, axis=0)
     cells = (
@@ -228,3 +228,12 @@ def test_what_cannot_be_compiled_is_named(change, arguments, message):
     arguments = {"state_bits": 16, "seed": 1, "read_power": 0.1} | arguments
     with pytest.raises(InputError, match=message):
         compile_device(replace(load_device("linear"), **change), IDEAL, **arguments)
+
+
+def test_converter_spread_is_in_column_sum_units():
+    spec = replace(load_device("linear"), converter=ConverterSpread(offset_spread=0.5, gain_spread=0.1))
+    image, report = compile_with_report(spec, NonIdealities.ideal(), 12, 1, 0.1)
+    assert image.section("converter_offset") == (report.gmax_code * 16 // 2,)  # read codes, 4 fraction bits
+    assert image.section("converter_gain") == (round(0.1 * 4096),)
+    quiet = compile_device(replace(spec, converter=ConverterSpread()), NonIdealities.ideal(), 12, 1, 0.1)
+    assert (quiet.section("converter_offset"), quiet.section("converter_gain")) == ((0,), (0,))

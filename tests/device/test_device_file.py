@@ -6,6 +6,7 @@ from importlib import resources
 import pytest
 
 from spec.device_file import (
+    ConverterSpread,
     NonIdealities,
     Pulses,
     device_from_dict,
@@ -67,6 +68,13 @@ def test_dump_is_read_back(name, tmp_path):
     assert load_device(str(path)) == load_device(name)
 
 
+def test_converter_spread_is_read_back(tmp_path):
+    spec = replace(load_device("linear"), converter=ConverterSpread(offset_spread=0.5, gain_spread=0.05))
+    path = tmp_path / "copy.toml"
+    path.write_text(dump_device(spec), encoding="utf-8")
+    assert load_device(str(path)) == spec
+
+
 def test_a_measured_device_is_read_back(tmp_path):
     spec = device_from_dict(MEASURED)
     path = tmp_path / "m.toml"
@@ -117,6 +125,8 @@ WRONG = [
     ("pulse.v_ltp_V", "3 V", "pulse.v_ltp_V: '3 V' is not a number"),
     ("assumed", ["c2c.kid"], "assumed: 'c2c.kid' is not a key of this file"),
     ("assumed", "name", "assumed: 'name' is not a key of this file (a list"),
+    ("converter", {"gain": 0.1}, "converter.gain"),
+    ("converter", {"gain_spread": 0.3}, "converter.gain_spread: 0.3 is outside 0..0.25"),
     ("nonideal.stuck", 1.5, "nonideal.stuck: 1.5 is outside 0..1"),
     (
         "nonideal",

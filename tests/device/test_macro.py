@@ -48,6 +48,22 @@ def test_equals_reference(image, read_bits, event, steps):
     assert golden.events == (reference.integrates, reference.strobes)
 
 
+@settings(max_examples=40)
+@given(
+    images(),
+    st.integers(1, COLUMNS),
+    st.lists(st.integers(0, 1), min_size=ROWS, max_size=ROWS),
+    st.sampled_from([1, 255]),
+)
+def test_erring_converters_equal_reference(image, channels, bits, full):
+    params = HwParams(rows=ROWS, columns=COLUMNS, macro_lanes=1, update_columns=1, adc_channels=channels,
+                      converter_errors=1, state_bits=image.state_bits, read_bits=8)  # fmt: skip
+    golden, reference = GoldenMacro(params, image), ReferenceMacro(image, ROWS, COLUMNS, 8, channels)
+    for codes in (bits, [0] * ROWS):
+        codes = [bit * full for bit in codes]
+        assert golden.integrate(codes, full).tolist() == reference.integrate(codes, full)
+
+
 @pytest.mark.parametrize("polarity", [0, 1])
 @pytest.mark.parametrize("noise", [0, 1])
 @pytest.mark.parametrize("table", [0, (1 << 28) - 1])
@@ -158,7 +174,7 @@ def test_read_noise_sigma():
     codes = np.where(np.arange(785) % 5 == 0, 200, 0).astype(np.uint8)
     sums, noise = np.empty(256, np.int32), []
     for event in range(200):
-        integrate(macro.state, codes, event, sums)
+        integrate(macro.state, codes, 255, event, sums)
         noise.append(sums.copy())
     expected = 30 * np.sqrt((codes.astype(float) ** 2).sum())
     noise = np.array(noise) / expected

@@ -27,10 +27,11 @@ SHAPES = (
     ),
     HwParams(
         name="PLANES", rows=9, columns=4, dac_bits=3, dac_load_lanes=4, adc_bits=4, adc_channels=2,
-        encodings=("amplitude", "bit_serial"), update_columns=1, macro_lanes=2,
+        encodings=("amplitude", "bit_serial"), converter_errors=1, update_columns=1, macro_lanes=2,
     ),
     HwParams(
-        name="SERIAL", verify=1, rows=16, columns=9, dac_load_lanes=16, adc_bits=10, adc_channels=1, sar_settle_cycles=3,
+        name="SERIAL", verify=1, converter_errors=1, rows=16, columns=9, dac_load_lanes=16, adc_bits=10, adc_channels=1,
+        sar_settle_cycles=3,
         update_columns=1, state_bits=9, read_bits=9, macro_lanes=1,
     ),
 )  # fmt: skip

@@ -108,10 +108,11 @@ def test_counters_are_predicted_for_pulse_width():
     assert predicted(stimulus, Mode.TRAIN) == counted(stimulus, Mode.TRAIN)
 
 
-def test_bit_serial_reads_are_refused():
-    params = replace(INSTANCES["TINY"], encodings=("bit_serial",))
+@pytest.mark.parametrize("changes", [{"encodings": ("bit_serial",)}, {"calibration": 1}])
+def test_what_is_not_modelled_is_refused(changes):
+    params = replace(INSTANCES["TINY"], **changes)
     work = Work(*(np.zeros((0, 1), np.int64) for _ in range(4)))
-    with pytest.raises(InputError, match="bit-serial"):
+    with pytest.raises(InputError, match="not modelled"):
         predict(params, Mode.INFER, {}, work, Array(np.zeros(0, np.int64), np.zeros(0, np.int64)))
 
 

@@ -30,22 +30,31 @@ def check(params, encoding, simulator):
 
 
 @pytest.mark.parametrize(
-    ("kind", "encodings", "encoding"),
+    ("kind", "encodings", "encoding", "calibration"),
     [
-        ("sar", ENCODINGS[:2], "pulse_width"),
-        ("ramp", ENCODINGS, "bit_serial"),
+        ("sar", ENCODINGS[:2], "pulse_width", 1),
+        ("ramp", ENCODINGS, "bit_serial", 0),
+        ("sar", ENCODINGS[2:], "bit_serial", 1),
     ],
 )
-def test_rtl_equals_golden_model(kind, encodings, encoding, simulator):
-    check(array(4, adc_kind=kind, encodings=encodings), encoding, simulator)
+def test_rtl_equals_golden_model(kind, encodings, encoding, calibration, simulator):
+    check(
+        array(4, adc_kind=kind, encodings=encodings, calibration=calibration, converter_errors=1),
+        encoding,
+        simulator,
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("per_channel", COLUMNS_PER_CHANNEL)
 @pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("calibration", [0, 1])
 @pytest.mark.parametrize("kind", ADC_KINDS)
-def test_rtl_equals_golden_model_for_every_converter(kind, encoding, per_channel, simulator):
-    check(array(per_channel, adc_kind=kind, encodings=ENCODINGS), encoding, simulator)
+def test_rtl_equals_golden_model_for_every_converter(kind, calibration, encoding, per_channel, simulator):
+    params = array(
+        per_channel, adc_kind=kind, encodings=ENCODINGS, calibration=calibration, converter_errors=1
+    )
+    check(params, encoding, simulator)
 
 
 @pytest.mark.slow

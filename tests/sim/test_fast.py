@@ -13,6 +13,7 @@ from sim.fast.under_cocotb import run_bulk
 from sim.mutants import mutated
 from sim.stimulus import exercise, make_stimulus
 from spec.device_file import load_device
+from spec.errors import InputError
 from spec.params import INSTANCES
 
 TINY = INSTANCES["TINY"]
@@ -47,6 +48,13 @@ def test_fault_is_a_difference_of_the_first_run_that_it_touches(module, old, new
         found = run_fast(make_stimulus(TINY, load_device("AlOx/HfO2"), "accumulate", 40, 2))
     assert found.mismatches > 0
     assert found.differences[0].startswith(f"{run}: sample ")
+
+
+def test_converters_with_errors_are_refused():
+    with pytest.raises(InputError, match="converters have no errors"):
+        run_fast(
+            make_stimulus(replace(TINY, converter_errors=1), load_device("AlOx/HfO2"), "accumulate", 4, 2)
+        )
 
 
 def test_build_error_has_what_the_tool_said(tmp_path, monkeypatch):

@@ -109,6 +109,17 @@ def test_an_encoding_that_is_not_built_in_is_refused():
         run(Host(FakeBus(serial), serial).configure(ENCODING=1))
 
 
+def test_calibration_that_is_not_built_in_is_refused():
+    host = Host(FakeBus(TINY), TINY)
+    for step in (
+        host.calibration(),
+        host.load_targets(np.zeros(TINY.adc_channels, np.int64)),
+        host.run(Mode.CALIBRATE, np.zeros((1, TINY.inputs), np.uint8), np.zeros(1, np.int64)),
+    ):
+        with pytest.raises(InputError, match="calibration"):
+            run(step)
+
+
 @pytest.mark.parametrize("values", [{"MARGIN": 1 << 17}, {"STATUS": 0}, {"CONTROL": 1}])
 def test_a_wrong_configuration_leaves_everything_as_it_was(values):
     bus = FakeBus(TINY)

@@ -38,3 +38,9 @@ def test_a_ramp_takes_a_trial_for_each_code_but_the_lowest():
     ramp = replace(TINY, adc_kind="ramp", adc_bits=4, sar_settle_cycles=2, cmp_latency_cycles=1)
     assert ramp.conversion_cycles == 14 * 3
     assert replace(ramp, adc_kind="sar").conversion_cycles == 4 * 3
+
+
+@pytest.mark.parametrize("key", ["calibration", "converter_errors"])
+def test_a_grid_has_no_erring_or_calibrated_converters(key):
+    with pytest.raises(InputError, match="grid"):
+        replace(TINY, macro_columns=3, adc_channels=1, **{key: 1})

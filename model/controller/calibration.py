@@ -1,0 +1,89 @@
+"""Offset and gain of each converter: measured from unlabelled reads, corrected in its codes.
+
+A channel's columns share its errors, so it has one offset and one gain, and all its columns vote on them.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+import model.jit  # noqa: F401  (lets the kernels call the rules of spec.numerics by name)
+from model.jit import kernel
+from spec.numerics import (
+    CALIBRATED_FRACTION_BITS,
+    CALIBRATED_GAIN_BITS,
+    MASK32,
+    round_shift,
+    saturate,
+    signed_limit,
+)
+from spec.params import HwParams
+
+UNITY = 1 << CALIBRATED_FRACTION_BITS
+OFFSETS, GAINS = 1, 2
+"""What a run measures."""
+
+
+class Channels(NamedTuple):
+    """What the controller keeps of its channels."""
+
+    offset: np.ndarray  # int32[channels]
+    gain: np.ndarray  # int32[channels]
+    target: np.ndarray  # int64[channels]
+    sums: np.ndarray  # int64[channels], of the run under way
+    conversions: np.ndarray  # int64[1], of the run under way, all columns each
+
+
+def channels(params: HwParams) -> Channels:
+    """As after a reset."""
+    n = params.adc_channels
+    zeros = [np.zeros(size, np.int64) for size in (n, n, 1)]
+    return Channels(np.zeros(n, np.int32), np.full(n, UNITY, np.int32), *zeros)
+
+
+@kernel
+def calibration(codes, offset, gain, apply, adc_bits):
+    """Codes after correction, clip(round_shift((code - offset) * gain, 12), -Q, Q), or as they are.
+
+    codes: int32[columns]; offset, gain: int32[channels], column j is of channel j mod channels.
+    """
+    limit = (1 << (adc_bits - 1)) - 1
+    out = codes.copy()
+    if apply:
+        for j in range(codes.shape[0]):
+            k = j % offset.shape[0]
+            product = (np.int64(codes[j]) - offset[k]) * gain[k]
+            out[j] = saturate(round_shift(product, CALIBRATED_FRACTION_BITS), -limit, limit)
+    return out
+
+
+@kernel
+def measure(state, codes, what, shift):
+    """Add one conversion of all columns to the sums: of the first columns' codes, or of |code - offset|."""
+    n = state.offset.shape[0]
+    if what == OFFSETS:
+        if state.conversions[0] >> shift == 0:
+            for k in range(n):
+                state.sums[k] += codes[k]
+        state.conversions[0] += 1
+    else:
+        for j in range(codes.shape[0]):
+            state.sums[j % n] = (state.sums[j % n] + abs(codes[j] - state.offset[j % n])) & MASK32
+
+
+def begin(state: Channels) -> None:
+    """A run begins."""
+    state.sums[:] = 0
+    state.conversions[:] = 0
+
+
+def finish(state: Channels, what: int, shift: int, adc_bits: int) -> None:
+    """The results of a run, from its sums: offsets (and gains of 1), or target / sum, below 4."""
+    limit, most = signed_limit(adc_bits), (1 << CALIBRATED_GAIN_BITS) - 1
+    for k, total in enumerate(state.sums.tolist()):
+        if what == OFFSETS:
+            state.offset[k] = saturate(round_shift(total, shift), -limit, limit)
+            state.gain[k] = UNITY
+        else:
+            quotient = (int(state.target[k]) << CALIBRATED_FRACTION_BITS) // total if total else most
+            state.gain[k] = min(quotient, most)
