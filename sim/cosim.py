@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from amaranth.lib import wiring
 from cocotb_test.simulator import run as run_simulator
 
 from hw.emit import to_systemverilog
-from hw.top import EmulatedTop
+from hw.top import ObservedTop
 from model.record import RunRecord
 from model.training.hybrid import HybridJob, hybrid
 from model.training.write_costs import WriteJob, write
+from sim.coverage import save
 from sim.stimulus import Stimulus, enough, exercise, make_stimulus
 from sim.toolchain import UNOPTIMISED, prepare
 from sim.waves import keep_waveform
@@ -80,6 +82,8 @@ class CosimResult:
     waveform: Path | None = None
     coverage: dict[str, int] = field(default_factory=dict)
     """How often a path was taken that a run without it would say nothing about."""
+    bins: dict[str, int] = field(default_factory=dict)
+    """Bins of functional coverage (sim/coverage.py) that were hit, with how often."""
 
     @property
     def vacuous(self) -> bool:
@@ -112,7 +116,7 @@ def run_cosim(
     *,
     waveform: Path | None = None,
     progress: Progress | None = None,
-    top: Callable[[HwParams], wiring.Component] = EmulatedTop,
+    top: Callable[[HwParams], wiring.Component] = ObservedTop,
     variant: str = "",
 ) -> CosimResult:
     """Run a job in a simulator beside the golden model.
@@ -129,7 +133,8 @@ def run_cosim(
     build.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=build, prefix="run-") as name, open(build / "lock", "w") as lock:
         folder = Path(name).resolve()
-        (folder / "job.pickle").write_bytes(pickle.dumps(job))
+        pickled = pickle.dumps(job)
+        (folder / "job.pickle").write_bytes(pickled)
         (folder / "progress").touch()
         fcntl.flock(lock, fcntl.LOCK_EX)  # one build at a time, until the bench is running
         source = to_systemverilog(top(job.params), TOP, build / f"{TOP}.sv")
@@ -137,6 +142,8 @@ def run_cosim(
         thread.start()
         _follow(thread, folder / "progress", lambda: fcntl.flock(lock, fcntl.LOCK_UN), progress)
         found = _result(folder / "result.pickle", f"{simulator} on {job.params.name}", thread.failure)
+        if found.bins and not (variant or found.mismatches):
+            save(found.bins, f"{build.name}-{sha256(pickled).hexdigest()[:12]}")
         if waveform:
             found.waveform = keep_waveform(build, folder, simulator, waveform, job.params)
         return found
