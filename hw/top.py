@@ -41,7 +41,7 @@ class EmulatedTop(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.X(self.params)
+        m.submodules.controller = controller = self.controller = Controller(self.params)
         for tile in tiles(self.params):
             macro = m.submodules[tile.name] = CrossbarMacro(tile.params)
             connect(m, getattr(controller, tile.name), macro.port)

@@ -25,8 +25,9 @@ TINY = INSTANCES["TINY"]
 RULED = {
     "accumulate": (replace(TINY, name="EVERYTHING", rules=RULES, encodings=ENCODINGS, accumulator_bits=8, logit_bits=4,
                            dac_bits=4), "pulse_width"),
-    "counter": (replace(TINY, name="RAMP", rules=("counter", "stochastic"), counter_bits=2, logit_bits=5, adc_kind="ramp", adc_bits=4,
-                        rows=6, dac_load_lanes=2, adc_channels=4, update_columns=6, macs=3, macro_lanes=4,
+    "counter": (replace(TINY, name="RAMP", rules=("counter", "stochastic"), counter_bits=2, logit_bits=4,
+                        adc_kind="ramp", adc_bits=4, rows=6, dac_load_lanes=2, adc_channels=4, update_columns=6, macs=3,
+                        macro_lanes=4,
                         commit_depth=1, verify=1), "amplitude"),
     "manhattan": (replace(TINY, name="MEMORYLESS", rules=CHANCE_RULES, logit_bits=5, commit_depth=4,
                           macro_rows=4, macro_columns=3), "amplitude"),
