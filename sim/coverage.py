@@ -121,13 +121,13 @@ def of_run(p: HwParams, s: Settings, mode: Mode, record: RunRecord, memory: np.n
     for name, (total, lanes) in _WORDS.items():
         hits[f"words {name} {'ragged' if getattr(p, total) % getattr(p, lanes) else 'full'}"] += 1
     hits.update(_grid(p))
-    trace = record.trace
+    trace, trains = record.trace, mode in (Mode.TRAIN, Mode.TUNE)
     hits += _values(trace, "adc", p.adc_limit, ("adc clips at +Q", "adc clips at -Q", ""))
     hits += _values(trace, "hidden", p.adc_limit, ("hidden full", "", "hidden zero"))
     hits += _values(trace, "logits", p.logit_limit, ("logit saturates at +", "logit saturates at -", ""))
     for logits, verdict in zip(trace["logits"], trace["verdict"], strict=True):
-        hits.update(_verdict(logits, verdict, s.margin if mode is not Mode.INFER else None))
-    if mode is not Mode.INFER:
+        hits.update(_verdict(logits, verdict, s.margin if trains else None))
+    if trains:
         hits += _training(p, s, record, memory)
     return hits
 

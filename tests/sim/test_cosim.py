@@ -31,7 +31,8 @@ RULED = {
                         commit_depth=1, verify=1), "amplitude"),
     "manhattan": (replace(TINY, name="MEMORYLESS", rules=CHANCE_RULES, logit_bits=5, commit_depth=4,
                           macro_rows=4, macro_columns=3), "amplitude"),
-    "stochastic": (replace(TINY, name="SERIAL", rules=RULES, dac_bits=4, encodings=("amplitude", "bit_serial")),
+    "stochastic": (replace(TINY, name="SERIAL", rules=RULES, dac_bits=4, calibration=1,
+                           encodings=("amplitude", "bit_serial")),
                    "bit_serial"),
 }  # fmt: skip
 """For each rule hardware and an input encoding: together they reach what functional coverage asks for."""
