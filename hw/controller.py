@@ -9,6 +9,7 @@ from hw.activation import Activation
 from hw.backprop_delta import BackpropDelta
 from hw.calibration import Calibration
 from hw.commit_queue import CommitQueue
+from hw.conditions import CONDITIONS, conditions
 from hw.counters import Counters
 from hw.dac_encode import DacEncode
 from hw.dac_load import DacLoad
@@ -57,6 +58,7 @@ def controller_ports(params: HwParams) -> dict[str, wiring.Member]:
         **host_ports(params),
         **{tile.name: Out(MacroPort(tile.params)) for tile in tiles(params)},
         "image": Out(image_stream()),
+        "conditions": Out(len(CONDITIONS)),
     }
 
 
@@ -66,6 +68,7 @@ class Controller(wiring.Component):
     request, response: register bus.  samples: raw inputs.  counts: pulse counts of a transfer.  results: one per
     sample; the host must take them.  macro: the analog array; of a grid, macro_<row>_<column> for each (spec/grid.py).
     image: device image words for an emulated array.  busy, fault: register STATUS.  taps: every stage's transfers.
+    conditions: see hw/conditions.py.
     """
 
     def __init__(self, params: HwParams):
@@ -107,6 +110,7 @@ class Controller(wiring.Component):
         self._sequence(m)
         self._counts(m)
         self._taps(m)
+        m.d.comb += self.conditions.eq(Cat(conditions(self)))
         if p.verify:
             self._verify(m)
         return m

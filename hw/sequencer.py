@@ -28,6 +28,7 @@ class Sequencer(wiring.Component):
     Status in: loaded (row codes), adc_busy, adc_ends (in its last cycle), array_ready, commit_busy, pulses_busy (an operation is under way),
     memory_busy (the update memory is being cleared), scheduled (a transfer's last operation went out), result
     (one sample's result went out), fault.  stretched: the array integrates for longer than `integrate_cycles`.
+    late: a read waits for the pulses of an earlier sample alone.
     With the parameter `verify`: read_wanted (of a cell), reads_cell (begins it, where a pulse may begin too);
     verifying, tuning: the run's mode, and a tune run is `training` too.
     """
@@ -48,7 +49,7 @@ class Sequencer(wiring.Component):
         outputs: tuple[str, ...] = (
             "busy", "run_active", "training", "transferring", "streaming", "run_start", "flush", "integrate",
             "adc_start", "commit_start", "allow_pulses", "array_erase", "memory_clear", "readout", "readout_done",
-            "stretched",
+            "stretched", "late",
         )  # fmt: skip
         if params.verify:
             status += ("read_wanted",)
@@ -146,6 +147,7 @@ class Sequencer(wiring.Component):
             due = ~self.training | (committed + self.params.commit_depth > reads)
             m.d.comb += self.allow_pulses.eq(~self.adc_busy)
             converted = ~self.adc_busy | self.adc_ends  # the gate's register is between this and the array
+            m.d.comb += self.late.eq(self.loaded & converted & ~due & (reads != self.samples))
             with m.If(self.fault):
                 m.next = "FLUSH"
             with m.Elif(reads == self.samples):

@@ -2,8 +2,9 @@
 
 from amaranth.hdl import Module
 from amaranth.lib import wiring
-from amaranth.lib.wiring import connect, flipped
+from amaranth.lib.wiring import Out, connect, flipped
 
+from hw.conditions import CONDITIONS
 from hw.controller import Controller, host_ports
 from hw.macro.crossbar import CrossbarMacro
 from hw.macro.timing import erase_latency
@@ -32,11 +33,15 @@ class EmulatedTop(wiring.Component):
 
     def __init__(self, params: HwParams):
         self.params = params
-        super().__init__(host_ports(params))
+        super().__init__(self.ports(params))
+
+    @staticmethod
+    def ports(params: HwParams) -> dict[str, wiring.Member]:
+        return host_ports(params)
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.controller = controller = Controller(self.params)
+        m.submodules.controller = controller = self.controller = Controller(self.params)
         for tile in tiles(self.params):
             macro = m.submodules[tile.name] = CrossbarMacro(tile.params)
             connect(m, getattr(controller, tile.name), macro.port)
@@ -52,4 +57,17 @@ class EmulatedTop(wiring.Component):
         for name in ("request", "response", "samples", "counts", "results", "taps"):
             connect(m, getattr(controller, name), flipped(getattr(self, name)))
         m.d.comb += [self.busy.eq(controller.busy), self.fault.eq(controller.fault)]
+        return m
+
+
+class ObservedTop(EmulatedTop):
+    """`EmulatedTop` for simulations: `seen` has a bit for each condition (hw/conditions.py) that has held since reset."""
+
+    @staticmethod
+    def ports(params: HwParams) -> dict[str, wiring.Member]:
+        return host_ports(params) | {"seen": Out(len(CONDITIONS))}
+
+    def elaborate(self, platform):
+        m = super().elaborate(platform)
+        m.d.sync += self.seen.eq(self.seen | self.controller.conditions)
         return m

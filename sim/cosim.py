@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from amaranth.lib import wiring
 from cocotb_test.simulator import run as run_simulator
 
 from hw.emit import to_systemverilog
-from hw.top import EmulatedTop
+from hw.top import ObservedTop
 from model.record import RunRecord
 from model.training.hybrid import HybridJob, HybridResult, hybrid
 from model.training.write_costs import WriteJob, write
+from sim.coverage import save
 from sim.stimulus import Stimulus, enough, exercise, make_stimulus
 from sim.toolchain import UNOPTIMISED, prepare
 from sim.waves import keep_waveform
@@ -105,6 +107,8 @@ class CosimResult:
     waveform: Path | None = None
     coverage: dict[str, int] = field(default_factory=dict)
     """How often a path was taken that a run without it would say nothing about."""
+    bins: dict[str, int] = field(default_factory=dict)
+    """Bins of functional coverage (sim/coverage.py) that were hit, with how often."""
     params: HwParams | None = None
     registers: dict[str, int] = field(default_factory=dict)
     """Of the training run, by name, as far as the job sets them."""
@@ -147,7 +151,7 @@ def run_cosim(
     *,
     waveform: Path | None = None,
     progress: Progress | None = None,
-    top: Callable[[HwParams], wiring.Component] = EmulatedTop,
+    top: Callable[[HwParams], wiring.Component] = ObservedTop,
     variant: str = "",
 ) -> CosimResult:
     """Run a job in a simulator beside the golden model.
@@ -169,6 +173,9 @@ def run_cosim(
         return lambda: run_simulator(**arguments)
 
     def finish(found: CosimResult, folder: Path) -> None:
+        if found.bins and not (variant or found.mismatches):
+            digest = sha256((folder / "job.pickle").read_bytes()).hexdigest()[:12]
+            save(found.bins, f"{build.name}-{digest}")
         if waveform:
             found.waveform = keep_waveform(build, folder, simulator, waveform, job.params)
 

@@ -1,5 +1,6 @@
 """Step and compare: one job drives the golden model and the RTL, and every result of the two is compared."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 from model.controller.counters import COUNTERS
 from model.controller.update_rule import ACCUMULATE, FIRST_BY_CHANCE
 from model.record import RunRecord
+from sim.coverage import of_run
 from sim.scoreboard import differences
 from spec.numerics import signed_limit
 from spec.registers import Mode
@@ -35,6 +37,8 @@ class PairedController:
     def __init__(self, golden: Any, rtl: Any, comparison: Comparison):
         self.golden, self.rtl, self.comparison = golden, rtl, comparison
         self.coverage = {"clipped codes": 0, "saturated weights": 0}
+        self.bins: Counter[str] = Counter()
+        """Bins of functional coverage (sim/coverage.py) that were hit, with how often."""
         self._runs = 0
         self._under_way: tuple[str, dict] | None = None
 
@@ -80,6 +84,7 @@ class PairedController:
 
     async def conductances(self, **kwargs: Any) -> np.ndarray:
         expected, got = await self._both("conductances", **kwargs)
+        self.bins["mode DEBUG"] += 1
         wrong = np.argwhere(expected != got)
         if len(wrong):
             row, column, minus = wrong[0]
@@ -93,6 +98,7 @@ class PairedController:
         self._under_way = "transfer", expected.trace
         got = await self.rtl.transfer(counts, **kwargs)
         self._compare(got.trace)
+        self.bins["mode TRANSFER"] += 1
         return got
 
     async def verify(self, targets: np.ndarray, way: str, **kwargs: Any) -> RunRecord:
@@ -101,6 +107,7 @@ class PairedController:
         got = await self.rtl.verify(targets, way, **kwargs)
         self._compare(got.trace)
         self.coverage |= self.golden.given_up
+        self.bins.update(("mode VERIFY", f"verify {way}"))
         return got
 
     async def run(
@@ -113,6 +120,9 @@ class PairedController:
         got = await self.rtl.run(mode, pixels, labels, trace=True, **kwargs)
         self._compare(got.trace)
         self._cover(expected)
+        self.bins += of_run(
+            self.golden.params, self.golden.settings, mode, expected, self.golden.state.memory
+        )
         return got if trace else RunRecord(got.predictions, got.updates, got.strobes)
 
     def _cover(self, record: RunRecord) -> None:

@@ -43,7 +43,7 @@ def on_a_grid(p: HwParams, rows: int, columns: int) -> HwParams:
     )
 
 
-RAMP_CYCLES = 3000
+RAMP_CYCLES = 500
 """Cycles of all conversions of a read up to which a ramp is drawn: a simulation is to be short."""
 
 

@@ -48,6 +48,8 @@ class Stimulus:
     pixels: np.ndarray  # uint8[samples, inputs]
     labels: np.ndarray  # int64[samples]
     targets: dict[str, np.ndarray]  # by way of program-verify: int64[rows, columns, 2]
+    faults: bool = False
+    """Provoke faults on the RTL when all else is done (sim/provoke.py)."""
 
 
 async def exercise(ctl: Any, stimulus: Stimulus, *, progress=None) -> RunRecord:

@@ -11,10 +11,13 @@ from cocotb.triggers import ClockCycles, FallingEdge, First, Timer, ValueChange
 from model.system import GoldenController
 from sim.bus import CocotbBus
 from sim.cosim import CosimResult, leave_result, play, registers_of
+from sim.coverage import conditions_seen, hit
 from sim.host import HardwareFault, Host, HostError
 from sim.monitor import TapMonitor
 from sim.paired import Comparison, PairedController
+from sim.provoke import provoke
 from sim.rtl_controller import RtlController
+from sim.stimulus import Stimulus
 
 CLOCK_NS = 10
 RESET_CYCLES = 3
@@ -44,6 +47,9 @@ async def _play(dut, job, progress) -> CosimResult:
         result, counters = None, {}
     else:
         counters = await host.counters()
+        if isinstance(job, Stimulus) and job.faults:
+            for line in await provoke(host, job):
+                comparison.add("faults", 1, line)
     return CosimResult(
         result=result,
         mismatches=comparison.mismatches,
@@ -54,7 +60,13 @@ async def _play(dut, job, progress) -> CosimResult:
         seconds=time.perf_counter() - started,
         cycles=round((get_sim_time("ns") - start_ns) / CLOCK_NS),
         coverage=pair.coverage,
+        bins=hit(pair.bins + conditions_seen(_known(dut.seen))) if hasattr(dut, "seen") else {},
     )
+
+
+def _known(handle) -> int:
+    """The value of a signal; a bit that is X or Z reads as 0."""
+    return int("".join(bit if bit in "01" else "0" for bit in str(handle.value)), 2)
 
 
 async def _power_up(dut, params) -> tuple[Host, TapMonitor]:

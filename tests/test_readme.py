@@ -1,5 +1,6 @@
 """What the documents say exists and works: commands, links, files."""
 
+import ast
 import re
 import shlex
 import subprocess
@@ -57,6 +58,61 @@ def test_commands_without_simulation_run_one_after_the_other(monkeypatch, tmp_pa
     monkeypatch.chdir(tmp_path)
     chain = [c[1:] for c in commands(PROGRAM) if "--no-rtl" in c or c[1] == "report"]
     assert [run(monkeypatch, arguments) for arguments in chain] == [0] * len(chain) and len(chain) >= 3
+
+
+def checklist(program: str) -> list[list[str]]:
+    """Commands of a program in the tables of docs/debugging.md."""
+    text = (ROOT / "docs" / "debugging.md").read_text()
+    lines = re.findall(rf"\| `({program} [^`]*)` \|$", text, re.MULTILINE)
+    return [shlex.split(line) for line in lines]
+
+
+def test_every_problem_has_a_command():
+    rows = re.findall(r"^\| (?!seen|---).*$", (ROOT / "docs" / "debugging.md").read_text(), re.MULTILINE)
+    found = [c for program in ("crosstrain", "pytest", "make") for c in checklist(program)]
+    assert len(found) == len(rows) >= 10
+
+
+@pytest.mark.parametrize("command", checklist("crosstrain"), ids=" ".join)
+def test_command_of_the_checklist_parses(command):
+    test_command_line_parses(command)
+
+
+@pytest.mark.parametrize("command", [c for c in checklist("crosstrain") if c[1] in QUICK], ids=" ".join)
+def test_quick_command_of_the_checklist_runs(command, monkeypatch):
+    assert run(monkeypatch, command[1:]) == 0
+
+
+@pytest.mark.slow
+def test_simulations_of_the_checklist_run(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    chain = [c[1:] for c in checklist("crosstrain") if c[1] in ("cosim", "coverage")]
+    chain.sort(key=lambda arguments: arguments[0] == "coverage")  # it reads what the others leave
+    assert [run(monkeypatch, arguments) for arguments in chain] == [0] * len(chain) and len(chain) >= 3
+
+
+@pytest.mark.parametrize("command", checklist("make"), ids=" ".join)
+def test_make_target_of_the_checklist_exists(command):
+    test_make_target_exists(command)
+
+
+@pytest.mark.parametrize("command", checklist("pytest"), ids=" ".join)
+def test_tests_of_the_checklist_exist(command):
+    assert all((ROOT / path).is_file() for path in command[1:] if path.endswith(".py"))
+
+
+def test_tests_of_the_verification_table_exist():
+    """Each row of docs/verification.md ends with node ids, and each names a function of its file."""
+    rows = re.findall(
+        r"^\| (?!feature|---).*$", (ROOT / "docs" / "verification.md").read_text(), re.MULTILINE
+    )
+    assert len(rows) >= 15
+    for row in rows:
+        ids = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", row.split(" | ")[-1])
+        assert ids, row
+        for path, name in ids:
+            functions = [n.name for n in ast.parse((ROOT / path).read_text()).body if hasattr(n, "name")]
+            assert name in functions, f"{path}::{name}"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
