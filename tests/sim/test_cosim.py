@@ -58,7 +58,7 @@ FAULTS = [
     ("strobe", "hw.commit_queue", "self.o.payload.up.eq(entry.up)", "self.o.payload.up.eq(entry.down)"),
     ("strobe", "hw.pulse_scheduler", "Cat(ups, (count > compared.strobe", "Cat(ups, (count >= compared.strobe"),
     ("strobe", "hw.pulse_driver", ".eq(operation[name])", ".eq(operation['row' if name == 'row' else 'up'])"),
-    ("counters", "hw.counters", "strobed * self.down", "strobed * self.up"),
+    ("counters", "hw.counters", "(self.pulses_down, pulses_down)", "(self.pulses_down, pulses_up)"),
 ]  # fmt: skip
 
 
