@@ -63,12 +63,13 @@ class AdcHarness(wiring.Component):
         wiring.connect(m, block.o, wiring.flipped(self.o))
         held = Signal(self.sums.payload.shape())
         start = self.sums.valid & self.sums.ready
-        converting = Signal()  # `busy` follows `start` in the same cycle
+        converting, held_now = Signal(), Signal()  # the conversion starts in the cycle in which the sums are held
+        m.d.sync += held_now.eq(start)
         with m.If(start):
             m.d.sync += converting.eq(1)
         with m.Elif(block.ends):
             m.d.sync += converting.eq(0)
-        m.d.comb += [self.sums.ready.eq(~converting & ~start), block.start.eq(start)]
+        m.d.comb += [self.sums.ready.eq(~converting), block.start.eq(held_now)]
         with m.If(start):
             m.d.sync += held.eq(self.sums.payload)
         columns = [p.group_columns(group) for group in range(p.adc_groups)]
