@@ -63,7 +63,10 @@ class AdcHarness(wiring.Component):
         wiring.connect(m, block.o, wiring.flipped(self.o))
         held = Signal(self.sums.payload.shape())
         start = self.sums.valid & self.sums.ready
-        converting, held_now = Signal(), Signal()  # the conversion starts in the cycle in which the sums are held
+        converting, held_now = (
+            Signal(),
+            Signal(),
+        )  # the conversion starts in the cycle in which the sums are held
         m.d.sync += held_now.eq(start)
         with m.If(start):
             m.d.sync += converting.eq(1)
