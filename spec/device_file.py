@@ -32,7 +32,7 @@ import tomli_w
 
 from spec.device_law import LAWS, Law, choice, number, only
 from spec.errors import InputError
-from spec.params import read_toml
+from spec.params_file import read_toml
 
 CELLS = ("resistive", "transistor")
 C2C_KINDS = ("additive", "relative")

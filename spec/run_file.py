@@ -1,7 +1,7 @@
 """A run: data, hardware, device, method and seeds in one TOML file, from which the run can be repeated.
 
     data = "digits"                 a set that ships or is fetched, or an .npz file
-    params = "DIGITS"               an instance, a file, or a table [params] (spec/params.py)
+    params = "DIGITS"               an instance, a file, or a table [params] (spec/params_file.py)
     device = "EpiRAM"               a preset, a file, or a table [device] (spec/device_file.py)
     rule = "accumulate"
     threshold = "auto"              or a number; "auto" chooses on the validation split
@@ -33,7 +33,8 @@ from spec.device_file import (
 from spec.device_law import choice, number, only
 from spec.errors import InputError
 from spec.numerics import MASK32
-from spec.params import INSTANCES, HwParams, from_dict, load, read_toml
+from spec.params import INSTANCES, HwParams
+from spec.params_file import from_dict, load, read_toml
 
 AUTO = "auto"
 OFFLINE_KINDS = ("plain", "noise-aware")

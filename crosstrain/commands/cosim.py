@@ -107,7 +107,7 @@ def _random(params, device, rule, samples, seed, *, sim, waves, folder, fast, pr
     from sim.fast.pair import run_fast
     from sim.stimulus import make_stimulus
     from spec.device_file import load_device
-    from spec.params import load
+    from spec.params_file import load
 
     hardware, spec = load(params), load_device(device)
     check_rule(rule, hardware)

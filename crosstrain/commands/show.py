@@ -29,12 +29,13 @@ def params(
     dump: Annotated[str | None, typer.Option(metavar="NAME", help="Print an instance as TOML.")] = None,
 ) -> None:
     """List the hardware instances, show one, or print one as a file to start from."""
-    from spec import params as hardware
+    from spec import params_file as hardware
+    from spec.params import INSTANCES
 
     if dump is not None:
         print(hardware.dump(hardware.load(dump)), end="")
         return
-    chosen = [hardware.load(name)] if name else list(hardware.INSTANCES.values())
+    chosen = [hardware.load(name)] if name else list(INSTANCES.values())
     rows = [[p.name, ", ".join(p.rules), *(str(getattr(p, f)) for f in _FIGURES)] for p in chosen]
     heads = ["name", "rules", *_FIGURES.values()]
     console().print(table("Hardware instances", heads, rows, text_columns=2))

@@ -53,7 +53,7 @@ def train(
 
 def _run(config: Path | None, options: dict[str, str | None], seeds: int | None):
     """The run that the file and the options describe.  Raises `InputError`."""
-    from spec.params import read_toml
+    from spec.params_file import read_toml
     from spec.run_file import run_from_dict
 
     values: dict[str, Any] = read_toml(config) if config else {"data": "digits"}

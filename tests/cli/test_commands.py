@@ -16,7 +16,8 @@ from model.record import RunRecord, Strobes
 from model.training.write_costs import WAYS
 from sim.cosim import CosimResult
 from spec.device_file import load_device, preset_names
-from spec.params import INSTANCES, from_dict
+from spec.params import INSTANCES
+from spec.params_file import from_dict
 from spec.stages import STAGES
 
 COMMANDS = sorted(
@@ -182,7 +183,7 @@ def test_program_ends_quietly_when_interrupted(program, monkeypatch):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("spec.params.load", interrupt)
+    monkeypatch.setattr("spec.params_file.load", interrupt)
     outcome = program("params", "TINY")
     assert outcome.status == 130 and "Traceback" not in outcome.err
 

@@ -16,7 +16,7 @@ from spec.device_file import (
     preset_names,
 )
 from spec.errors import InputError
-from spec.params import read_toml
+from spec.params_file import read_toml
 
 GOOD = {
     "name": "good",

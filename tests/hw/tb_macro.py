@@ -9,10 +9,13 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
 
 from hw.macro import timing
-from sim.conformance import EXTREMES, READING_CYCLES, Busy, Conformance, extreme_images, plausible_image
+from sim.bad_images import EXTREMES, extreme_images, plausible_image
+from sim.conformance import Conformance
 from sim.fast.library import Harness
+from sim.macro_driver import READING_CYCLES, Busy
 from spec.device_image import DeviceImage
-from spec.params import HwParams, load
+from spec.params import HwParams
+from spec.params_file import load
 
 PERIOD_NS = 10
 RESET_CYCLES = 2

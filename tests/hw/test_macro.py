@@ -18,7 +18,8 @@ from hw.macro.device_tables import block
 from hw.macro.isqrt import Isqrt
 from hw.macro.pipeline import Pipeline
 from hw.top import EmulatedTop
-from sim.conformance import Conformance, plausible_image
+from sim.bad_images import plausible_image
+from sim.conformance import Conformance
 from spec.device_image import NODES, QUANTILES, offset
 from spec.errors import InputError
 from spec.numerics import draw

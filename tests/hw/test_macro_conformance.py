@@ -10,7 +10,8 @@ from hw.macro.crossbar import CrossbarMacro
 from sim.fast.build import HERE, write_sizes
 from sim.simulation import BUILD
 from sim.toolchain import UNOPTIMISED
-from spec.params import INSTANCES, HwParams, dump
+from spec.params import INSTANCES, HwParams
+from spec.params_file import dump
 
 SHAPES = (
     INSTANCES["TINY"],

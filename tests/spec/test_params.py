@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from spec.errors import InputError
-from spec.params import INSTANCES, dump, from_dict, load
+from spec.params import INSTANCES
+from spec.params_file import dump, from_dict, load
 
 TINY = INSTANCES["TINY"]
 

@@ -48,7 +48,7 @@ def test_a_device_brings_its_own_spread_which_the_run_may_change():
 
 def test_files_may_be_named(tmp_path):
     from spec.device_file import dump_device
-    from spec.params import dump
+    from spec.params_file import dump
 
     (tmp_path / "hw.toml").write_text(dump(replace(INSTANCES["DIGITS"], name="hw", adc_bits=6)))
     (tmp_path / "dev.toml").write_text(dump_device(load_device("PCMO")))
