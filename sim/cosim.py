@@ -20,9 +20,10 @@ from cocotb_test.simulator import run as run_simulator
 from hw.emit import to_systemverilog
 from hw.top import ObservedTop
 from model.record import RunRecord
-from model.training.hybrid import HybridJob, HybridResult, hybrid
+from model.training.hybrid import HybridJob, HybridResult, Progress, counting, hybrid
 from model.training.write_costs import WriteJob, write
 from sim.coverage import save
+from sim.paired import PairedController
 from sim.stimulus import Stimulus, enough, exercise, make_stimulus
 from sim.toolchain import UNOPTIMISED, prepare
 from sim.waves import keep_waveform
@@ -40,9 +41,6 @@ QUICK_SAMPLES = 200
 RUN_FOLDER = "CROSSTRAIN_COSIM"
 """Environment variable that tells a bench the folder of its run."""
 
-Progress = Callable[[str, int, int], None]
-"""Called with a phase's name, what is done of it, and its total."""
-
 
 def registers_of(job: HybridJob | WriteJob | Stimulus, result: Any) -> dict[str, int]:
     """The registers of a job's training run, as far as it sets them."""
@@ -57,16 +55,7 @@ async def play(ctl: Any, job: HybridJob | WriteJob | Stimulus, progress: Progres
         return await hybrid(ctl, job, progress=progress)
     if isinstance(job, WriteJob):
         return await write(ctl, job, progress=progress)
-
-    done = 0
-
-    def step(count: int) -> None:
-        nonlocal done
-        done += count
-        if progress:
-            progress("samples", done, len(job.pixels))
-
-    return await exercise(ctl, job, progress=step)
+    return await exercise(ctl, job, progress=counting(progress, "samples", len(job.pixels)))
 
 
 def file_name(text: str) -> str:
@@ -124,6 +113,28 @@ class CosimResult:
     def vacuous(self) -> bool:
         """True when the training run had too few pulses in either direction to prove anything."""
         return self.record is None or not enough(self.record)
+
+
+def outcome(
+    job: HybridJob | WriteJob | Stimulus,
+    pair: PairedController,
+    result: Any,
+    counters: dict[str, int],
+    started: float,
+    **more: Any,
+) -> CosimResult:
+    """What a bench has found.  started: `time.perf_counter()` then; more: fields that only some benches know."""
+    return CosimResult(
+        result=result,
+        mismatches=pair.comparison.mismatches,
+        differences=pair.comparison.lines,
+        counters=counters,
+        params=job.params,
+        registers=registers_of(job, result),
+        seconds=time.perf_counter() - started,
+        coverage=pair.coverage,
+        **more,
+    )
 
 
 def cosim_random(

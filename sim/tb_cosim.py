@@ -10,7 +10,7 @@ from cocotb.triggers import ClockCycles, FallingEdge, First, Timer, ValueChange
 
 from model.system import GoldenController
 from sim.bus import CocotbBus
-from sim.cosim import CosimResult, leave_result, play, registers_of
+from sim.cosim import CosimResult, leave_result, outcome, play
 from sim.coverage import conditions_seen, hit
 from sim.host import HardwareFault, Host, HostError
 from sim.monitor import TapMonitor
@@ -50,18 +50,9 @@ async def _play(dut, job, progress) -> CosimResult:
         if isinstance(job, Stimulus) and job.faults:
             for line in await provoke(host, job):
                 comparison.add("faults", 1, line)
-    return CosimResult(
-        result=result,
-        mismatches=comparison.mismatches,
-        differences=comparison.lines,
-        counters=counters,
-        params=job.params,
-        registers=registers_of(job, result),
-        seconds=time.perf_counter() - started,
-        cycles=round((get_sim_time("ns") - start_ns) / CLOCK_NS),
-        coverage=pair.coverage,
-        bins=hit(pair.bins + conditions_seen(_known(dut.seen))) if hasattr(dut, "seen") else {},
-    )
+    cycles = round((get_sim_time("ns") - start_ns) / CLOCK_NS)
+    bins = hit(pair.bins + conditions_seen(_known(dut.seen))) if hasattr(dut, "seen") else {}
+    return outcome(job, pair, result, counters, started, cycles=cycles, bins=bins)
 
 
 def _known(handle) -> int:

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from model.data import load_data
 from model.training.baselines import write_job
 from model.training.experiments import resolve
+from model.training.hybrid import Progress
 from model.training.offline import train_offline
 from model.training.prepare import check_fit
 from model.training.write_costs import WAYS, WriteResult
-from sim.cosim import Progress, SimulationError, run_cosim
+from sim.cosim import SimulationError, run_cosim
 from sim.fast.pair import run_fast
 from spec.run_file import RunSpec
 

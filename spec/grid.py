@@ -4,10 +4,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from spec.device_image import DeviceImage, offset
-from spec.numerics import MASK32
+from spec.numerics import GOLDEN_RATIO, MASK32
 from spec.params import MOST_TILES, HwParams
-
-_SEED_STEP = 0x9E37_79B1  # 2^32 / phi, odd: no two places of a grid, and no two small seeds, meet
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def tiles(params: HwParams) -> tuple[Tile, ...]:
 
 def macro_seed(seed, place):
     """The seed of the macro at a place of the grid, from that of the layer's image; place 0 has the image's own."""
-    return (seed + place * _SEED_STEP) & MASK32
+    return (seed + place * GOLDEN_RATIO) & MASK32
 
 
 def macro_image(image: DeviceImage, place: int) -> DeviceImage:

@@ -22,7 +22,8 @@ DOMAIN_READ = 0x54
 DOMAIN_UPDATE = 0x55
 DOMAIN_CONVERTER = 0x56
 
-_GOLDEN_RATIO = 0x9E37_79B1  # 2^32 / phi, odd: spreads neighbouring indices
+GOLDEN_RATIO = 0x9E37_79B1
+"""2^32 / phi, odd: its multiples spread neighbouring indices, and no two of them meet."""
 
 CALIBRATED_FRACTION_BITS = 12
 """Fraction bits of the gain that corrects a converter; it is below 4."""
@@ -66,7 +67,7 @@ def event_key(seed, domain, event):
 
 def draw(key, index):
     """32 random bits of one cell or column under a key from `event_key`."""
-    return mix32(((index * _GOLDEN_RATIO) & MASK32) ^ key)
+    return mix32(((index * GOLDEN_RATIO) & MASK32) ^ key)
 
 
 THIN_BITS = 20

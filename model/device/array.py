@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from model.controller.pulse_route import pulse_route
-from model.device.macro import Events, GoldenMacro, MacroState, integrate, strobe
+from model.device.macro import Events, GoldenMacro, MacroState, integrate, strobe, strobe_masks
 from model.jit import kernel
 from spec.device_image import DeviceImage
 from spec.errors import InputError
@@ -165,11 +165,7 @@ class GoldenArray:
 
     def strobe(self, row: int, up: np.ndarray, down: np.ndarray, polarity: int) -> None:
         """One pulse on G+ where `up` is set, on G- where `down` is; polarity 0 potentiates, 1 depresses."""
-        up, down = (np.asarray(mask).astype(bool).view(np.uint8) for mask in (up, down))
-        if up.shape != (self.params.columns,) or down.shape != up.shape:
-            raise ValueError(f"masks of shape {up.shape} and {down.shape}, ({self.params.columns},) needed")
-        if not 0 <= row < self.params.rows or polarity not in (0, 1):
-            raise ValueError(f"no row {row} of {self.params.rows}, or polarity {polarity} is not 0 or 1")
+        up, down = strobe_masks(self.params, row, up, down, polarity)
         events = self.events
         array_strobe(self.state, row, up, down, polarity, events)
         self.reset(events)

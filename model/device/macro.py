@@ -281,6 +281,18 @@ class Events(NamedTuple):
 _NO_EVENTS = Events(0, 0)
 
 
+def strobe_masks(
+    params: HwParams, row: int, up: np.ndarray, down: np.ndarray, polarity: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The masks of a strobe as uint8 (columns), 0 or 1.  Raises `ValueError` for a strobe that cannot be."""
+    up, down = (np.asarray(mask).astype(bool).view(np.uint8) for mask in (up, down))
+    if up.shape != (params.columns,) or down.shape != up.shape:
+        raise ValueError(f"masks of shape {up.shape} and {down.shape}, ({params.columns},) needed")
+    if not 0 <= row < params.rows or polarity not in (0, 1):
+        raise ValueError(f"no row {row} of {params.rows}, or polarity {polarity} is not 0 or 1")
+    return up, down
+
+
 class GoldenMacro:
     """The golden answer to the macro port.  A shape, row or polarity that does not exist raises `ValueError`.
 
@@ -322,11 +334,7 @@ class GoldenMacro:
 
     def strobe(self, row: int, up: np.ndarray, down: np.ndarray, polarity: int) -> None:
         """One pulse on G+ where `up` is set, on G- where `down` is; polarity 0 potentiates, 1 depresses."""
-        up, down = (np.asarray(mask).astype(bool).view(np.uint8) for mask in (up, down))
-        if up.shape != (self.params.columns,) or down.shape != up.shape:
-            raise ValueError(f"masks of shape {up.shape} and {down.shape}, ({self.params.columns},) needed")
-        if not 0 <= row < self.params.rows or polarity not in (0, 1):
-            raise ValueError(f"no row {row} of {self.params.rows}, or polarity {polarity} is not 0 or 1")
+        up, down = strobe_masks(self.params, row, up, down, polarity)
         strobe(self.state, row, up, down, polarity, self.events.strobes)
         self.reset(self.events._replace(strobes=self.events.strobes + 1))
 

@@ -27,6 +27,19 @@ PHASES = ("transfer", "open loop", "online", "hybrid")
 """Phases of a job that leave a record, in order."""
 
 
+def counting(progress: Progress | None, name: str, total: int) -> Callable[[int], None]:
+    """Takes what has been done of a phase since the last call, and reports all of it."""
+    done = 0
+
+    def step(count: int) -> None:
+        nonlocal done
+        done += count
+        if progress:
+            progress(name, done, total)
+
+    return step
+
+
 def largest_threshold(params: HwParams, rule: str) -> int:
     """The largest threshold that still acts after both doublings: the rule's memory reaches it, or a draw does."""
     memory = {"accumulate": params.accumulator_bits, "counter": params.counter_bits}
@@ -214,16 +227,8 @@ async def _phases(
     counters: dict[str, dict[str, int]] = {}
 
     async def phase(name: str, total: int, start: Callable) -> None:
-        done = 0
-
-        def step(count: int) -> None:
-            nonlocal done
-            done += count
-            if progress:
-                progress(name, done, total)
-
         await ctl.clear_counters()
-        records[name] = await start(step)
+        records[name] = await start(counting(progress, name, total))
         counters[name] = await ctl.counters()
 
     def samples(mode: Mode, pixels: np.ndarray, labels: np.ndarray) -> Callable:

@@ -3,21 +3,17 @@
 Pulses, readings, cells given up and, on hardware, cycles are the controller's own counters.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from model.controller.settings import verify_registers
 from model.controller.verify import VerifySettings
-from model.training.hybrid import HybridJob, set_ranges
+from model.training.hybrid import HybridJob, Progress, counting, set_ranges
 from spec.device_image import DeviceImage
 from spec.errors import InputError
 from spec.params import HwParams
 from spec.registers import VERIFY_WAYS, Mode, reset_value
-
-Progress = Callable[[str, int, int], None]
-"""Called with a phase's name, what is done of it and its total."""
 
 WAYS = ("hybrid", "tuned", *(f"verify {way}" for way in VERIFY_WAYS))
 """Open-loop transfer and online epoch; the same, the epoch's pulses tuned; program-verify alone."""
@@ -75,21 +71,8 @@ async def verified(
 
 async def write(ctl, job: WriteJob, *, progress: Progress | None = None) -> WriteResult:
     """Erase, write, and test.  ctl: `GoldenController` or the host driver."""
-    h, done = job.hybrid, 0
-
-    def phase(name: str, total: int) -> Callable[[int], None]:
-        nonlocal done
-        done = 0
-
-        def step(count: int) -> None:
-            nonlocal done
-            done += count
-            if progress:
-                progress(name, done, total)
-
-        return step
-
-    rows, samples = phase("transfer", job.params.rows), len(h.train_pixels)
+    h = job.hybrid
+    rows = counting(progress, "transfer", job.params.rows)
     online: dict[str, int] = {}
     if job.way.startswith("verify "):
         way = job.way.removeprefix("verify ")
@@ -109,11 +92,11 @@ async def write(ctl, job: WriteJob, *, progress: Progress | None = None) -> Writ
             await ctl.configure(TUNE_UP=job.step, TUNE_DOWN=job.step)
         await ctl.clear_memory()
         await ctl.clear_counters()
-        await ctl.run(mode, h.train_pixels, h.train_labels, progress=phase("online", samples))
+        steps = counting(progress, "online", len(h.train_pixels))
+        await ctl.run(mode, h.train_pixels, h.train_labels, progress=steps)
         online = await ctl.counters()
-    record = await ctl.run(
-        Mode.INFER, h.test_pixels, h.test_labels, progress=phase("test", len(h.test_pixels))
-    )
+    steps = counting(progress, "test", len(h.test_pixels))
+    record = await ctl.run(Mode.INFER, h.test_pixels, h.test_labels, progress=steps)
     return WriteResult(transfer, online, record.accuracy(h.test_labels))
 
 

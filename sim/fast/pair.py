@@ -11,9 +11,9 @@ import numpy as np
 from model.record import RunRecord
 from model.system import NONE, GoldenController
 from model.system import run as finish
-from model.training.hybrid import HybridJob
+from model.training.hybrid import HybridJob, Progress
 from model.training.write_costs import WriteJob
-from sim.cosim import CosimResult, Phase, Progress, play, registers_of
+from sim.cosim import CosimResult, Phase, outcome, play
 from sim.fast.bus import HarnessBus
 from sim.fast.library import Harness, Library
 from sim.host import HardwareFault, Host, HostError
@@ -155,18 +155,7 @@ async def compare(
         counters = await rtl.host.counters()
     except (HardwareFault, HostError) as error:
         pair.interrupted(str(error))
-    return CosimResult(
-        result=result,
-        mismatches=comparison.mismatches,
-        differences=comparison.lines,
-        counters=counters,
-        params=job.params,
-        registers=registers_of(job, result),
-        seconds=time.perf_counter() - started,
-        cycles=harness.cycles,
-        phases=pair.phases,
-        coverage=pair.coverage,
-    )
+    return outcome(job, pair, result, counters, started, cycles=harness.cycles, phases=pair.phases)
 
 
 def run_fast(

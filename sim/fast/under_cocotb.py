@@ -5,8 +5,8 @@ from pathlib import Path
 
 from cocotb_test.simulator import Verilator
 
-from model.training.hybrid import HybridJob
-from sim.cosim import RUN_FOLDER, CosimResult, Progress, simulate
+from model.training.hybrid import HybridJob, Progress
+from sim.cosim import RUN_FOLDER, CosimResult, simulate
 from sim.fast.build import HERE, OPTIMISED, folder_of, write_sources
 from sim.stimulus import Stimulus
 from sim.toolchain import prepare
