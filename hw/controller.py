@@ -1,10 +1,11 @@
-"""The controller: nothing but the data flow and the registers, read from top to bottom."""
+"""The controller: nothing but the data flow, read from top to bottom; what controls it is in hw/control.py."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, Value
+from amaranth.hdl import Cat, Module, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from hw import control
 from hw.activation import Activation
 from hw.backprop_delta import BackpropDelta
 from hw.calibration import Calibration
@@ -27,15 +28,13 @@ from hw.register_file import BusRequest, BusResponse, RegisterFile
 from hw.sar_adc import SarAdc
 from hw.sequencer import Sequencer
 from hw.shift_add import ShiftAdd
-from hw.taps import Taps, tap_layouts
+from hw.taps import Taps
 from hw.update_rule import UpdateRule
 from hw.upper_layer import UpperLayer
-from hw.verify import SETTINGS, Verify
+from hw.verify import Verify
 from hw.weight_load import WeightLoad
-from spec.device_image import Readout
 from spec.grid import tiles
-from spec.params import ENCODINGS, HwParams
-from spec.stages import stage_names
+from spec.params import HwParams
 
 
 def host_ports(params: HwParams) -> dict[str, wiring.Member]:
@@ -104,15 +103,15 @@ class Controller(wiring.Component):
         self._verdicts(m)
         self._write_path(m)
         self._weights(m)
-        self._registers(m)
+        control.registers(self, m)
         if p.calibration:
-            self._calibration(m)
-        self._sequence(m)
-        self._counts(m)
-        self._taps(m)
+            control.calibration(self, m)
+        control.sequence(self, m)
+        control.counts(self, m)
+        control.taps(self, m)
         m.d.comb += self.conditions.eq(Cat(conditions(self)))
         if p.verify:
-            self._verify(m)
+            control.verify(self, m)
         return m
 
     def _array(self, m):
@@ -166,7 +165,7 @@ class Controller(wiring.Component):
             self.column_adc.compare.eq(macro.compare),
         ]
         self._column_codes(m)
-        self._encoding(m)
+        control.encoding(self, m)
         inlet, outlet = self._fifo(m, "hidden_fifo", HiddenCodes(p), p.adc_groups + 2)
         link(m, self.activation.o, inlet)
         link(m, outlet, self.upper_layer.i)
@@ -187,53 +186,6 @@ class Controller(wiring.Component):
         else:
             link(m, self.partial_sum.o, self.activation.i)
             self.column_codes = self.partial_sum.o
-
-    def _calibration(self, m):
-        """What the calibration is told, and its results; rows are not driven while offsets are measured."""
-        block, field, sequencer = self.calibration, self.registers.field, self.sequencer
-        m.d.comb += [
-            block.apply.eq(field("CALIBRATION", "apply")),
-            block.gains.eq(field("CALIBRATION", "gains")),
-            block.shift.eq(field("CALIBRATION", "shift")),
-            block.measuring.eq(sequencer.measuring),
-            block.finish.eq(sequencer.finish),
-            block.restart.eq(sequencer.flush),
-            sequencer.finishing.eq(block.busy),
-            block.channel.eq(field("CALIBRATION_CHANNEL")),
-            block.target.eq(field("CALIBRATION_TARGET")),
-            block.target_valid.eq(field("CALIBRATION_TARGET", "valid")),
-            field("CALIBRATION_RESULT", "offset").eq(block.offset),
-            field("CALIBRATION_RESULT", "gain").eq(block.gain),
-        ]
-        with m.If(sequencer.measuring & ~block.gains):
-            m.d.comb += self.array.dac_codes.eq(0)
-
-    def _encoding(self, m):
-        """How rows are driven: the encoding goes to the array and to what differs by it."""
-        p, macro, sequencer = self.params, self.array, self.sequencer
-        unit = self.registers.field("INTEGRATE")
-        whole: Value = unit
-        if p.pulse_width:  # a row of full-scale code is driven all the time
-            whole = Mux(self._encoded("pulse_width"), (unit << p.dac_bits) - unit, unit)
-        m.d.comb += sequencer.integrate_cycles.eq(whole)
-        if p.choose_encoding:
-            for name in p.encodings:
-                with m.If(self._encoded(name)):
-                    m.d.comb += macro.encoding.eq(ENCODINGS.index(name))
-        if p.bit_serial:
-            m.d.comb += [
-                sequencer.serial.eq(self._encoded("bit_serial")),
-                macro.plane.eq(sequencer.plane),
-                self.gate.integrate_continues.eq(sequencer.continues),
-                self.shift_add.serial.eq(sequencer.serial),
-                self.shift_add.shift.eq(self.registers.field("SERIAL_SHIFT")),
-            ]
-
-    def _encoded(self, name):
-        """Whether the encoding `name`, which is built in, applies: one that is not built in acts as the first that is."""
-        first, *others = self.params.encodings
-        chosen = [self.registers.field("ENCODING") == ENCODINGS.index(other) for other in others]
-        return ~Cat(chosen).any() if name == first else chosen[others.index(name)]
 
     def _verdicts(self, m):
         """A verdict goes to the host, to the sample's slot, to the update rule and, if it updates, to the backward pass.
@@ -302,194 +254,3 @@ class Controller(wiring.Component):
         ]
         for block in (self.upper_layer, self.backprop_delta):
             m.d.comb += [block.weights.payload.eq(load.o.payload), block.weights.valid.eq(load.o.valid)]
-
-    def _registers(self, m):
-        """Configuration out of the registers, status into them."""
-        field = self.registers.field
-        connect(m, flipped(self.request), self.registers.request)
-        connect(m, self.registers.response, flipped(self.response))
-        connect(m, self.registers.image, flipped(self.image))
-        for signal, register in (
-            (self.upper_layer.shift, "LOGIT_SHIFT"),
-            (self.margin_error.margin, "MARGIN"),
-            (self.update_rule.rule, "RULE"),
-            (self.update_rule.threshold, "THRESHOLD"),
-            (self.update_rule.double_first, "DOUBLE_FIRST"),
-            (self.update_rule.double_second, "DOUBLE_SECOND"),
-            (self.update_rule.x_threshold, "X_THRESHOLD"),
-            (self.update_rule.delta_threshold, "DELTA_THRESHOLD"),
-            (self.driver.width, "PULSE"),
-            (self.driver.guard, "GUARD"),
-            (self.gate.width_limit, "PULSE"),
-            (self.gate.guard, "GUARD"),
-            (self.gate.strobe_cap, "STROBE_CAP"),
-            (self.gate.count_cap, "COUNT_CAP"),
-            (self.sequencer.samples, "SAMPLES"),
-            (self.sequencer.mode, "MODE"),
-        ):
-            m.d.comb += signal.eq(field(register))
-        m.d.comb += [
-            self.driver.amplitude.eq(field("WRITE", "amplitude")),
-            self.pulse_scheduler.depress.eq(field("WRITE", "depress")),
-            self.busy.eq(self.sequencer.busy),
-            self.fault.eq(self.gate.fault.any()),
-            field("STATUS", "busy").eq(self.busy),
-            field("STATUS", "fault").eq(self.fault),
-            field("FAULT").eq(self.gate.fault),
-        ]
-        if self.params.chance_rules:
-            m.d.comb += self.update_rule.update_seed.eq(field("UPDATE_SEED"))
-        with m.If(self.sequencer.readout_done):
-            m.d.sync += [
-                field("DEBUG_STATE", "plus").eq(self.array.readout_plus),
-                field("DEBUG_STATE", "minus").eq(self.array.readout_minus),
-            ]
-        with m.If(field("DEBUG_ADDRESS", "valid")):
-            m.d.sync += [
-                self.array.readout_row.eq(field("DEBUG_ADDRESS", "row")),
-                self.array.readout_column.eq(field("DEBUG_ADDRESS", "column")),
-            ]
-
-    def _sequence(self, m):
-        """The sequencer's commands and what it looks at."""
-        field, s, macro = self.registers.field, self.sequencer, self.array
-        m.d.comb += [
-            s.start.eq(field("CONTROL", "start")),
-            s.erase.eq(field("CONTROL", "erase")),
-            s.clear_memory.eq(field("CONTROL", "clear_memory")),
-            s.readout_start.eq(field("DEBUG_ADDRESS", "valid")),
-            s.loaded.eq(self.dac_load.loaded),
-            s.adc_busy.eq(self.column_adc.busy),
-            s.adc_ends.eq(self.column_adc.ends),
-            s.array_ready.eq(self.gate.array_free),
-            s.commit_busy.eq(self.commit_queue.busy),
-            s.pulses_busy.eq(
-                self.pulse_scheduler.o.valid
-                | self.driver.busy
-                | self.gate.strobe_active
-                | (self.verify.busy if self.params.verify else 0)
-            ),
-            s.memory_busy.eq(self.update_rule.busy),
-            s.scheduled.eq(self.pulse_scheduler.done | (self.verify.done if self.params.verify else 0)),
-            s.result.eq(self.results.valid & self.results.ready),
-            s.fault.eq(self.gate.fault.any()),
-            self.column_adc.start.eq(s.adc_start),
-            self.commit_queue.start.eq(s.commit_start),
-            self.margin_error.train.eq(s.training),
-            self.pulse_scheduler.transfer.eq(s.transferring),
-            self.pulse_scheduler.restart.eq(s.run_start),
-            self.update_rule.restart.eq(s.run_start),
-            self.update_rule.clear.eq(s.memory_clear),
-            self.driver.array_ready.eq(self.gate.array_free),
-            self.driver.abort.eq(s.flush | self.gate.fault.any()),
-            self.gate.array_ready.eq(macro.ready),
-            self.gate.integrate_request.eq(s.integrate),
-            self.gate.erase_request.eq(s.array_erase),
-            self.gate.converting.eq(self.column_adc.busy),
-            self.gate.training.eq(s.training & ~s.tuning if self.params.verify else s.training),
-            self.gate.transferring.eq(s.transferring),
-            self.gate.run_active.eq(s.run_active),
-            self.gate.run_start.eq(s.run_start),
-            self.gate.window_open.eq(s.commit_start),
-            self.gate.abort.eq(field("CONTROL", "abort")),
-            self.gate.clear_fault.eq(field("CONTROL", "clear_fault")),
-            macro.integrate.eq(self.gate.integrate),
-            macro.erase.eq(self.gate.erase),
-            macro.readout.eq(self.gate.readout if self.params.verify else s.readout),
-        ]
-
-    def _counts(self, m):
-        """The counters' events."""
-        c, field, result = self.counters, self.registers.field, self.results
-        read_ahead = self.column_codes.valid & self.column_codes.ready
-        clipped: Value = self.activation.clipped
-        if self.params.grid_rows > 1:  # of a bit-serial read, the partial codes are those of its planes
-            serial = self.sequencer.serial if self.params.bit_serial else Const(0)
-            clipped = Mux(serial, clipped, self.partial_sum.clipped)
-        m.d.comb += [
-            c.clear.eq(field("CONTROL", "clear_counters")),
-            c.run_start.eq(self.sequencer.run_start),
-            c.result.eq(result.valid & result.ready),
-            c.correct.eq(result.payload.prediction == result.payload.label),
-            c.update.eq(result.payload.update),
-            c.integrate.eq(self.gate.integrate),
-            c.strobe.eq(self.gate.write.strobe),
-            c.up.eq(self.gate.write.up),
-            c.down.eq(self.gate.write.down),
-            c.readout.eq(self.array.readout),
-            c.active.eq(self.sequencer.run_active),
-            c.converting.eq(self.column_adc.busy),
-            c.stretched.eq(self.sequencer.stretched | self.driver.waiting),
-            c.clipped.eq(clipped & read_ahead.replicate(len(c.clipped))),
-        ]
-        if self.params.bit_serial:
-            plane = self.partial_sum.i.valid & self.partial_sum.i.ready & self.sequencer.serial
-            m.d.comb += c.planes_clipped.eq(self.partial_sum.clipped & plane.replicate(len(c.clipped)))
-        registers = ("SAMPLES_DONE", "CORRECT", "UPDATES", "CLIPPED", "INTEGRATES", "STROBES", "PULSES_UP",
-                     "PULSES_DOWN", "VERIFY_READS", "CYCLES", "ELAPSED", "STRETCH")  # fmt: skip
-        named = dict(zip(c.names, registers, strict=False)) | {
-            "planes_clipped_codes": "PLANES_CLIPPED",
-            "given_up": "GIVEN_UP",
-        }
-        for name, register in ((name, named[name]) for name in c.names):
-            m.d.comb += field(register).eq(getattr(c, name))
-
-    def _verify(self, m):
-        """Program-verify and tuned updates: readings, and what the host wants of the cells."""
-        v, s, macro = self.verify, self.sequencer, self.array
-        m.d.comb += [getattr(v, port).eq(self.registers.field(name)) for port, name in SETTINGS.items()]
-        m.d.comb += [
-            v.verifying.eq(s.verifying),
-            v.tuning.eq(s.tuning),
-            v.writing.eq(self.driver.busy | self.gate.strobe_active),
-            v.targets.payload.eq(self.counts.payload),
-            v.targets.valid.eq(self.counts.valid & s.verifying),
-            s.read_wanted.eq(v.read.valid),
-            v.read.ready.eq(s.reads_cell),
-            v.reading.payload.eq(macro.reading),
-            v.reading.valid.eq(self.gate.array_free),
-            self.gate.verifying.eq(s.verifying),
-            self.gate.tuning.eq(s.tuning),
-            self.gate.readout_request.eq(s.readout | s.reads_cell),
-            self.counters.give_up.eq(v.given_up),
-        ]
-        with m.If(s.verifying):
-            m.d.comb += self.counts.ready.eq(v.targets.ready)
-        with m.If(s.reads_cell):
-            m.d.sync += [
-                macro.readout_row.eq(v.read.payload.row),
-                macro.readout_column.eq(v.read.payload.column),
-                macro.readout_kind.eq(v.read.payload.kind),
-            ]
-        with m.Elif(self.registers.field("DEBUG_ADDRESS", "valid")):
-            m.d.sync += macro.readout_kind.eq(Readout.STATES)
-
-    def _taps(self, m):
-        """Each stage's transfers."""
-        write, was_strobe = self.gate.write, Signal()
-        m.d.sync += was_strobe.eq(write.strobe)
-        names = stage_names(self.params)
-        transfers = {
-            "conversion": self.column_adc.o,
-            "column": self.partial_sum.o,
-            "adc": self.column_codes,
-            "hidden": self.activation.o,
-            "logits": self.upper_layer.o,
-            "verdict": self.margin_error.o,
-            "delta": self.backprop_delta.o,
-            "entry": self.update_rule.o,
-        }
-        valid = {name: s.valid & s.ready for name, s in transfers.items()}
-        if (
-            self.params.grid_rows == 1 and not self.params.calibration
-        ):  # else they are looked at whatever the encoding
-            valid["conversion"] &= self.sequencer.serial if self.params.bit_serial else Const(0)
-        valid["codes"] = self.array.dac_valid & self.array.dac_ready
-        valid["strobe"] = write.strobe & ~was_strobe
-        m.d.comb += self.taps.valid.eq(Cat(valid[name] for name in names))
-        m.d.comb += [getattr(self.taps, name).eq(s.payload) for name, s in transfers.items() if name in names]
-        m.d.comb += self.taps.codes.codes.eq(self.array.dac_codes)
-        m.d.comb += [
-            getattr(self.taps.strobe, name).eq(getattr(write, name))
-            for name in tap_layouts(self.params)["strobe"].members
-        ]

@@ -9,6 +9,26 @@ from spec.params import HwParams
 
 COUNTER_BITS = 32
 
+REGISTERS = {
+    "samples_done": "SAMPLES_DONE",
+    "correct_done": "CORRECT",
+    "updates": "UPDATES",
+    "clipped_codes": "CLIPPED",
+    "integrates": "INTEGRATES",
+    "strobes": "STROBES",
+    "pulses_up": "PULSES_UP",
+    "pulses_down": "PULSES_DOWN",
+    "verify_reads": "VERIFY_READS",
+    "cycles": "CYCLES",
+    "elapsed": "ELAPSED",
+    "stretch": "STRETCH",
+    "given_up": "GIVEN_UP",
+    "planes_clipped_codes": "PLANES_CLIPPED",
+}
+"""The register of each counter."""
+BUILT_IN_BY = {"given_up": "verify", "planes_clipped_codes": "bit_serial"}
+"""The parameter that some counters need."""
+
 
 class Counters(wiring.Component):
     """Counts events; `clear` sets all to 0, and a run adds to them.
@@ -26,14 +46,11 @@ class Counters(wiring.Component):
         self.params = params
         events: tuple[str, ...] = ("clear", "run_start", "result", "correct", "update", "integrate", "strobe", "readout", "active",
                   "converting", "stretched")  # fmt: skip
-        self.names: tuple[str, ...] = ("samples_done", "correct_done", "updates", "clipped_codes", "integrates", "strobes", "pulses_up",
-                      "pulses_down", "verify_reads", "cycles", "elapsed", "stretch")  # fmt: skip
+        self.names = tuple(n for n in REGISTERS if n not in BUILT_IN_BY or getattr(params, BUILT_IN_BY[n]))
         codes = {"clipped": In(range(params.group_channels + 1))}
         if params.verify:
-            self.names += ("given_up",)
             events += ("give_up",)
         if params.bit_serial:
-            self.names += ("planes_clipped_codes",)
             codes["planes_clipped"] = In(range(params.group_channels + 1))
         super().__init__(
             {

@@ -1,0 +1,251 @@
+"""What controls the data flow of `hw/controller.py`: registers, sequence, encodings, counters, taps.
+
+Each function connects one of them in the module `m` of the controller `c`.
+"""
+
+from amaranth.hdl import Cat, Const, Mux, Signal, Value
+from amaranth.lib.wiring import connect, flipped
+
+from hw.counters import REGISTERS
+from hw.taps import tap_layouts
+from hw.verify import SETTINGS
+from spec.device_image import Readout
+from spec.params import ENCODINGS
+from spec.stages import stage_names
+
+
+def registers(c, m):
+    """Configuration out of the registers, status into them."""
+    field = c.registers.field
+    connect(m, flipped(c.request), c.registers.request)
+    connect(m, c.registers.response, flipped(c.response))
+    connect(m, c.registers.image, flipped(c.image))
+    for signal, register in (
+        (c.upper_layer.shift, "LOGIT_SHIFT"),
+        (c.margin_error.margin, "MARGIN"),
+        (c.update_rule.rule, "RULE"),
+        (c.update_rule.threshold, "THRESHOLD"),
+        (c.update_rule.double_first, "DOUBLE_FIRST"),
+        (c.update_rule.double_second, "DOUBLE_SECOND"),
+        (c.update_rule.x_threshold, "X_THRESHOLD"),
+        (c.update_rule.delta_threshold, "DELTA_THRESHOLD"),
+        (c.driver.width, "PULSE"),
+        (c.driver.guard, "GUARD"),
+        (c.gate.width_limit, "PULSE"),
+        (c.gate.guard, "GUARD"),
+        (c.gate.strobe_cap, "STROBE_CAP"),
+        (c.gate.count_cap, "COUNT_CAP"),
+        (c.sequencer.samples, "SAMPLES"),
+        (c.sequencer.mode, "MODE"),
+    ):
+        m.d.comb += signal.eq(field(register))
+    m.d.comb += [
+        c.driver.amplitude.eq(field("WRITE", "amplitude")),
+        c.pulse_scheduler.depress.eq(field("WRITE", "depress")),
+        c.busy.eq(c.sequencer.busy),
+        c.fault.eq(c.gate.fault.any()),
+        field("STATUS", "busy").eq(c.busy),
+        field("STATUS", "fault").eq(c.fault),
+        field("FAULT").eq(c.gate.fault),
+    ]
+    if c.params.chance_rules:
+        m.d.comb += c.update_rule.update_seed.eq(field("UPDATE_SEED"))
+    with m.If(c.sequencer.readout_done):
+        m.d.sync += [
+            field("DEBUG_STATE", "plus").eq(c.array.readout_plus),
+            field("DEBUG_STATE", "minus").eq(c.array.readout_minus),
+        ]
+    with m.If(field("DEBUG_ADDRESS", "valid")):
+        m.d.sync += [
+            c.array.readout_row.eq(field("DEBUG_ADDRESS", "row")),
+            c.array.readout_column.eq(field("DEBUG_ADDRESS", "column")),
+        ]
+
+
+def sequence(c, m):
+    """The sequencer's commands and what it looks at."""
+    field, s, macro = c.registers.field, c.sequencer, c.array
+    m.d.comb += [
+        s.start.eq(field("CONTROL", "start")),
+        s.erase.eq(field("CONTROL", "erase")),
+        s.clear_memory.eq(field("CONTROL", "clear_memory")),
+        s.readout_start.eq(field("DEBUG_ADDRESS", "valid")),
+        s.loaded.eq(c.dac_load.loaded),
+        s.adc_busy.eq(c.column_adc.busy),
+        s.adc_ends.eq(c.column_adc.ends),
+        s.array_ready.eq(c.gate.array_free),
+        s.commit_busy.eq(c.commit_queue.busy),
+        s.pulses_busy.eq(
+            c.pulse_scheduler.o.valid
+            | c.driver.busy
+            | c.gate.strobe_active
+            | (c.verify.busy if c.params.verify else 0)
+        ),
+        s.memory_busy.eq(c.update_rule.busy),
+        s.scheduled.eq(c.pulse_scheduler.done | (c.verify.done if c.params.verify else 0)),
+        s.result.eq(c.results.valid & c.results.ready),
+        s.fault.eq(c.gate.fault.any()),
+        c.column_adc.start.eq(s.adc_start),
+        c.commit_queue.start.eq(s.commit_start),
+        c.margin_error.train.eq(s.training),
+        c.pulse_scheduler.transfer.eq(s.transferring),
+        c.pulse_scheduler.restart.eq(s.run_start),
+        c.update_rule.restart.eq(s.run_start),
+        c.update_rule.clear.eq(s.memory_clear),
+        c.driver.array_ready.eq(c.gate.array_free),
+        c.driver.abort.eq(s.flush | c.gate.fault.any()),
+        c.gate.array_ready.eq(macro.ready),
+        c.gate.integrate_request.eq(s.integrate),
+        c.gate.erase_request.eq(s.array_erase),
+        c.gate.converting.eq(c.column_adc.busy),
+        c.gate.training.eq(s.training & ~s.tuning if c.params.verify else s.training),
+        c.gate.transferring.eq(s.transferring),
+        c.gate.run_active.eq(s.run_active),
+        c.gate.run_start.eq(s.run_start),
+        c.gate.window_open.eq(s.commit_start),
+        c.gate.abort.eq(field("CONTROL", "abort")),
+        c.gate.clear_fault.eq(field("CONTROL", "clear_fault")),
+        macro.integrate.eq(c.gate.integrate),
+        macro.erase.eq(c.gate.erase),
+        macro.readout.eq(c.gate.readout if c.params.verify else s.readout),
+    ]
+
+
+def encoding(c, m):
+    """How rows are driven: the encoding goes to the array and to what differs by it."""
+    p, macro, sequencer = c.params, c.array, c.sequencer
+    unit = c.registers.field("INTEGRATE")
+    whole: Value = unit
+    if p.pulse_width:  # a row of full-scale code is driven all the time
+        whole = Mux(_encoded(c, "pulse_width"), (unit << p.dac_bits) - unit, unit)
+    m.d.comb += sequencer.integrate_cycles.eq(whole)
+    if p.choose_encoding:
+        for name in p.encodings:
+            with m.If(_encoded(c, name)):
+                m.d.comb += macro.encoding.eq(ENCODINGS.index(name))
+    if p.bit_serial:
+        m.d.comb += [
+            sequencer.serial.eq(_encoded(c, "bit_serial")),
+            macro.plane.eq(sequencer.plane),
+            c.gate.integrate_continues.eq(sequencer.continues),
+            c.shift_add.serial.eq(sequencer.serial),
+            c.shift_add.shift.eq(c.registers.field("SERIAL_SHIFT")),
+        ]
+
+
+def _encoded(c, name):
+    """Whether the encoding `name`, which is built in, applies: one that is not built in acts as the first that is."""
+    first, *others = c.params.encodings
+    chosen = [c.registers.field("ENCODING") == ENCODINGS.index(other) for other in others]
+    return ~Cat(chosen).any() if name == first else chosen[others.index(name)]
+
+
+def calibration(c, m):
+    """What the calibration is told, and its results; rows are not driven while offsets are measured."""
+    block, field, sequencer = c.calibration, c.registers.field, c.sequencer
+    m.d.comb += [
+        block.apply.eq(field("CALIBRATION", "apply")),
+        block.gains.eq(field("CALIBRATION", "gains")),
+        block.shift.eq(field("CALIBRATION", "shift")),
+        block.measuring.eq(sequencer.measuring),
+        block.finish.eq(sequencer.finish),
+        block.restart.eq(sequencer.flush),
+        sequencer.finishing.eq(block.busy),
+        block.channel.eq(field("CALIBRATION_CHANNEL")),
+        block.target.eq(field("CALIBRATION_TARGET")),
+        block.target_valid.eq(field("CALIBRATION_TARGET", "valid")),
+        field("CALIBRATION_RESULT", "offset").eq(block.offset),
+        field("CALIBRATION_RESULT", "gain").eq(block.gain),
+    ]
+    with m.If(sequencer.measuring & ~block.gains):
+        m.d.comb += c.array.dac_codes.eq(0)
+
+
+def verify(c, m):
+    """Program-verify and tuned updates: readings, and what the host wants of the cells."""
+    v, s, macro = c.verify, c.sequencer, c.array
+    m.d.comb += [getattr(v, port).eq(c.registers.field(name)) for port, name in SETTINGS.items()]
+    m.d.comb += [
+        v.verifying.eq(s.verifying),
+        v.tuning.eq(s.tuning),
+        v.writing.eq(c.driver.busy | c.gate.strobe_active),
+        v.targets.payload.eq(c.counts.payload),
+        v.targets.valid.eq(c.counts.valid & s.verifying),
+        s.read_wanted.eq(v.read.valid),
+        v.read.ready.eq(s.reads_cell),
+        v.reading.payload.eq(macro.reading),
+        v.reading.valid.eq(c.gate.array_free),
+        c.gate.verifying.eq(s.verifying),
+        c.gate.tuning.eq(s.tuning),
+        c.gate.readout_request.eq(s.readout | s.reads_cell),
+        c.counters.give_up.eq(v.given_up),
+    ]
+    with m.If(s.verifying):
+        m.d.comb += c.counts.ready.eq(v.targets.ready)
+    with m.If(s.reads_cell):
+        m.d.sync += [
+            macro.readout_row.eq(v.read.payload.row),
+            macro.readout_column.eq(v.read.payload.column),
+            macro.readout_kind.eq(v.read.payload.kind),
+        ]
+    with m.Elif(c.registers.field("DEBUG_ADDRESS", "valid")):
+        m.d.sync += macro.readout_kind.eq(Readout.STATES)
+
+
+def counts(c, m):
+    """The counters' events."""
+    n, field, result = c.counters, c.registers.field, c.results
+    read_ahead = c.column_codes.valid & c.column_codes.ready
+    clipped: Value = c.activation.clipped
+    if c.params.grid_rows > 1:  # of a bit-serial read, the partial codes are those of its planes
+        serial = c.sequencer.serial if c.params.bit_serial else Const(0)
+        clipped = Mux(serial, clipped, c.partial_sum.clipped)
+    m.d.comb += [
+        n.clear.eq(field("CONTROL", "clear_counters")),
+        n.run_start.eq(c.sequencer.run_start),
+        n.result.eq(result.valid & result.ready),
+        n.correct.eq(result.payload.prediction == result.payload.label),
+        n.update.eq(result.payload.update),
+        n.integrate.eq(c.gate.integrate),
+        n.strobe.eq(c.gate.write.strobe),
+        n.up.eq(c.gate.write.up),
+        n.down.eq(c.gate.write.down),
+        n.readout.eq(c.array.readout),
+        n.active.eq(c.sequencer.run_active),
+        n.converting.eq(c.column_adc.busy),
+        n.stretched.eq(c.sequencer.stretched | c.driver.waiting),
+        n.clipped.eq(clipped & read_ahead.replicate(len(n.clipped))),
+    ]
+    if c.params.bit_serial:
+        plane = c.partial_sum.i.valid & c.partial_sum.i.ready & c.sequencer.serial
+        m.d.comb += n.planes_clipped.eq(c.partial_sum.clipped & plane.replicate(len(n.clipped)))
+    m.d.comb += [field(REGISTERS[name]).eq(getattr(n, name)) for name in n.names]
+
+
+def taps(c, m):
+    """Each stage's transfers."""
+    write, was_strobe = c.gate.write, Signal()
+    m.d.sync += was_strobe.eq(write.strobe)
+    names = stage_names(c.params)
+    transfers = {
+        "conversion": c.column_adc.o,
+        "column": c.partial_sum.o,
+        "adc": c.column_codes,
+        "hidden": c.activation.o,
+        "logits": c.upper_layer.o,
+        "verdict": c.margin_error.o,
+        "delta": c.backprop_delta.o,
+        "entry": c.update_rule.o,
+    }
+    valid = {name: s.valid & s.ready for name, s in transfers.items()}
+    if c.params.grid_rows == 1 and not c.params.calibration:  # else they are looked at whatever the encoding
+        valid["conversion"] &= c.sequencer.serial if c.params.bit_serial else Const(0)
+    valid["codes"] = c.array.dac_valid & c.array.dac_ready
+    valid["strobe"] = write.strobe & ~was_strobe
+    m.d.comb += c.taps.valid.eq(Cat(valid[name] for name in names))
+    m.d.comb += [getattr(c.taps, name).eq(s.payload) for name, s in transfers.items() if name in names]
+    m.d.comb += c.taps.codes.codes.eq(c.array.dac_codes)
+    m.d.comb += [
+        getattr(c.taps.strobe, name).eq(getattr(write, name))
+        for name in tap_layouts(c.params)["strobe"].members
+    ]

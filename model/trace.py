@@ -1,0 +1,101 @@
+"""What a golden run leaves behind: stages of its samples, rows with pulses, strobes."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from model.record import Strobes
+from spec.params import HwParams
+
+
+class Trace(NamedTuple):
+    """Stages of a chunk of samples, one row per sample; `entries` counts the rows with pulses."""
+
+    codes: np.ndarray  # int32[n, rows]
+    conversion: np.ndarray
+    """int32[n, planes, grid_rows * columns], of bit-serial reads, several rows of macros, or with calibration."""
+    column: np.ndarray  # int32[n, planes, columns], of several rows of macros
+    adc: np.ndarray  # int32[n, columns]
+    hidden: np.ndarray  # int32[n, columns]
+    logits: np.ndarray  # int32[n, classes]
+    verdict: np.ndarray  # int32[n, 4]: update, target, rival, prediction
+    delta: np.ndarray  # int32[n, columns]
+    entries: np.ndarray  # int32[n]
+    sums: np.ndarray  # int32[grid_rows, columns], scratch
+
+
+class Log(NamedTuple):
+    """Rows with pulses in order: of the update rule (entries) or on the write lines (strobes)."""
+
+    row: np.ndarray  # int32[capacity]
+    up: np.ndarray  # uint8[capacity, columns]
+    down: np.ndarray  # uint8[capacity, columns]
+
+
+def rows_log(capacity: int, columns: int) -> Log:
+    return Log(
+        np.empty(capacity, np.int32),
+        np.empty((capacity, columns), np.uint8),
+        np.empty((capacity, columns), np.uint8),
+    )
+
+
+def new_trace(p: HwParams, n: int, planes: int) -> Trace:
+    """planes: of a bit-serial read, else 0."""
+
+    def zeros(*shape: int) -> np.ndarray:
+        return np.zeros((n, *shape), np.int32)
+
+    several = p.grid_rows > 1
+    conversions = max(planes, int(several), p.calibration)
+    return Trace(
+        codes=zeros(p.rows),
+        conversion=zeros(conversions, p.grid_rows * p.columns),
+        column=zeros(conversions if several else 0, p.columns),
+        adc=zeros(p.columns),
+        hidden=zeros(p.columns),
+        logits=zeros(p.classes),
+        verdict=zeros(4),
+        delta=zeros(p.columns),
+        entries=np.zeros(n, np.int32),
+        sums=np.zeros((p.grid_rows, p.columns), np.int32),
+    )
+
+
+def copied(log: Log, length: int) -> Strobes:
+    row, up, down = (array[:length].copy() for array in log)
+    return Strobes(row, up, down, np.zeros(length, np.uint8))
+
+
+def operation_strobes(operations: list, columns: int, depress: int) -> Strobes:
+    if not operations:
+        return Strobes.empty(columns)
+    rows, up, down = zip(*operations, strict=True)
+    return Strobes(
+        np.array(rows, np.int32), np.array(up), np.array(down), np.full(len(rows), depress, np.uint8)
+    )
+
+
+def entry_rows(log: Strobes) -> list[np.ndarray]:
+    """Rows with pulses as flat vectors: row, up..., down..."""
+    return [
+        np.concatenate([[r], u, d]).astype(np.int32)
+        for r, u, d in zip(log.row, log.up, log.down, strict=True)
+    ]
+
+
+def strobe_rows(strobes: Strobes) -> list[np.ndarray]:
+    """Strobes as flat vectors: row, up..., down..., depress."""
+    return [np.append(e, d) for e, d in zip(entry_rows(strobes), strobes.depress, strict=True)]
+
+
+def collect(traces: dict[str, list[np.ndarray]], t: Trace, entries: Strobes) -> None:
+    samples = len(traces["verdict"]) + np.arange(len(t.entries))
+    traces.setdefault("entry_sample", []).extend(np.repeat(samples, t.entries))
+    for name in ("codes", "adc", "hidden", "logits", "verdict"):
+        traces[name] += list(getattr(t, name))
+    for name in ("conversion", "column"):
+        if name in traces:
+            traces[name] += [codes for sample in getattr(t, name) for codes in sample]
+    traces["delta"] += list(t.delta[t.verdict[:, 0] == 1])
+    traces["entry"] += entry_rows(entries)
