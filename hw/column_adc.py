@@ -58,12 +58,9 @@ class Control:
 
 def emit(p: HwParams, o: stream.Interface, codes: list[Value], group: Value) -> list:
     """Statements that offer the codes of a group, one per converter, on `o`."""
-    columns = [p.group_columns(g) for g in range(p.adc_groups)]
     statements = [o.valid.eq(1), o.payload.last.eq(group == p.adc_groups - 1)]
     for k, code in enumerate(codes):
-        used = sum(
-            of_group[k % p.group_channels] is not None for of_group in columns
-        )  # its groups, from 0 on
+        used = p.converter_groups(k)
         if used < p.adc_groups:
             code = Mux(within(group, slice(used)), code, 0) if used else Const(0)
         statements.append(o.payload.codes[k].eq(code))

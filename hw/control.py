@@ -154,6 +154,9 @@ def calibration(c, m):
         block.channel.eq(field("CALIBRATION_CHANNEL")),
         block.target.eq(field("CALIBRATION_TARGET")),
         block.target_valid.eq(field("CALIBRATION_TARGET", "valid")),
+        block.new_offset.eq(field("CALIBRATION_RESTORE", "offset")),
+        block.new_gain.eq(field("CALIBRATION_RESTORE", "gain")),
+        block.restore.eq(field("CALIBRATION_RESTORE", "valid") & ~sequencer.busy),
         field("CALIBRATION_RESULT", "offset").eq(block.offset),
         field("CALIBRATION_RESULT", "gain").eq(block.gain),
     ]

@@ -19,7 +19,7 @@ class MacroGrid(wiring.Component):
 
     - rows: a word of codes goes to every macro along its row of macros, when all of them take it.
     - integrate, erase: to all macros in the same cycle.  A strobe goes where it selects a cell (PulseRoute), a readout
-      to the macro that has the pair.  `ready` is that of all: each macro's falls in the cycle after its start, and the
+      or a reading to the macro that has the pair.  `ready` is that of all: each macro's falls in the cycle after its start, and the
       last to rise ends the operation; a macro that was not started keeps its own at 1.
     - converters: all macros are told the same group, and have their own part of `trial` and `compare`; a macro with
       fewer columns has fewer of both, and what its comparators say of a group beyond its last is not used.
@@ -92,8 +92,9 @@ class MacroGrid(wiring.Component):
             port.readout_row.eq(row - tile.first_row),
             port.readout_column.eq(column - tile.first_column),
         ]
+        found = ["readout_plus", "readout_minus"]
+        if self.params.verify:
+            m.d.comb += port.readout_kind.eq(array.readout_kind)
+            found.append("reading")
         with m.If(mine):
-            m.d.comb += [
-                array.readout_plus.eq(port.readout_plus),
-                array.readout_minus.eq(port.readout_minus),
-            ]
+            m.d.comb += [getattr(array, name).eq(getattr(port, name)) for name in found]

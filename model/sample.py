@@ -79,7 +79,7 @@ def convert(s, channels, array, macro, driven, full, events, sums, conversion, c
     raw = column_adc(sums.reshape(-1), s.lsb, s.adc_bits)
     if s.measure:
         measure(channels, raw, s.measure, s.offset_shift)
-    partial = calibration(raw, channels.offset, channels.gain, s.calibrate, s.adc_bits)
+    partial = calibration(raw, channels, s.calibrate, s.adc_bits)
     codes, clipped = partial_sum(partial, sums.shape[0], s.adc_bits)
     if conversion.shape[0] > 0:
         conversion[0] = raw

@@ -14,7 +14,7 @@ from model.controller.counters import COUNTERS, counters
 from model.controller.pulse_scheduler import pulse_scheduler
 from model.controller.settings import BIT_SERIAL, Settings, settings, verify_settings
 from model.device.array import GoldenArray
-from model.device.verify import Tuner, new_log, no_log, strobes_of, verify_array, verify_logged
+from model.device.verify import Tuner, verify_array
 from model.record import RunRecord, Strobes
 from model.sample import ControllerState, commit, run_samples
 from model.trace import Log, collect, copied, new_trace, operation_strobes, rows_log, strobe_rows
@@ -70,12 +70,16 @@ class GoldenController:
         self.state.weights[:] = weights
 
     async def load_targets(self, targets: np.ndarray) -> None:
-        """Sums of |code| that the channels should have, int[adc_channels], of a run that measures gains."""
+        """Sums of |code| that the channels should have, int[converters], of a run that measures gains."""
         self.state.channels.target[:] = targets
 
     async def calibration(self) -> np.ndarray:
-        """What each channel is corrected by, int64[adc_channels, 2]: offset in codes, gain in 1/4096."""
+        """What each channel is corrected by, int64[converters, 2]: offset in codes, gain in 1/4096."""
         return np.stack([self.state.channels.offset, self.state.channels.gain], axis=1).astype(np.int64)
+
+    async def restore_calibration(self, found: np.ndarray) -> None:
+        """Correct by what `calibration` returned before."""
+        self.state.channels.offset[:], self.state.channels.gain[:] = np.asarray(found).T
 
     async def erase(self) -> None:
         self.array.erase()
@@ -123,16 +127,12 @@ class GoldenController:
         trace: bool = False,
         progress: Callable[[int], None] | None = None,
     ) -> RunRecord:
-        """Program-verify with the settings of the registers; targets and `way` as in `verify_logged`.
+        """Program-verify with the settings of the registers; targets and `way` as in `verify_array`.
 
-        The record has the strobes if `trace`, which a grid of macros cannot have.  Raises `InputError`.
+        The record has the strobes if `trace`.  Raises `InputError`.
         """
-        settings, log = verify_settings(self.registers), no_log()
-        if trace:
-            cost, log = verify_logged(self.array.alone, targets, way, settings, new_log())
-        else:
-            cost = verify_array(self.array, targets, way, settings)
-        strobes = strobes_of(log, self.params.columns)
+        settings = verify_settings(self.registers)
+        cost, strobes = verify_array(self.array, targets, way, settings, logged=trace)
         self._counters["STROBES"] += cost.pulses
         self._counters["PULSES_UP"] += cost.pulses_up
         self._counters["PULSES_DOWN"] += cost.pulses - cost.pulses_up
@@ -211,7 +211,7 @@ class GoldenController:
 
     def _tuner(self) -> Tuner:
         up, down = (self.registers.get(name, reset_value(name)) for name in ("TUNE_UP", "TUNE_DOWN"))
-        return Tuner(self.array.alone, verify_settings(self.registers), (up, down))
+        return Tuner(self.array, verify_settings(self.registers), (up, down))
 
     def _tune(self, tuner: Tuner, sample: int) -> Strobes:
         """The commit before this sample, by tuning; its slot of the queue is empty then."""

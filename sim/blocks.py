@@ -91,7 +91,7 @@ BLOCKS = (
         params=WITH_GRID,
     ),
     Block("ramp_adc", read_path, harness=partial(harness.AdcHarness, RampAdc), function="column_adc"),
-    Block("calibration", read_path, harness=harness.CalibrationHarness),
+    Block("calibration", read_path, harness=harness.CalibrationHarness, params=WITH_GRID),
     Block(
         "partial_sum",
         read_path,

@@ -95,7 +95,7 @@ class AdcHarness(wiring.Component):
 class CalibrationHarness(wiring.Component):
     """`i`: codes that are measured, with `gains`, and between them (`finish`) the ends of runs; `targets`: by channel.
 
-    `results`: offset and gain of each channel after each end of a run.
+    `results`: offset and gain of each channel after each end of a run; `restored`: for each, what then takes their place.
     """
 
     def __init__(self, params: HwParams):
@@ -107,6 +107,7 @@ class CalibrationHarness(wiring.Component):
             {
                 "i": In(stream.Signature(item)),
                 "targets": In(stream.Signature(SUM_BITS)),
+                "restored": In(stream.Signature(data.StructLayout({**result.members, "restore": 1}))),
                 "o": Out(self.block.o.signature),
                 "results": Out(stream.Signature(result)),
                 "apply": In(1),
@@ -119,7 +120,7 @@ class CalibrationHarness(wiring.Component):
         m.submodules.block = block = self.block
         wiring.connect(m, block.o, wiring.flipped(self.o))
         item, channel = self.i.payload, Signal.like(block.channel)
-        last_channel = channel == p.adc_channels - 1
+        last_channel = channel == p.converters - 1
         m.d.comb += [
             block.i.payload.eq(item.codes),
             block.gains.eq(item.gains),
@@ -128,6 +129,8 @@ class CalibrationHarness(wiring.Component):
             block.shift.eq(self.shift),
             block.channel.eq(channel),
             block.target.eq(self.targets.payload),
+            block.new_offset.eq(self.restored.payload.offset),
+            block.new_gain.eq(self.restored.payload.gain),
             self.results.payload.offset.eq(block.offset),
             self.results.payload.gain.eq(block.gain),
         ]
@@ -151,8 +154,12 @@ class CalibrationHarness(wiring.Component):
                     m.d.comb += block.restart.eq(1)
                     m.next = "RESULTS"
             with m.State("RESULTS"):
-                m.d.comb += self.results.valid.eq(1)
-                with m.If(self.results.ready):
+                m.d.comb += [
+                    self.results.valid.eq(self.restored.valid),
+                    self.restored.ready.eq(self.results.ready),
+                ]
+                with m.If(self.results.valid & self.results.ready):
+                    m.d.comb += block.restore.eq(self.restored.payload.restore)
                     m.d.sync += channel.eq(Mux(last_channel, 0, channel + 1))
                     with m.If(last_channel):
                         m.d.comb += self.i.ready.eq(1)

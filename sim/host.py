@@ -150,7 +150,7 @@ class Host:
         await self.bus.write_all([(address, weight & _mask(bits)) for weight in weights.ravel().tolist()])
 
     async def load_targets(self, targets: np.ndarray) -> None:
-        """Sums of |code| that the channels should have, int[adc_channels], of a run that measures gains."""
+        """Sums of |code| that the channels should have, int[converters], of a run that measures gains."""
         bits = BY_NAME["CALIBRATION_TARGET"].fields[0].bits
         targets = _integers("targets", targets, (self._calibrated_channels(),), 0, _mask(bits))
         await self._idle()
@@ -159,7 +159,7 @@ class Host:
             await self.bus.write(ADDRESS["CALIBRATION_TARGET"], target)
 
     async def calibration(self) -> np.ndarray:
-        """What each channel is corrected by, int64[adc_channels, 2]: offset in codes, gain in 1/4096."""
+        """What each channel is corrected by, int64[converters, 2]: offset in codes, gain in 1/4096."""
         found = np.zeros((self._calibrated_channels(), 2), np.int64)
         sign = 1 << (_find("CALIBRATION_RESULT", "offset")[0].bits - 1)
         await self._idle()
@@ -169,10 +169,24 @@ class Host:
             found[channel] = (offset ^ sign) - sign, await self.read_field("CALIBRATION_RESULT", "gain")
         return found
 
+    async def restore_calibration(self, found: np.ndarray) -> None:
+        """Correct by what `calibration` returned before, on this array or at another time."""
+        fields = (_find("CALIBRATION_RESTORE", name) for name in ("offset", "gain"))
+        (offset_field, offset_at), (gain_field, gain_at) = fields
+        limit, most = self.params.adc_limit, _mask(gain_field.bits)
+        found = _integers("calibration", found, (self._calibrated_channels(), 2), -limit, most)
+        _integers("offsets", found[:, 0], (len(found),), -limit, limit)
+        _integers("gains", found[:, 1], (len(found),), 0, most)
+        await self._idle()
+        for channel, (offset, gain) in enumerate(found.tolist()):
+            await self.configure(CALIBRATION_CHANNEL=channel)
+            word = (offset & _mask(offset_field.bits)) << offset_at | gain << gain_at
+            await self.bus.write(ADDRESS["CALIBRATION_RESTORE"], word)
+
     def _calibrated_channels(self) -> int:
         if not self.params.calibration:
             raise InputError("is not built in", key="calibration")
-        return self.params.adc_channels
+        return self.params.converters
 
     async def load_image(self, image: DeviceImage) -> None:
         """A compiled device into the emulated array; without one the words are lost."""

@@ -56,6 +56,9 @@ class PairedController:
     async def load_targets(self, targets: np.ndarray) -> None:
         await self._both("load_targets", targets)
 
+    async def restore_calibration(self, found: np.ndarray) -> None:
+        await self._both("restore_calibration", found)
+
     async def calibration(self) -> np.ndarray:
         expected, got = await self._both("calibration")
         wrong = np.argwhere(expected != got)

@@ -31,8 +31,6 @@ def random_hardware(seed: int) -> HwParams:
 
 def on_a_grid(p: HwParams, rows: int, columns: int) -> HwParams:
     """The same layer on so many macros along its rows and columns, or fewer where words and columns do not allow it."""
-    if p.verify:  # it is there for one macro only
-        return p
     words = ceil(p.row_words / rows)
     macro_columns = ceil(p.columns / columns)
     return replace(
@@ -53,13 +51,12 @@ def random_converters(params: HwParams, rng: np.random.Generator) -> HwParams:
     built_in = rng.random(len(ENCODINGS)) < 0.5
     encodings = tuple(name for name, there in zip(ENCODINGS, built_in, strict=True) if there)
     errors, calibration = (int(rng.random() < 0.5) for _ in range(2))
-    alone = int(params.macros == 1)  # they are not there for a grid
     drawn = replace(
         params,
         adc_kind=kind,
         encodings=encodings or params.encodings,
-        calibration=calibration * alone,
-        converter_errors=errors * alone,
+        calibration=calibration,
+        converter_errors=errors,
     )
     planes = drawn.dac_bits if drawn.bit_serial else 1
     if planes * drawn.adc_groups * drawn.conversion_cycles > RAMP_CYCLES:

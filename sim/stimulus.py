@@ -89,9 +89,11 @@ async def _calibrate(ctl: Any, stimulus: Stimulus, few: slice) -> None:
     await ctl.run(Mode.CALIBRATE, pixels, labels)
     planes = p.dac_bits if stimulus.registers.get("SERIAL_SHIFT") is not None else 1
     eighth = len(pixels) * planes * p.adc_groups * p.adc_limit // 8 + 1
-    await ctl.load_targets(eighth * (np.arange(p.adc_channels) % 4 + 2))
+    await ctl.load_targets(eighth * (np.arange(p.converters) % 4 + 2))
     await ctl.configure(CALIBRATION=calibration_register(gains=1))
     await ctl.run(Mode.CALIBRATE, pixels, labels)
+    found = await ctl.calibration()
+    await ctl.restore_calibration(found[::-1])
     await ctl.calibration()
     await ctl.configure(CALIBRATION=calibration_register(apply=1))
 

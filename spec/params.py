@@ -138,10 +138,6 @@ class HwParams:
                     f"{least} or more",
                     key=key,
                 )
-        for key in ("verify", "calibration", "converter_errors"):
-            if getattr(self, key) and self.macros > 1:
-                text = f"is not there for a grid, of {self.grid_rows} x {self.grid_columns} macros"
-                raise InputError(text, key=key)
         if self.grid_rows > 1 and self.macro_rows % self.dac_load_lanes:
             raise InputError(
                 f"{self.macro_rows} is no multiple of dac_load_lanes ({self.dac_load_lanes}): "
@@ -233,6 +229,19 @@ class HwParams:
     def converters(self) -> int:
         """Converters of all macros."""
         return self.grid_rows * self.group_channels
+
+    def converter_groups(self, converter: int) -> int:
+        """Groups in which a converter has a column: the first ones."""
+        groups = map(self.group_columns, range(self.adc_groups))
+        return sum(columns[converter % self.group_channels] is not None for columns in groups)
+
+    @property
+    def column_converters(self) -> tuple[int, ...]:
+        """The converter of each column among the `group_channels` of a row of macros."""
+        return tuple(
+            column // self.macro_columns * self.adc_channels + column % self.macro_columns % self.adc_channels
+            for column in range(self.columns)
+        )
 
     @property
     def column_places(self) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from enum import Enum, IntEnum
 from spec.params import HwParams
 
 MAGIC = 0x4352_5354  # "CRST"
-VERSION = 1
+VERSION = 2
 NEVER = 0xFFFF_FFFF
 
 
@@ -94,6 +94,10 @@ def _value(name: str, access: Access, bits: int, doc: str, reset: int = 0, needs
     return Register(name, access, doc, (Field("value", bits, doc, reset),), needs)
 
 
+_CORRECTION = (
+    Field("offset", 10, "offset in codes, signed"),
+    Field("gain", 14, "gain, 12 fraction bits"),
+)
 _RO, _RW, _TRIGGER, _PORT = Access.RO, Access.RW, Access.TRIGGER, Access.PORT
 
 REGISTERS: tuple[Register, ...] = (
@@ -151,7 +155,8 @@ REGISTERS: tuple[Register, ...] = (
         Field("gains", 1, "mode CALIBRATE measures 0: offsets, with all rows at code 0, and sets the gains to 1; 1: gains"),
         Field("shift", 4, "an offset is the mean over the first 2**shift conversions of the run, of each channel's first column"),
     ), needs="calibration"),
-    _value("CALIBRATION_CHANNEL", _RW, 10, "channel that CALIBRATION_TARGET and CALIBRATION_RESULT mean", needs="calibration"),
+    _value("CALIBRATION_CHANNEL", _RW, 13, "channel that CALIBRATION_TARGET, _RESULT and _RESTORE mean: of the converters of all macros, one row of macros after the other",
+           needs="calibration"),
     _value("CALIBRATION_TARGET", _PORT, 32, "sum of |code| that a channel should have in a run that measures gains",
            needs="calibration"),
     _value("WEIGHT_DATA", _PORT, 8, "next signed upper-layer weight: class by class, unit by unit, the bias unit last"),
@@ -163,10 +168,8 @@ REGISTERS: tuple[Register, ...] = (
         Field("plus", 16, "state of G+"),
         Field("minus", 16, "state of G-"),
     )),
-    Register("CALIBRATION_RESULT", _RO, "what a channel is corrected by: (code - offset) * gain", (
-        Field("offset", 10, "offset in codes, signed"),
-        Field("gain", 14, "gain, 12 fraction bits"),
-    ), needs="calibration"),
+    Register("CALIBRATION_RESULT", _RO, "what a channel is corrected by: (code - offset) * gain", _CORRECTION, needs="calibration"),
+    Register("CALIBRATION_RESTORE", _PORT, "another correction of a channel, as CALIBRATION_RESULT; ignored while busy", _CORRECTION, needs="calibration"),
     _value("SAMPLES_DONE", _RO, 32, "counter: samples with a prediction"),
     _value("CORRECT", _RO, 32, "counter: predictions that equal the label"),
     _value("UPDATES", _RO, 32, "counter: samples whose margin asked for an update"),

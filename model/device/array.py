@@ -12,7 +12,6 @@ from model.controller.pulse_route import pulse_route
 from model.device.macro import Events, GoldenMacro, MacroState, integrate, strobe, strobe_masks
 from model.jit import kernel
 from spec.device_image import DeviceImage
-from spec.errors import InputError
 from spec.grid import macro_image, tiles
 from spec.params import HwParams
 
@@ -25,8 +24,9 @@ class ArrayState(NamedTuple):
     quantiles: np.ndarray  # uint32[cells]
     stuck: np.ndarray  # uint8[cells]
     words: np.ndarray  # int64[macros, IMAGE_WORDS]
-    errors: np.ndarray  # int64[macros, 2, channels], or of 0 channels
-    places: np.ndarray  # int64[macros, 6]: row of macros, first row, first column, rows, columns, first pair
+    errors: np.ndarray  # int64[2 * converters], or empty
+    places: np.ndarray
+    """int64[macros, 8]: row of macros, first row, first column, rows, columns, first pair, first error, converters that err."""
     state_bits: int
     read_shift: int
 
@@ -36,13 +36,14 @@ def macro_state(array, k):
     """The state of macro k: views, no copies."""
     rows, columns, first = array.places[k, 3], array.places[k, 4], array.places[k, 5]
     end = first + rows * columns
+    error, channels = array.places[k, 6], array.places[k, 7]
     return MacroState(
         array.g[2 * first : 2 * end].reshape(rows, columns, 2),
         array.diff[first:end].reshape(rows, columns),
         array.quantiles[2 * first : 2 * end].reshape(rows, columns, 2),
         array.stuck[2 * first : 2 * end].reshape(rows, columns, 2),
         array.words[k],
-        array.errors[k],
+        array.errors[error : error + 2 * channels].reshape(2, channels),
         array.state_bits,
         array.read_shift,
     )
@@ -100,17 +101,18 @@ class GoldenArray:
         firsts = np.cumsum([0, *pairs[:-1]])
         joined = {
             name: np.concatenate([getattr(state, name).ravel() for state in states])
-            for name in ("g", "diff", "quantiles", "stuck")
+            for name in ("g", "diff", "quantiles", "stuck", "errors")
         }
+        channels = [state.errors.shape[1] for state in states]
+        errors = 2 * np.cumsum([0, *channels[:-1]])
         places = [
-            (t.row, t.first_row, t.first_column, t.params.rows, t.params.columns, first)
-            for t, first in zip(self.tiles, firsts, strict=True)
+            (t.row, t.first_row, t.first_column, t.params.rows, t.params.columns, first, error, n)
+            for t, first, error, n in zip(self.tiles, firsts, errors, channels, strict=True)
         ]
         words = np.stack([state.words for state in states])
         state = ArrayState(
             **joined,
             words=words,
-            errors=np.stack([state.errors for state in states]),
             places=np.array(places, np.int64),
             state_bits=states[0].state_bits,
             read_shift=states[0].read_shift,
@@ -118,13 +120,6 @@ class GoldenArray:
         for k, macro in enumerate(self.macros):
             macro.state = macro_state(state, k)
         return state
-
-    @property
-    def alone(self) -> GoldenMacro:
-        """The macro of a layer that needs no other.  Raises `InputError` for a grid."""
-        if len(self.macros) > 1:
-            raise InputError("a grid of macros is not verified or tuned by the controller", key="verify")
-        return self.macros[0]
 
     @property
     def events(self) -> np.ndarray:

@@ -17,10 +17,10 @@ def calibration_register(*, apply: int = 0, gains: int = 0, shift: int = 0) -> i
 
 
 def channel_targets(codes: np.ndarray, params: HwParams) -> np.ndarray:
-    """Sums of |code| by channel, int64[adc_channels]; codes: those of the converters in software, int[n, columns]."""
-    columns = np.abs(codes).sum(axis=0)
-    channels = np.arange(params.columns) % params.adc_channels
-    return np.bincount(channels, weights=columns, minlength=params.adc_channels).astype(np.int64)
+    """Sums of |code| by channel, int64[converters]; codes: of the converters in software, int[n, grid_rows, columns]."""
+    targets = np.zeros((params.grid_rows, params.group_channels), np.int64)
+    np.add.at(targets.T, np.array(params.column_converters), np.abs(codes).sum(axis=0).T)
+    return targets.ravel()
 
 
 async def measure_offsets(ctl, pixels: np.ndarray) -> None:
@@ -31,7 +31,7 @@ async def measure_offsets(ctl, pixels: np.ndarray) -> None:
 
 
 async def measure_gains(ctl, pixels: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Gains of all channels from unlabelled samples; returns offsets and gains, int64[adc_channels, 2]."""
+    """Gains of all channels from unlabelled samples; returns offsets and gains, int64[converters, 2]."""
     await ctl.load_targets(targets)
     await ctl.configure(CALIBRATION=calibration_register(gains=1))
     await ctl.run(Mode.CALIBRATE, pixels, np.zeros(len(pixels), np.int64))

@@ -62,9 +62,9 @@ class HybridJob:
     calibration: np.ndarray
     """Unlabelled samples for the ranges, uint8[n, inputs]."""
     calibration_hidden: np.ndarray
-    """Their hidden values in software before the activation, float[n, columns]."""
+    """Their hidden values in software before the activation, float[n, grid_rows, columns], a part from each row of macros."""
     calibration_planes: np.ndarray
-    """The same of each bit plane of their codes, the lowest first, float[n * dac_bits, columns]."""
+    """The same of each bit plane of their codes, the lowest first, float[n * dac_bits, grid_rows, columns]."""
     train_pixels: np.ndarray
     """The online epoch in its order, uint8[n, inputs]."""
     train_labels: np.ndarray
@@ -99,7 +99,7 @@ class HybridJob:
     def upper(self, step: int) -> Upper:
         """The upper layer's integers for column codes of this step."""
         full_scale = self.full_scale(step)
-        codes = hidden_codes(self.calibration_hidden, full_scale, self.params)
+        codes = hidden_codes(self.calibration_hidden.sum(axis=1), full_scale, self.params)
         return quantise_upper(self.upper_weights, full_scale, codes, self.params)
 
     def settings(self, upper: Upper) -> dict[str, int]:
@@ -170,9 +170,9 @@ async def search_range(ctl, job: HybridJob) -> dict[str, int]:
 
 
 def expected_codes(job: HybridJob, registers: Mapping[str, int]) -> np.ndarray:
-    """Codes that the converters would give for the calibration samples on the nominal device, int64[n, columns].
+    """Codes that the converters would give for the calibration samples on the nominal device, int64[n, grid_rows, columns].
 
-    Of a bit-serial read, those of one plane after the other: [n * dac_bits, columns].
+    Of a bit-serial read, those of one plane after the other: [n * dac_bits, ...].
     """
     full = job.params.adc_limit * registers["LSB"] * job.sum_value
     hidden = job.calibration_planes if job.encoding == BIT_SERIAL else job.calibration_hidden

@@ -55,22 +55,30 @@ def input_codes(pixels: np.ndarray, dac_bits: int) -> np.ndarray:
 
 
 def preactivations(pixels: np.ndarray, weights: np.ndarray, limit: float, params: HwParams) -> np.ndarray:
-    """What the hidden units of the clipped float weights see, float64[n, columns]; inputs in 0..1."""
-    inputs = input_codes(pixels, params.dac_bits) / params.dac_full_scale
-    return inputs @ np.clip(weights, -limit, limit).astype(np.float64)
+    """What the hidden units of the clipped float weights see, float64[n, grid_rows, columns]; inputs in 0..1.
+
+    Each row of macros has its own part of the sums.
+    """
+    return _partial_sums(input_codes(pixels, params.dac_bits) / params.dac_full_scale, weights, limit, params)
 
 
 def plane_preactivations(
     pixels: np.ndarray, weights: np.ndarray, limit: float, params: HwParams
 ) -> np.ndarray:
-    """`preactivations` of each bit plane of the codes, the lowest first, float64[n * dac_bits, columns].
+    """`preactivations` of each bit plane of the codes, the lowest first, float64[n * dac_bits, grid_rows, columns].
 
     In the units of the whole codes: a row that is driven counts as input code 1.
     """
     codes = input_codes(pixels, params.dac_bits)
     planes = (codes[:, None, :] >> np.arange(params.dac_bits)[None, :, None]) & 1
-    inputs = planes.reshape(-1, codes.shape[1]) / params.dac_full_scale
-    return inputs @ np.clip(weights, -limit, limit).astype(np.float64)
+    return _partial_sums(planes.reshape(-1, codes.shape[1]) / params.dac_full_scale, weights, limit, params)
+
+
+def _partial_sums(inputs: np.ndarray, weights: np.ndarray, limit: float, params: HwParams) -> np.ndarray:
+    """Sums over the rows of each row of macros, float64[n, grid_rows, columns]; inputs float64[n, rows]."""
+    clipped = np.clip(weights, -limit, limit).astype(np.float64)
+    parts = [slice(first, first + params.macro_rows) for first in range(0, params.rows, params.macro_rows)]
+    return np.stack([inputs[:, part] @ clipped[part] for part in parts], axis=1)
 
 
 class Upper(NamedTuple):

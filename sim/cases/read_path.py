@@ -12,7 +12,7 @@ from model.controller.partial_sum import partial_sum
 from model.controller.shift_add import shift_add
 from sim.cases import Outputs, Pick, grouped, pick_list, ungrouped, words
 from sim.simulation import Case
-from spec.numerics import signed_limit
+from spec.numerics import CALIBRATED_GAIN_BITS, signed_limit
 from spec.params import HwParams
 
 # -- dac_encode ------------------------------------------------------------------------------------
@@ -135,24 +135,36 @@ def golden_partial_sum(p: HwParams, case: Case) -> tuple[Outputs, dict]:
 
 
 def draw_calibration(p: HwParams, pick: Pick) -> Case:
-    """Runs of zero reads and of samples, in any order and with results after each; then codes to correct."""
-    items, most = [], 0
+    """Runs of zero reads and of samples, in any order, with results after each and others restored; then codes to correct."""
+    items, restored, most = [], [], 0
     for _ in range(pick(1, 3)):
         gains, spread = pick(0, 1), pick(0, p.adc_limit)
         for _ in range(pick(0, 3)):
-            codes = pick_list(pick, -spread, p.adc_limit, p.columns)
+            codes = pick_list(pick, -spread, p.adc_limit, p.grid_rows * p.columns)
             most += sum(map(abs, codes))
             items += [_calibrated(group, gains) for group in grouped(p, codes)]
-        nothing = {"codes": [0] * p.adc_channels, "last": 0}
+        nothing = {"codes": [0] * p.converters, "last": 0}
         items.append({"codes": nothing, "gains": gains, "finish": 1})
-    codes = pick_list(pick, -p.adc_limit, p.adc_limit, p.columns)
+        restored += [_restored(p, pick) for _ in range(p.converters)]
+    codes = pick_list(pick, -p.adc_limit, p.adc_limit, p.grid_rows * p.columns)
     items += [_calibrated(group, 0) for group in grouped(p, codes)]
-    targets = pick_list(pick, 0, min((1 << 32) - 1, most << pick(0, 4)), p.adc_channels)
-    return Case({"i": items, "targets": targets}, {"apply": pick(0, 1), "shift": pick(0, 2)})
+    targets = pick_list(pick, 0, min((1 << 32) - 1, most << pick(0, 4)), p.converters)
+    return Case(
+        {"i": items, "targets": targets, "restored": restored}, {"apply": pick(0, 1), "shift": pick(0, 2)}
+    )
 
 
 def _calibrated(group: dict, gains: int) -> dict:
     return {"codes": group, "gains": gains, "finish": 0}
+
+
+def _restored(p: HwParams, pick: Pick) -> dict:
+    """Offset and gain of a channel, which take the place of what was found with `restore`."""
+    return {
+        "offset": pick(-p.adc_limit, p.adc_limit),
+        "gain": pick(0, (1 << CALIBRATED_GAIN_BITS) - 1),
+        "restore": pick(0, 1),
+    }
 
 
 def golden_calibration(p: HwParams, case: Case) -> tuple[Outputs, dict]:
@@ -160,6 +172,7 @@ def golden_calibration(p: HwParams, case: Case) -> tuple[Outputs, dict]:
     state.target[:] = case.inputs["targets"]
     out: Outputs = {"o": [], "results": []}
     groups: list[dict] = []
+    restored = iter(case.inputs["restored"])
     for item in case.inputs["i"]:
         what = GAINS if item["gains"] else OFFSETS
         if item["finish"]:
@@ -167,12 +180,15 @@ def golden_calibration(p: HwParams, case: Case) -> tuple[Outputs, dict]:
             begin(state)
             results = zip(state.offset.tolist(), state.gain.tolist(), strict=True)
             out["results"] += [{"offset": offset, "gain": gain} for offset, gain in results]
+            for k, new in zip(range(p.converters), restored, strict=False):
+                if new["restore"]:
+                    state.offset[k], state.gain[k] = new["offset"], new["gain"]
             continue
         groups.append(item["codes"])
         if item["codes"]["last"]:
-            (codes,), groups = ungrouped(p, groups), []
+            (codes,), groups = ungrouped(p, groups, p.grid_rows), []
             measure(state, codes, what, shift)
-            corrected = calibration(codes, state.offset, state.gain, apply, p.adc_bits)
+            corrected = calibration(codes, state, apply, p.adc_bits)
             out["o"] += grouped(p, corrected)
     return out, {}
 

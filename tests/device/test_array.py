@@ -9,8 +9,9 @@ from model.controller.partial_sum import partial_sum
 from model.device.array import GoldenArray
 from model.device.compile import compile_device
 from model.device.macro import GoldenMacro
-from model.device.verify import VerifySettings, verify_array, verify_transfer
+from model.device.verify import VerifySettings, verify_array
 from spec.device_file import load_device
+from spec.device_image import offset
 from spec.grid import macro_image, tiles
 from spec.params import INSTANCES
 
@@ -87,18 +88,38 @@ def test_what_does_not_fit_is_refused(image):
         array.strobe(GRID.rows, none, none, 0)
 
 
-def test_program_verify_works_on_every_macro(image):
+@pytest.mark.parametrize("way", ["cell", "pair"])
+def test_program_verify_of_a_grid_is_that_of_its_macros(way, image):
     array = GoldenArray(GRID, image)
     targets = np.random.default_rng(0).integers(20_000, 40_000, (GRID.rows, GRID.columns, 2))
-    cost = verify_array(array, targets, "cell", SETTINGS)
-    single = [GoldenMacro(tile.params, macro_image(image, tile.place)) for tile in array.tiles]
+    cost, strobes = verify_array(array, targets, way, SETTINGS, logged=True)
+    single = [GoldenArray(tile.params, macro_image(image, tile.place)) for tile in array.tiles]
     costs = [
-        verify_transfer(macro, targets[tile.rows, tile.columns], "cell", SETTINGS)
+        verify_array(macro, targets[tile.rows, tile.columns], way, SETTINGS)[0]
         for tile, macro in zip(array.tiles, single, strict=True)
     ]
-    assert (cost.pulses, cost.reads) == (sum(c.pulses for c in costs), sum(c.reads for c in costs))
+    for figure in ("pulses", "pulses_up", "reads", "capped", "unresponsive"):
+        assert getattr(cost, figure) == sum(getattr(c, figure) for c in costs)
     assert cost.pulses > GRID.rows * GRID.columns
-    assert np.array_equal(array.macros[3].conductances(), single[3].conductances())
+    assert array.events.tolist() == [macro.events[0].tolist() for macro in single]
+    for tile, macro in zip(array.tiles, single, strict=True):
+        assert np.array_equal(array.conductances()[tile.rows, tile.columns], macro.conductances())
+    pairs = strobes.row * GRID.columns + np.argmax(strobes.up | strobes.down, axis=1)
+    assert (np.diff(pairs) >= 0).all()  # of the layer, in row order
+    assert len(set(pairs.tolist())) > 0.9 * GRID.rows * GRID.columns
+
+
+def test_converters_of_each_macro_err_in_their_own_way(image):
+    params = replace(GRID, converter_errors=1, macro_columns=3)  # the last macros have one converter
+    words = list(image.words)
+    words[offset("converter_offset")], words[offset("converter_gain")] = 1 << 12, 1 << 10
+    erring = replace(image, words=tuple(words))
+    array = GoldenArray(params, erring)
+    errors = [macro.state.errors for macro in array.macros]
+    assert [each.shape[1] for each in errors] == [2, 2, 1] * 4
+    assert len({each.tobytes() for each in errors}) == len(errors)
+    macros = [(tile, GoldenMacro(tile.params, macro_image(erring, tile.place))) for tile in tiles(params)]
+    operate(array, macros, np.random.default_rng(2))
 
 
 @pytest.mark.parametrize(

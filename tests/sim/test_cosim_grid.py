@@ -8,9 +8,9 @@ import pytest
 from hw.controller import Controller
 from hw.emit import to_systemverilog
 from hw.lint import lint
-from hw.top import EmulatedTop
+from hw.top import EmulatedTop, ObservedTop
 from model.cycles import work_of
-from sim.cosim import cosim_random, run_cosim
+from sim.cosim import SIMULATORS, cosim_random, run_cosim
 from sim.fast.pair import run_fast
 from sim.mutants import mutated
 from sim.stimulus import make_stimulus
@@ -22,23 +22,35 @@ TINY = INSTANCES["TINY"]
 GRIDS = {
     "2x1": replace(TINY, name="GRID2x1", macro_rows=8),
     "1x2": replace(TINY, name="GRID1x2", macro_columns=4),
-    "2x2": replace(TINY, name="GRID2x2", macro_rows=8, macro_columns=4),
+    "2x2": replace(TINY, name="GRID2x2", rows=6, columns=5, macro_rows=4, macro_columns=3),
     "4x4": replace(TINY, name="GRID4x4", rows=14, columns=7, macro_rows=4, macro_columns=2, macro_lanes=1),
+    "2x2 all": replace(
+        TINY, name="ALL2x2", rows=6, columns=5, macro_rows=4, macro_columns=3,
+        verify=1, calibration=1, converter_errors=1,
+    ),
+    "4x4 all": replace(
+        TINY, name="ALL4x4", rows=14, columns=7, macro_rows=4, macro_columns=2, macro_lanes=1,
+        adc_kind="ramp", adc_bits=4, encodings=("bit_serial",), dac_bits=3, verify=1, calibration=1, converter_errors=1,
+    ),
     "3x2 large": replace(
         INSTANCES["DIGITS"], name="GRID3x2", macro_rows=24, macro_columns=20, adc_channels=5, cmp_latency_cycles=1
     ),
 }  # fmt: skip
 """By their shape; the last macros of each are smaller."""
 
-QUICK = [("2x2", "verilator"), ("2x2", "icarus")]
-SLOW = [(name, simulator) for name in GRIDS for simulator in ("verilator", "icarus")]
+QUICK = [("2x2 all", simulator) for simulator in SIMULATORS]
+SLOW = [(name, simulator) for name in GRIDS for simulator in SIMULATORS]
 
 FAULTS = [
-    ("column", "hw.partial_sum", "saturate(reduce(add, codes), -limit, limit)", "codes[0]"),
-    ("adc", "hw.pulse_route", "write.strobe & (own.up | own.down).any()", "write.strobe & mine"),
-    ("adc", "hw.top", "macro_seed(word.value, tile.place)", "word.value"),
-    ("conductances", "hw.macro_grid", "row - tile.first_row", "row"),
-]
+    ("2x2", "column", "hw.partial_sum", "saturate(reduce(add, codes), -limit, limit)", "codes[0]"),
+    ("2x2", "conversion", "hw.pulse_route", "write.strobe & (own.up | own.down).any()", "write.strobe & mine"),
+    ("2x2", "conversion", "hw.top", "macro_seed(word.value, tile.place)", "word.value"),
+    ("2x2", "conductances", "hw.macro_grid", "column - tile.first_column", "column"),
+    ("2x2 all", "strobe", "hw.macro_grid", 'found.append("reading")', "pass"),
+    ("2x2 all", "calibration", "hw.calibration", "self.params.converter_groups(k)", "self.params.converter_groups(0)"),
+    ("2x2 all", "calibration", "hw.calibration", "self.restore & (self.channel == k)", "self.restore & (k == 0)"),
+]  # fmt: skip
+"""Grid, the stage or operation where the fault shows first, and the fault."""
 
 
 def check(name, simulator):
@@ -58,14 +70,15 @@ def test_rtl_of_more_grids_equals_golden_model(name, simulator):
 
 
 @pytest.mark.parametrize(
-    ("stage", "module", "old", "new"),
+    ("grid", "stage", "module", "old", "new"),
     [pytest.param(*fault, marks=[pytest.mark.slow] if k else []) for k, fault in enumerate(FAULTS)],
-    ids=[f[1] for f in FAULTS],
+    ids=[f"{fault[2]}-{fault[1]}-{k}" for k, fault in enumerate(FAULTS)],
 )
-def test_seeded_fault_of_a_grid_is_caught_and_named_by_stage(stage, module, old, new):
-    stimulus = make_stimulus(GRIDS["2x2"], load_device("AlOx/HfO2"), "accumulate", 8, 2)
-    with mutated(module, old, new):
-        found = run_cosim(stimulus, "icarus", variant=module)
+def test_seeded_fault_of_a_grid_is_caught_and_named_by_stage(grid, stage, module, old, new):
+    stimulus = make_stimulus(GRIDS[grid], load_device("AlOx/HfO2"), "accumulate", 8, 2)
+    with mutated(module, old, new) as mutant:
+        top = getattr(mutant, "ObservedTop", ObservedTop)
+        found = run_cosim(stimulus, "icarus", top=top, variant=f"{module}-{stage}")
     assert found.mismatches > 0
     assert re.search(rf"(^|: ){stage}\b", found.differences[0])
 
@@ -74,7 +87,7 @@ def test_seeded_fault_of_a_grid_is_caught_and_named_by_stage(stage, module, old,
     ("name", "component"),
     [
         ("2x2", EmulatedTop),
-        ("4x4", Controller),
+        ("4x4 all", Controller),
         pytest.param("4x4", EmulatedTop, marks=pytest.mark.slow),
     ],
 )

@@ -114,10 +114,22 @@ def test_calibration_that_is_not_built_in_is_refused():
     for step in (
         host.calibration(),
         host.load_targets(np.zeros(TINY.adc_channels, np.int64)),
+        host.restore_calibration(np.zeros((TINY.adc_channels, 2), np.int64)),
         host.run(Mode.CALIBRATE, np.zeros((1, TINY.inputs), np.uint8), np.zeros(1, np.int64)),
     ):
         with pytest.raises(InputError, match="calibration"):
             run(step)
+
+
+@pytest.mark.parametrize(
+    ("offset", "gain", "channels"), [(32, 4096, 2), (0, 1 << 14, 2), (0, -1, 2), (0, 4096, 3)]
+)
+def test_a_calibration_that_does_not_fit_is_refused(offset, gain, channels):
+    calibrated = replace(TINY, calibration=1)
+    bus = FakeBus(calibrated)
+    with pytest.raises(InputError):
+        run(Host(bus, calibrated).restore_calibration(np.array([[offset, gain]] * channels)))
+    assert bus.stored == FakeBus(calibrated).stored
 
 
 @pytest.mark.parametrize("values", [{"MARGIN": 1 << 17}, {"STATUS": 0}, {"CONTROL": 1}])

@@ -58,7 +58,6 @@ def test_macros_along_the_columns_convert_at_the_same_time():
         ({"columns": 9, "macro_columns": 2}, "macro_columns: 2 makes 5 macros of 9 columns, 4 at most: 3 or more"),
         ({"macro_rows": 6}, "macro_rows: 6 is no multiple of dac_load_lanes"),
         ({"macro_columns": 1, "columns": 4}, "adc_channels: 2 is more than macro_columns"),
-        ({"macro_rows": 8, "verify": 1}, "verify: is not there for a grid, of 2 x 1 macros"),
         ({"macro_rows": 0}, "macro_rows: 0 is outside 1..1024"),
     ],
 )  # fmt: skip

@@ -41,7 +41,18 @@ def test_a_ramp_takes_a_trial_for_each_code_but_the_lowest():
     assert replace(ramp, adc_kind="sar").conversion_cycles == 4 * 3
 
 
-@pytest.mark.parametrize("key", ["calibration", "converter_errors"])
-def test_a_grid_has_no_erring_or_calibrated_converters(key):
-    with pytest.raises(InputError, match="grid"):
-        replace(TINY, macro_columns=3, adc_channels=1, **{key: 1})
+@pytest.mark.parametrize(
+    ("changes", "converters"),
+    [
+        ({}, (0, 1, 0, 1, 0, 1)),
+        ({"macro_columns": 4}, (0, 1, 0, 1, 2, 3)),
+        ({"macro_columns": 3, "columns": 7}, (0, 1, 0, 2, 3, 2, 4)),  # the last macro leaves one idle
+    ],
+)
+def test_columns_of_a_macro_share_its_converters(changes, converters):
+    params = replace(TINY, **changes)
+    assert params.column_converters == converters
+    assert max(converters) < params.group_channels
+    for group in range(params.adc_groups):
+        for converter, column in enumerate(params.group_columns(group)):
+            assert column is None or converters[column] == converter

@@ -44,9 +44,14 @@ class Blind:
         return getattr(self.ctl, name)
 
 
-@pytest.mark.parametrize("encoding", ["amplitude", "bit_serial"])
-def test_calibration_finds_what_was_drawn(erring_run, digits, net, encoding):
-    hardware = replace(erring_run, params=replace(erring_run.params, encodings=(encoding,)))
+GRID = {"macro_rows": 40, "macro_columns": 20}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "grid"), [("amplitude", {}), ("bit_serial", {}), ("amplitude", GRID), ("bit_serial", GRID)]
+)
+def test_calibration_finds_what_was_drawn(erring_run, digits, net, encoding, grid):
+    hardware = replace(erring_run, params=replace(erring_run.params, encodings=(encoding,), **grid))
     job = prepare(hardware, digits, net, 5)
     ctl = GoldenController(job.params, job.image)
     run(ctl.transfer(job.counts))
@@ -54,7 +59,8 @@ def test_calibration_finds_what_was_drawn(erring_run, digits, net, encoding):
     targets = channel_targets(expected_codes(job, found_range), job.params)
     found = run(calibrate(Blind(ctl), job.calibration, targets))
     full = 1 if encoding == "bit_serial" else job.params.dac_full_scale
-    offsets, gains = ctl.array.alone.state.errors
+    offsets, gains = np.concatenate([macro.state.errors for macro in ctl.array.macros], axis=1)
+    assert len(found) == len(gains)
     assert np.abs(found[:, 0] - ((offsets * full) >> 12) / found_range["LSB"]).max() <= 0.51
     corrected = found[:, 1] / UNITY * (1 + gains / 4096)
     assert np.abs(corrected / corrected.mean() - 1).max() < 0.03
@@ -91,6 +97,21 @@ def test_ranges_are_set_with_calibration_where_it_is_built_in(erring_run, digits
     run(ctl.transfer(job.counts))
     run(set_ranges(ctl, job))
     assert ctl.registers["CALIBRATION"] == calibration_register(apply=1)
+
+
+def test_a_calibration_that_was_kept_can_be_restored(erring_run, digits, net):
+    job = prepare(replace(erring_run, params=replace(erring_run.params, **GRID)), digits, net, 5)
+    first, second = (GoldenController(job.params, job.image) for _ in range(2))
+    run(first.transfer(job.counts))
+    run(set_ranges(first, job))
+    kept = run(first.calibration())
+    assert len(np.unique(kept, axis=0)) > 1
+    run(second.transfer(job.counts))
+    run(second.configure(**first.registers))
+    run(second.restore_calibration(kept))
+    reads = Mode.INFER, job.calibration[:5], np.zeros(5, np.int64)
+    codes = [np.array(run(ctl.run(*reads, trace=True)).trace["column"]) for ctl in (first, second)]
+    assert np.array_equal(*codes)
 
 
 def test_hardware_without_erring_converters_refuses_a_device_that_has_them(erring_run, digits, net):

@@ -79,7 +79,7 @@ def test_input_codes_are_those_of_the_controller(digits, dac_bits):
 def test_integer_upper_layer_agrees_with_the_float_one(digits, net, digits_run):
     params, pixels = digits_run.params, digits.train.pixels[:300]
     limit = weight_limit(net.hidden, digits_run.clip_sigmas)
-    hidden = preactivations(pixels, net.hidden, limit, params)
+    hidden = preactivations(pixels, net.hidden, limit, params).sum(axis=1)
     full_scale = float(np.quantile(hidden, 0.999))
     codes = hidden_codes(hidden, full_scale, params)
     upper = quantise_upper(net.upper, full_scale, codes, params)
