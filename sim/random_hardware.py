@@ -12,8 +12,8 @@ LIMITS = {
     "macs": 20, "queue_depth": 40, "guard_min_cycles": 3,
 }  # fmt: skip
 """Largest values to draw; other ranges are those of the parameters."""
-VERIFY_PAIRS = 2000
-"""Pairs up to which program-verify is drawn: it reads every one of them."""
+VERIFY_PAIRS = 1200
+"""Most pairs of hardware with program-verify, which reads every one of them."""
 GRID_SHARES = (1, 1, 1, 1, 1, 2, 3)
 """Macros along the rows, and along the columns: most layers are on one."""
 
@@ -65,7 +65,7 @@ def random_converters(params: HwParams, rng: np.random.Generator) -> HwParams:
 
 
 def _random_array(seed: int) -> HwParams:
-    """Rows 1-300, columns 1-64, every width, odd sizes, narrow memories half the time."""
+    """Rows 1-300, columns 1-64, every width, odd sizes, narrow memories half the time; every other five verify."""
     rng = np.random.default_rng(seed)
 
     def upto(high: int, low: int = 1) -> int:
@@ -100,5 +100,6 @@ def _random_array(seed: int) -> HwParams:
         read_bits=upto(min(12, state_bits), 6),
         macro_lanes=upto(columns),
     )
-    verify = seed // 5 % 2 and params.rows * params.columns <= VERIFY_PAIRS
-    return replace(params, verify=int(verify))
+    if seed // 5 % 2:
+        return replace(params, verify=1, rows=min(params.rows, VERIFY_PAIRS // columns))
+    return params

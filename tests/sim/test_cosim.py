@@ -125,6 +125,12 @@ class Twin(GoldenController):
         return await super().verify(targets, way, trace=True, **options)
 
 
+def test_random_hardware_has_every_feature_on_grids():
+    drawn = [random_hardware(seed) for seed in range(RANDOM_SETS)]
+    for feature in ("verify", "calibration", "converter_errors", "bit_serial"):
+        assert {p.macros > 1 for p in drawn if getattr(p, feature)} == {False, True}
+
+
 def test_random_hardware_is_never_vacuous_and_reaches_clipping_and_saturation():
     clipped = saturated = 0
     for seed in range(RANDOM_SETS):
