@@ -106,7 +106,8 @@ def _tasks() -> Iterator[Task]:
         yield Task(f"{name} reach", rules, small(), "cover", SEARCH_DEPTH)
         for fault, old, new in faults:
             yield Task(f"{name} fault: {fault}", rules, small(), "bmc", SEARCH_DEPTH, (*block, old, new))
-    for params in (small(verify=1), replace(INSTANCES["DIGITS"], name="DIGITS_VERIFY", verify=1)):
+    large = (replace(INSTANCES[name], name=f"{name}_VERIFY", verify=1) for name in ("DIGITS", "MNIST"))
+    for params in (small(verify=1), *large):
         yield Task(f"pulse_gate {params.name}", PulseGateRules, params, "prove", INDUCTION_DEPTH)
     yield Task("pulse_gate verify reach", PulseGateRules, small(verify=1), "cover", SEARCH_DEPTH)
     for fault, old, new in VERIFY_FAULTS:

@@ -7,7 +7,7 @@ from formal.faults import DRIVER_FAULTS, GATE_FAULTS, VERIFY_FAULTS
 
 pytestmark = pytest.mark.skipif(run.tools_missing() is not None, reason=str(run.tools_missing()))
 
-LARGE = ("pulse_gate MNIST", "write_path DIGITS", "write_path MNIST")
+LARGE = ("pulse_gate MNIST", "pulse_gate MNIST_VERIFY", "write_path DIGITS", "write_path MNIST")
 
 
 @pytest.mark.parametrize(
