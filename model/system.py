@@ -28,6 +28,9 @@ NONE = np.zeros(0, np.int32)
 CHUNK = 64
 """Samples per call of the kernel: bounds the logs, and is the grain of progress."""
 
+Watch = Callable[[dict[str, list[np.ndarray]]], None]
+"""Called with a trace of some samples."""
+
 
 class GoldenController:
     """The controller and its array, with the coroutines of the host driver.
@@ -149,11 +152,13 @@ class GoldenController:
         labels: np.ndarray,
         *,
         trace: bool = False,
+        watch: Watch | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> RunRecord:
         """Infer, train, tune or calibrate on samples in order: pixels uint8[n, inputs], labels int[n].
 
-        The returned record has predictions, updates and strobes, and every stage if `trace`.
+        The returned record has predictions, updates and strobes, and every stage if `trace`; `watch` gets the stages
+        of each chunk of samples, but no strobes, instead.
         """
         s, p = settings(self.params, self.registers, mode), self.params
         begin(self.state.channels)
@@ -163,7 +168,11 @@ class GoldenController:
         predictions, updates, clipped, planes_clipped = [NONE], [NONE], 0, 0
         planes = p.dac_bits if s.encoding == BIT_SERIAL else 0
         strobes = [Strobes.empty(p.columns)]
-        traces: dict[str, list[np.ndarray]] = {name: [] for name in stage_names(p)} if trace else {}
+
+        def new_traces() -> dict[str, list[np.ndarray]]:
+            return {name: [] for name in stage_names(p)} if trace or watch else {}
+
+        traces = new_traces()
         entries, log = (
             rows_log(CHUNK * p.rows, p.columns),
             rows_log((CHUNK + p.commit_depth) * p.rows, p.columns),
@@ -183,8 +192,11 @@ class GoldenController:
             updates.append(t.verdict[:, 0])
             clipped += at_limit[0]
             planes_clipped += at_limit[1]
-            if trace:
+            if trace or watch:
                 collect(traces, t, copied(entries, entered))
+            if watch:
+                watch(traces)
+                traces = new_traces()
             if progress:
                 progress(len(part))
         if tuner:

@@ -78,15 +78,13 @@ def operation_strobes(operations: list, columns: int, depress: int) -> Strobes:
 
 def entry_rows(log: Strobes) -> list[np.ndarray]:
     """Rows with pulses as flat vectors: row, up..., down..."""
-    return [
-        np.concatenate([[r], u, d]).astype(np.int32)
-        for r, u, d in zip(log.row, log.up, log.down, strict=True)
-    ]
+    return list(np.concatenate([log.row[:, None], log.up, log.down], axis=1, dtype=np.int32))
 
 
 def strobe_rows(strobes: Strobes) -> list[np.ndarray]:
     """Strobes as flat vectors: row, up..., down..., depress."""
-    return [np.append(e, d) for e, d in zip(entry_rows(strobes), strobes.depress, strict=True)]
+    parts = (strobes.row[:, None], strobes.up, strobes.down, strobes.depress[:, None])
+    return list(np.concatenate(parts, axis=1, dtype=np.int32))
 
 
 def collect(traces: dict[str, list[np.ndarray]], t: Trace, entries: Strobes) -> None:

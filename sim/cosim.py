@@ -24,6 +24,7 @@ from model.training.hybrid import HybridJob, HybridResult, Progress, counting, h
 from model.training.write_costs import WriteJob, write
 from sim.coverage import save
 from sim.paired import PairedController
+from sim.scoreboard import Suspect
 from sim.stimulus import Stimulus, enough, exercise, make_stimulus
 from sim.toolchain import UNOPTIMISED, prepare
 from sim.waves import keep_waveform
@@ -103,6 +104,10 @@ class CosimResult:
     """Of the training run, by name, as far as the job sets them."""
     phases: list[Phase] = field(default_factory=list)
     """Where the time went, of a bench that works in bulk."""
+    suspect: Suspect | None = None
+    """The first difference, of a bench that works in bulk; `differences` has it as the replay saw it."""
+    replayed: Path | None = None
+    """Waveform of that first difference."""
 
     @property
     def record(self) -> RunRecord | None:

@@ -16,7 +16,7 @@ from model.device.compile import CompileReport, compile_with_report, read_power
 from model.device.laws import nominal_curve
 from model.device.response import pulse_response
 from model.record import RunRecord
-from model.system import GoldenController
+from model.system import GoldenController, Watch
 from model.system import run as golden
 from model.training.baselines import last_layer, program_verify
 from model.training.experiments import resolve
@@ -65,10 +65,11 @@ class WatchedController(GoldenController):
         labels: np.ndarray,
         *,
         trace: bool = False,
+        watch: Watch | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> RunRecord:
         if mode is not Mode.TRAIN:
-            return await super().run(mode, pixels, labels, trace=trace, progress=progress)
+            return await super().run(mode, pixels, labels, trace=trace, watch=watch, progress=progress)
         self.before = await self.conductances()
         first, done, samples, strobes = self.strobes, 0, [], []
 
@@ -81,7 +82,7 @@ class WatchedController(GoldenController):
                 progress(count)
 
         started = time.perf_counter()
-        record = await super().run(mode, pixels, labels, trace=trace, progress=mark)
+        record = await super().run(mode, pixels, labels, trace=trace, watch=watch, progress=mark)
         self.online_seconds = time.perf_counter() - started
         self.marks = Marks(np.array(samples), np.array(strobes))
         return record

@@ -6,6 +6,7 @@ import numpy as np
 
 from hw.taps import tap_layouts
 from model.record import Strobes
+from sim.items import column_order
 from sim.payloads import unpack
 from spec.params import HwParams
 from spec.stages import stage_names
@@ -69,14 +70,13 @@ class TapMonitor:
             self._words[stage] = []
 
     def _gather_columns(self, stage: str, group: dict, grid_rows: int = 1) -> None:
-        """Groups of one read until the last, in the order of the columns, those of each row of macros by themselves."""
+        """Groups of one read until the last, in the order of the columns; all of them if there are too few or too many."""
         words = self._words[stage]
         words += group["codes"]
         if group["last"]:
-            p = self.params
-            codes = np.array(words, np.int32).reshape(p.adc_groups, grid_rows, p.group_channels)
-            by_row = codes.transpose(1, 0, 2).reshape(grid_rows, -1)
-            self.trace[stage].append(by_row[:, p.column_places].ravel())
+            p, codes = self.params, np.array(words, np.int32)
+            whole = len(codes) == p.adc_groups * grid_rows * p.group_channels
+            self.trace[stage].append(codes[column_order(p, grid_rows)] if whole else codes)
             self._words[stage] = []
 
     def _codes(self, word: dict) -> None:

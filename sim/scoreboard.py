@@ -1,6 +1,6 @@
 """Traces compared stage by stage: the first difference in the order of the data flow names the block that is wrong."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from spec.stages import STAGES, Stage
 
-Trace = dict[str, Sequence]
+Trace = Mapping[str, Sequence]
 """Arrays per stage in order of time, as `RunRecord.trace` has them; a stage may be absent."""
 
 _VERDICT = ("update", "target", "rival", "prediction")
@@ -40,6 +40,27 @@ class Difference:
         return f"{self.stage} (block {self.block}), {where}, {self.element}: {values}"
 
 
+@dataclass(frozen=True)
+class Suspect:
+    """The first item of a job whose digest is another: what a replay looks into."""
+
+    number: int
+    """Of the operation in the job, from 1."""
+    operation: str
+    stage: str
+    block: str
+    item: int
+    """Number of the item within its stage and operation."""
+    sample: int | None
+    """Number of the sample in the run, where it is known."""
+    items: int
+    """How many items of all stages of the operation differ."""
+
+    def __str__(self) -> str:
+        where = f"item {self.item}" if self.sample is None else f"sample {self.sample}, item {self.item}"
+        return f"{self.stage} (block {self.block}), {where} has another digest"
+
+
 def first_difference(expected: Trace, got: Trace) -> Difference | None:
     """The earliest difference: of the first sample that has one, in its first stage."""
     return next(iter(differences(expected, got)), None)
@@ -53,7 +74,7 @@ def differences(expected: Trace, got: Trace) -> list[Difference]:
     found = []
     for order, stage in enumerate(STAGES):
         if stage.name in expected:
-            samples = _samples(stage.name, expected)
+            samples = samples_of(stage.name, expected)
             for difference in _stage_differences(
                 stage, expected[stage.name], got.get(stage.name, ()), samples
             ):
@@ -85,7 +106,7 @@ def _first(item) -> int | None:
     return None if item is None else int(np.asarray(item)[0])
 
 
-def _samples(stage: str, expected: Trace) -> Sequence[int] | None:
+def samples_of(stage: str, expected: Trace) -> Sequence[int] | None:
     """The sample of each item of a stage, if it can be told."""
     if stage == "delta":
         return (

@@ -16,6 +16,7 @@ MOST_SAMPLES = 1_000_000
 DEFAULT_SAMPLES = 40
 SHOWN_SECONDS = 0.1
 """Shorter phases are left out of the text, not of the JSON."""
+GUIDE = "docs/debugging.md goes on from here"
 COCOTB, FAST = ENGINES = ("cocotb", "fast")
 
 
@@ -48,7 +49,7 @@ def cosim(
     engine: Annotated[
         str,
         typer.Option(
-            help="cocotb: the simulator's process; fast: the RTL as a library, outcomes but no stages."
+            help="cocotb: the simulator's process; fast: the RTL as a library, stages by their digests."
         ),
     ] = "cocotb",
     waves: Annotated[bool, typer.Option(help="Write a waveform.")] = False,
@@ -64,7 +65,8 @@ def cosim(
     """Run a job on the RTL beside the golden model; exit 1 on any difference.
 
     A random job reaches every path of any hardware, and each stage is compared. With --data it is the hybrid method on
-    real images, in bulk: predictions, every pulse, all conductances and counters are compared.
+    real images, in bulk: a digest of each stage of each sample, every pulse, all conductances and counters are compared.
+    Where a digest differs, the job is played again to tell stage, sample and element, and to write a waveform of it.
     """
     from spec.numerics import MASK32
 
@@ -78,10 +80,9 @@ def cosim(
         raise InputError("only a job with --data is tested", key="--tests")
     samples_shown = _window(window, engine, waves)
     folder = make_folder(out) if out else None
-    fast = {
-        "window": samples_shown,
-        "waveform": (folder or Path("build/waves")) / "window" if waves else None,
-    }
+    places = folder or Path("build/waves")
+    bulk = {"replays": places}
+    fast = {"window": samples_shown, "waveform": places / "window" if waves else None, **bulk}
     with simulating(), steps() as progress:
         if data is None:
             kind = {"sim": sim, "waves": waves, "folder": folder, "fast": fast if engine == FAST else None}
@@ -90,7 +91,7 @@ def cosim(
         else:
             given = {"data": data, "params": params, "device": device, "rule": rule, "seeds": [seed],
                      "train_samples": samples or 0, "test_samples": tests or 0}  # fmt: skip
-            summary, found, device_pulse = _data(given, fast if engine == FAST else None, progress)
+            summary, found, device_pulse = _data(given, engine, fast if engine == FAST else bulk, progress)
     if pulses and found.record:
         _write_pulses(pulses, found, device_pulse, summary)
     text = json.dumps(summary, indent=2) + "\n"
@@ -124,7 +125,7 @@ def _random(params, device, rule, samples, seed, *, sim, waves, folder, fast, pr
     return summary, found, spec.pulse
 
 
-def _data(given: dict, fast: dict | None, progress) -> tuple:
+def _data(given: dict, engine: str, how: dict, progress) -> tuple:
     """The hybrid method on a data set: as `_random`."""
     from sim.data_job import data_job, figures
     from sim.fast.pair import run_fast
@@ -133,10 +134,10 @@ def _data(given: dict, fast: dict | None, progress) -> tuple:
 
     run = run_from_dict({key: value for key, value in given.items() if value is not None})
     job = data_job(run, progress)
-    found = run_fast(job, progress=progress, **fast) if fast else run_bulk(job, progress=progress)
+    found = (run_fast if engine == FAST else run_bulk)(job, progress=progress, **how)
     count = len(job.train_labels)
     summary = _summary(found, count) | {
-        "params": run.params.name, "simulator": "verilator", "engine": FAST if fast else COCOTB, "data": run.data,
+        "params": run.params.name, "simulator": "verilator", "engine": engine, "data": run.data,
         "samples": count, "tests": len(job.test_labels), "seed": run.seeds[0], "device": run.device.name,
         "rule": run.rule, "phases": [asdict(phase) for phase in found.phases],
     }  # fmt: skip
@@ -194,6 +195,7 @@ def _summary(found, samples: int) -> dict:
         "seconds": round(found.seconds, 3),
         "samples_per_s": round(samples / found.seconds, 2) if completed else None,
         "waveform": str(found.waveform) if found.waveform else None,
+        "replayed": str(found.replayed) if found.replayed else None,
     }
 
 
@@ -214,12 +216,25 @@ def _data_lines(summary: dict) -> list[str]:
     return lines
 
 
+def _advice(summary: dict) -> list[str]:
+    """What to do about a difference: what comes first names the block, the rest follows from it."""
+    if not summary["mismatches"]:
+        return []
+    if summary["replayed"]:
+        return [f"  its first difference as a waveform: {summary['replayed']}", f"  {GUIDE}"]
+    if summary["waveform"]:
+        return [f"  {GUIDE}"]
+    again = "--waves" if "phases" not in summary else "--engine fast --waves --window FIRST:END"
+    return [f"  the same with {again} writes a waveform; {GUIDE}"]
+
+
 def _text(summary: dict) -> str:
     lines = [
         f"{summary['params']}, {summary['device']}, {summary['rule']}: {summary['samples']} samples, "
         f"seed {summary['seed']}, on {summary['simulator']}, engine {summary['engine']}",
         f"mismatches        {summary['mismatches']}",
         *(f"  {line}" for line in summary["differences"]),
+        *_advice(summary),
     ]
     if summary["completed"]:
         lines += [

@@ -1,12 +1,16 @@
-// The golden model's array behind the macro port of hw/interfaces.py: timing and converters are here, the device
+// A macro of the golden model's array behind the macro port of hw/interfaces.py: timing and converters are here, the device
 // arithmetic is the golden macro's, called through array.h.  Integrate and a reading take what is programmed, a strobe as long
 // as it is high, the rest one cycle: the fastest array that keeps to the port (`ideal_array` of model/cycles).
 `include "sizes.svh"
 
-module array_twin (
+module array_twin #(
+    parameter PLACE = 0,  // among the macros of a grid
+    COLUMNS = `COLUMNS, CHANNELS = `CHANNELS, GROUPS = `GROUPS, WORD_BITS = `WORD_BITS, GROUP_BITS = `GROUP_BITS,
+    ROW_BITS = `ROW_BITS, COLUMN_BITS = `COLUMN_BITS
+) (
     input clk, rst,
     input port__dac_valid, output port__dac_ready,
-    input [`WORD_BITS-1:0] port__dac_word, input [`LANES*`DAC_BITS-1:0] port__dac_codes,
+    input [WORD_BITS-1:0] port__dac_word, input [`LANES*`DAC_BITS-1:0] port__dac_codes,
     input port__integrate, input [`INTEGRATE_BITS-1:0] port__integrate_cycles, input [23:0] port__lsb,
 `ifdef ENCODING_BITS
     input [`ENCODING_BITS-1:0] port__encoding,
@@ -17,16 +21,17 @@ module array_twin (
 `ifdef READING_BITS
     input [`KIND_BITS-1:0] port__readout_kind, output bit signed [`READING_BITS-1:0] port__reading,
 `endif
-    input [`GROUP_BITS-1:0] port__group, input [`CHANNELS*`ADC_BITS-1:0] port__trial,
-    output [`CHANNELS-1:0] port__compare,
-    input [`ROW_BITS-1:0] port__write__row, input [`COLUMNS-1:0] port__write__up, port__write__down,
+    input [GROUP_BITS-1:0] port__group, input [CHANNELS*`ADC_BITS-1:0] port__trial,
+    output [CHANNELS-1:0] port__compare,
+    input [ROW_BITS-1:0] port__write__row, input [COLUMNS-1:0] port__write__up, port__write__down,
     input port__write__depress, input [7:0] port__write__amplitude, input port__write__strobe,
     input port__erase, port__readout,
-    input [`ROW_BITS-1:0] port__readout_row, input [`COLUMN_BITS-1:0] port__readout_column,
+    input [ROW_BITS-1:0] port__readout_row, input [COLUMN_BITS-1:0] port__readout_column,
     output bit [`STATE_BITS-1:0] port__readout_plus, port__readout_minus,
     output port__ready
 );
-    import "DPI-C" function chandle array_open();
+    // Arguments have the size of the largest macro, which sizes.svh describes: a C function has one type.
+    import "DPI-C" function chandle array_open(input int place);
     import "DPI-C" function void array_erase(input chandle it);
     import "DPI-C" function void array_integrate(
         input chandle it, input bit [`WORDS*`LANES*`DAC_BITS-1:0] codes, input int plane,
@@ -37,10 +42,10 @@ module array_twin (
     import "DPI-C" function longint array_reading(input chandle it, input int row, column, kind);
 
     chandle it;
-    always @(posedge clk) if (rst || it == null) it = array_open();
+    always @(posedge clk) if (rst || it == null) it = array_open(PLACE);
 
     bit [`WORDS*`LANES*`DAC_BITS-1:0] shadow;
-    bit [(`GROUPS*`CHANNELS)*32-1:0] sums;  // columns beyond the last stay 0
+    bit [(GROUPS*CHANNELS)*32-1:0] sums;  // columns beyond the last stay 0
     bit [`COLUMNS*32-1:0] fresh;
     bit [`INTEGRATE_BITS-1:0] busy;  // cycles left
     bit strobed;
@@ -59,7 +64,7 @@ module array_twin (
         if (port__dac_valid) shadow[port__dac_word*`LANES*`DAC_BITS +: `LANES*`DAC_BITS] <= port__dac_codes;
         if (port__integrate) begin
             array_integrate(it, shadow, plane, fresh);
-            sums[`COLUMNS*32-1:0] <= fresh;
+            sums[COLUMNS*32-1:0] <= fresh[COLUMNS*32-1:0];
             busy <= port__integrate_cycles == 0 ? 1 : port__integrate_cycles;
         end
         if (port__erase) begin
@@ -80,12 +85,13 @@ module array_twin (
 `endif
         end
         if (port__write__strobe && !strobed)
-            array_strobe(it, int'(port__write__row), port__write__up, port__write__down, port__write__depress);
+            array_strobe(it, int'(port__write__row), `COLUMNS'(port__write__up), `COLUMNS'(port__write__down),
+                port__write__depress);
     end
 
     wire signed [63:0] lsb = {40'b0, port__lsb};
-    for (genvar k = 0; k < `CHANNELS; k++) begin : channel
-        wire signed [63:0] held = 64'($signed(sums[(port__group*`CHANNELS + k)*32 +: 32]));
+    for (genvar k = 0; k < CHANNELS; k++) begin : channel
+        wire signed [63:0] held = 64'($signed(sums[(port__group*CHANNELS + k)*32 +: 32]));
         wire signed [63:0] trial = 64'($signed(port__trial[k*`ADC_BITS +: `ADC_BITS]));
         assign port__compare[k] = 2*held >= (2*trial - 1)*lsb;
     end

@@ -8,9 +8,8 @@ from pathlib import Path
 from hw.controller import Controller
 from hw.emit import to_fast_systemverilog
 from sim.cosim import SimulationError
-from sim.fast.text import defines, sizes, wires
+from sim.fast.text import defines, wires
 from sim.toolchain import environment
-from spec.errors import InputError
 from spec.params import HwParams
 
 BUILD = Path("build") / "fast"
@@ -33,15 +32,7 @@ def folder_of(params: HwParams) -> Path:
 
 
 def write_sources(params: HwParams) -> None:
-    """The controller's text and what the bench includes, into the folder of the parameters.  Raises InputError."""
-    if params.macros > 1:
-        raise InputError(
-            "the bench has one macro, not a grid: take a simulator and a random job", key="macro_rows"
-        )
-    if params.converter_errors:
-        raise InputError(
-            "the bench's converters have no errors: take a simulator and a random job", key="converter_errors"
-        )
+    """The controller's text and what the bench includes, into the folder of the parameters."""
     folder = folder_of(params)
     to_fast_systemverilog(Controller(params), "controller", folder / "controller.sv")
     write_sizes(params, folder)
@@ -50,12 +41,12 @@ def write_sources(params: HwParams) -> None:
 
 def write_sizes(params: HwParams, folder: Path) -> None:
     """What all parts of the bench include."""
-    for name, text in zip(("sizes.svh", "sizes.h"), defines(sizes(params)), strict=True):
+    for name, text in zip(("sizes.svh", "sizes.h"), defines(params), strict=True):
         (folder / name).write_text(text)
 
 
 def build_library(params: HwParams, *, waves: bool = False) -> Path:
-    """The bench as a shared library; with `waves` one that can write them, at half the speed.  Raises BuildError, InputError."""
+    """The bench as a shared library; with `waves` one that can write them, at half the speed.  Raises BuildError."""
     folder = folder_of(params)
     options = VERILATOR + (WAVES if waves else ())
     with open(folder / "lock", "w") as lock:

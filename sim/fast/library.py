@@ -9,27 +9,38 @@ from typing import Any
 
 import numpy as np
 
+from model.device.array import GoldenArray
 from model.device.hooks import arguments, erase_hook, integrate_hook, read_cell_hook, strobe_hook
-from model.device.macro import GoldenMacro
 from model.record import Strobes
 from sim.fast.build import build_library
+from sim.fast.digest import digest_hook
+from sim.items import item_forms, unpacked, words_mask
 from spec.device_image import DeviceImage
 from spec.params import HwParams
+from spec.stages import stage_names
 
-_ADDRESS, _SIZE = ctypes.c_void_p, ctypes.c_int64
+_ADDRESS, _SIZE, _INT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
 _FUNCTIONS = {
-    "harness_new": (_ADDRESS, (_ADDRESS,) * 5),
+    "harness_new": (_ADDRESS, (_ADDRESS, _SIZE, _ADDRESS)),
     "harness_delete": (None, (_ADDRESS,)),
-    "harness_work": (None, (_ADDRESS, ctypes.c_int, ctypes.c_char_p, *(_SIZE,) * 3)),
-    "harness_idle": (ctypes.c_int, (_ADDRESS,)),
+    "harness_stage": (None, (_ADDRESS, _ADDRESS, _SIZE, _INT, _INT, _INT, _ADDRESS, _SIZE)),
+    "harness_work": (None, (_ADDRESS, _INT, ctypes.c_char_p, *(_SIZE,) * 3)),
+    "harness_idle": (_INT, (_ADDRESS,)),
     "harness_taken": (_SIZE, (_ADDRESS,)),
     "harness_response": (ctypes.c_uint32, (_ADDRESS,)),
     "harness_cycles": (ctypes.c_uint64, (_ADDRESS,)),
-    "harness_window": (None, (_ADDRESS, _SIZE, _SIZE)),
-    "harness_fetch": (_SIZE, (_ADDRESS, ctypes.c_int, _ADDRESS)),
-    "harness_forget": (None, (_ADDRESS, ctypes.c_int)),
+    "harness_restart": (None, (_ADDRESS,)),
+    "harness_keep": (None, (_ADDRESS, _INT, _SIZE, _SIZE)),
+    "harness_window": (None, (_ADDRESS, _INT, _SIZE, _SIZE, _INT, _SIZE)),
+    "harness_results": (_SIZE, (_ADDRESS, _ADDRESS)),
+    "harness_strobes": (_SIZE, (_ADDRESS, _ADDRESS)),
+    "harness_kept": (_SIZE, (_ADDRESS, _ADDRESS)),
+    "harness_digests": (_SIZE, (_ADDRESS, _INT, _ADDRESS)),
+    "harness_forget_results": (None, (_ADDRESS,)),
 }
 """Result and arguments of the functions in harness.cpp."""
+_HOOKS = (erase_hook, integrate_hook, strobe_hook, read_cell_hook, digest_hook)
+"""In the order of its Hooks."""
 
 
 class Work(IntEnum):
@@ -42,16 +53,23 @@ class Work(IntEnum):
 
 
 class Harness:
-    """The array and the host of a bench in this process; `code` is what holds harness.cpp.  `close` it."""
+    """The arrays and the host of a bench in this process; `code` is what holds harness.cpp.  `close` it."""
 
     def __init__(self, code: ctypes.CDLL, params: HwParams, image: DeviceImage):
-        self.params, self.macro, self.code = params, GoldenMacro(params, image), code
+        self.params, self.array, self.code = params, GoldenArray(params, image), code
+        self.stages = stage_names(params)
         for name, (result, arguments_of) in _FUNCTIONS.items():
             function = getattr(code, name)
             function.restype, function.argtypes = result, arguments_of
-        cells = np.array(arguments(self.macro.state), np.int64)
-        hooks = (erase_hook, integrate_hook, strobe_hook, read_cell_hook)
-        self.address = code.harness_new(cells.ctypes.data, *(hook.address for hook in hooks))
+        cells = np.array([arguments(macro.state) for macro in self.array.macros], np.int64)
+        hooks = np.array([hook.address for hook in _HOOKS], np.uint64)
+        self.address = code.harness_new(cells.ctypes.data, len(cells), hooks.ctypes.data)
+        for form in item_forms(params).values():
+            runs, order = np.array(form.runs, np.int32), np.ascontiguousarray(form.order, np.int32)
+            ends = form.last, form.skip, form.transfers
+            code.harness_stage(
+                self.address, runs.ctypes.data, len(runs), *ends, order.ctypes.data, len(order)
+            )
         self._words = b""
 
     def close(self) -> None:
@@ -79,28 +97,51 @@ class Harness:
 
     def results(self) -> np.ndarray:
         """Words of the results since the last call, uint32."""
-        return self._fetch(0, np.uint32)
+        found = self._fetch("results", np.uint32)
+        self.code.harness_forget_results(self.address)
+        return found
+
+    def restart(self) -> None:
+        """Begin an operation: forget what was seen on the taps, and whatever was to be kept or traced."""
+        self.code.harness_restart(self.address)
+
+    def keep(self, items: dict[str, range]) -> None:
+        """The items of an operation, by stage and number, that are kept as they are."""
+        for name, numbers in items.items():
+            self.code.harness_keep(self.address, self.stages.index(name), numbers.start, numbers.stop)
+
+    def window(self, clock: str, start: int, stop: int, stage: str, item: int) -> None:
+        """Trace from the item `start` of the stage `clock` until its item `stop` and the item of a stage are there."""
+        clock_number, number = self.stages.index(clock), self.stages.index(stage)
+        self.code.harness_window(self.address, clock_number, start, stop, number, item)
 
     def strobes(self) -> Strobes:
-        """Strobes since the last call."""
-        masks = self.params.columns
-        layout = [("row", "<i4"), ("up", "u1", masks), ("down", "u1", masks), ("depress", "u1")]
-        log = self._fetch(1, np.uint8).view(layout)
-        return Strobes(*(log[name] for name, *_ in layout))
+        """Strobes of the operation so far."""
+        columns, words = self.params.columns, item_forms(self.params)["strobe"].collected
+        items, mask = self._fetch("strobes", np.int32).reshape(-1, words), words // 2 - 1
+        up, down = (words_mask(items[:, first : first + mask], columns) for first in (1, 1 + mask))
+        return Strobes(items[:, 0], up, down, items[:, -1].astype(np.uint8))
 
-    def window(self, window: range) -> None:
-        """The reads from now on of which the waveform and the record of the taps are kept, by their number."""
-        self.code.harness_window(self.address, window.start, len(window))
+    def digests(self) -> dict[str, np.ndarray]:
+        """Digests of the operation's items so far, by stage: uint32[n]."""
+        return {name: self._fetch("digests", np.uint32, number) for number, name in enumerate(self.stages)}
 
-    def taps(self) -> np.ndarray:
-        """The taps since the last call, uint8: per cycle with one its number in 8 bytes, then the word of wires.svh."""
-        return self._fetch(2, np.uint8)
+    def kept(self) -> dict[str, list[np.ndarray]]:
+        """The items that are kept, as a trace has them."""
+        found: dict[str, list[np.ndarray]] = {name: [] for name in self.stages}
+        words, at = self._fetch("kept", np.int32), 0
+        while at < len(words):
+            stage, _, length = words[at : at + 3]
+            item, at = words[at + 3 : at + 3 + length], at + 3 + length
+            name = self.stages[stage]
+            masked = name in ("entry", "strobe")
+            found[name].append(unpacked(item[None], self.params.columns)[0] if masked else item)
+        return found
 
-    def _fetch(self, what: int, dtype: Any) -> np.ndarray:
+    def _fetch(self, what: str, dtype: Any, *of: int) -> np.ndarray:
         first = ctypes.c_void_p()
-        size = self.code.harness_fetch(self.address, what, ctypes.byref(first))
-        data = ctypes.string_at(first, size) if size else b""
-        self.code.harness_forget(self.address, what)
+        count = getattr(self.code, f"harness_{what}")(self.address, *of, ctypes.byref(first))
+        data = ctypes.string_at(first, count * np.dtype(dtype).itemsize) if count else b""
         return np.frombuffer(data, dtype)
 
 

@@ -6,8 +6,8 @@ import cocotb
 from cocotb.triggers import ValueChange
 
 from sim.cosim import leave_result
+from sim.fast.bulk import compare
 from sim.fast.library import Harness
-from sim.fast.pair import compare
 
 
 @cocotb.test()

@@ -6,8 +6,9 @@ from pathlib import Path
 from cocotb_test.simulator import Verilator
 
 from model.training.hybrid import HybridJob, Progress
-from sim.cosim import RUN_FOLDER, CosimResult, simulate
+from sim.cosim import RUN_FOLDER, WAVES, CosimResult, simulate
 from sim.fast.build import HERE, OPTIMISED, folder_of, write_sources
+from sim.fast.replay import replay
 from sim.stimulus import Stimulus
 from sim.toolchain import prepare
 
@@ -23,7 +24,9 @@ class Bench(Verilator):
         return commands
 
 
-def run_bulk(job: HybridJob | Stimulus, *, progress: Progress | None = None) -> CosimResult:
+def run_bulk(
+    job: HybridJob | Stimulus, *, progress: Progress | None = None, replays: Path = WAVES
+) -> CosimResult:
     """Run a job on the bench under cocotb, as `run_fast` does without.  Raises `SimulationError`."""
     prepare()
     folder = folder_of(job.params)
@@ -44,4 +47,5 @@ def run_bulk(job: HybridJob | Stimulus, *, progress: Progress | None = None) -> 
         )  # fmt: skip
         return simulator.run
 
-    return simulate(job, build, f"verilator on {job.params.name}", start, progress)
+    found = simulate(job, build, f"verilator on {job.params.name}", start, progress)
+    return replay(job, found, replays, progress)

@@ -129,6 +129,15 @@ def test_cosim_fails_on_a_mismatch_and_shows_the_first(program, found):
     found.__dict__["changes"].update(mismatches=2, differences=["run 2: adc 5[3]: expected 4, got 5"])
     outcome = program("cosim")
     assert outcome.status == 1 and "expected 4, got 5" in outcome.out
+    assert "the same with --waves writes a waveform; docs/debugging.md" in outcome.out
+
+
+def test_cosim_shows_the_waveform_of_a_first_difference(program, found):
+    line = "run 2 (train): delta (block backprop_delta), sample 3, element 1: expected 4, got 5"
+    found.__dict__["changes"].update(mismatches=2, differences=[line], replayed=Path("build/waves/tiny.vcd"))
+    outcome = program("cosim")
+    assert outcome.status == 1 and "its first difference as a waveform: build/waves/tiny.vcd" in outcome.out
+    assert json.loads(program("cosim", "--json").out)["replayed"] == "build/waves/tiny.vcd"
 
 
 def test_cosim_says_when_it_proves_nothing(program, found):

@@ -63,8 +63,7 @@ def test_conforms(params: HwParams, simulator: str, seed: int):
 
 @pytest.mark.parametrize("params", SHAPES, ids=lambda params: params.name)
 def test_array_of_the_bench_conforms(params: HwParams, seed: int):
-    """The golden model's kernels behind the port, as whole epochs are simulated with them: without converter errors."""
-    params = replace(params, converter_errors=0)
+    """The golden model's kernels behind the port, as whole epochs are simulated with them."""
     folder = BUILD / f"twin-{params.hash32:08x}"
     folder.mkdir(parents=True, exist_ok=True)
     write_sizes(params, folder)

@@ -107,5 +107,9 @@ def test_a_macro_alone_keeps_the_name_of_its_port(params, tmp_path):
 def test_what_knows_one_macro_only_refuses_a_grid():
     with pytest.raises(InputError, match="macro_rows: a grid of 2 x 2 macros"):
         work_of(GRIDS["2x2"], {})
-    with pytest.raises(InputError, match="not a grid"):
-        run_fast(make_stimulus(GRIDS["2x2"], load_device("AlOx/HfO2"), "accumulate", 8, 2))
+
+
+@pytest.mark.parametrize("name", ["2x2", pytest.param("4x4", marks=pytest.mark.slow)])
+def test_bench_of_a_grid_equals_golden_model(name):
+    found = run_fast(make_stimulus(GRIDS[name], load_device("AlOx/HfO2"), "accumulate", 40, 2))
+    assert (found.mismatches, found.differences, found.vacuous) == (0, [], False)

@@ -1,5 +1,6 @@
 """The controller as a shared library beside the golden macro's kernels."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -7,13 +8,12 @@ import pytest
 
 from model.pulse_trace import pulse_table
 from model.system import GoldenController, run
-from sim.fast import build
+from sim.fast import build, pair
 from sim.fast.pair import run_fast
 from sim.fast.under_cocotb import run_bulk
 from sim.mutants import mutated
 from sim.stimulus import exercise, make_stimulus
 from spec.device_file import load_device
-from spec.errors import InputError
 from spec.params import INSTANCES
 
 TINY = INSTANCES["TINY"]
@@ -21,11 +21,20 @@ ODD = replace(
     TINY, name="ODD", rows=70, columns=35, dac_bits=5, adc_channels=33, adc_bits=5, cmp_latency_cycles=2
 )
 PLANES = replace(TINY, name="PLANES", encodings=("bit_serial",), adc_kind="ramp", verify=1)
+ERRING = replace(TINY, name="ERRING", converter_errors=1, calibration=1)
+ERRING_PLANES = replace(ERRING, name="ERRING_PLANES", encodings=("amplitude", "bit_serial"))
 
 
 @pytest.mark.parametrize(
     ("params", "rule"),
-    [(TINY, "accumulate"), (ODD, "accumulate"), (ODD, "counter"), (PLANES, "counter")],
+    [
+        (TINY, "accumulate"),
+        (ODD, "accumulate"),
+        (ODD, "counter"),
+        (PLANES, "counter"),
+        (ERRING, "accumulate"),
+        pytest.param(ERRING_PLANES, "counter", marks=pytest.mark.slow),
+    ],
     ids=lambda value: getattr(value, "name", value),
 )
 def test_library_equals_golden_model(params, rule):
@@ -33,28 +42,62 @@ def test_library_equals_golden_model(params, rule):
     assert (found.mismatches, found.differences, found.vacuous) == (0, [], False)
 
 
-@pytest.mark.parametrize(
-    ("module", "old", "new", "run"),
-    [
-        ("hw.activation", "Mux(code < 0, 0, code)", "code", "run 1 (infer)"),
-        ("hw.input_buffer", "self.rows.payload.code.eq(port.data[lane])",
-         "self.rows.payload.code.eq(port.data[lane - 1])", "run 2 (train)"),
-    ],
-    ids=["read", "update"],
+ROW_OF_ANOTHER_LANE = (
+    "hw.input_buffer", "self.rows.payload.code.eq(port.data[lane])", "self.rows.payload.code.eq(port.data[lane - 1])",
 )  # fmt: skip
-def test_fault_is_a_difference_of_the_first_run_that_it_touches(module, old, new, run, tmp_path, monkeypatch):
-    monkeypatch.setattr(build, "BUILD", tmp_path)
+"""Updates are wrong, and what is read only once they are applied."""
+
+FAULTS = [
+    (*ROW_OF_ANOTHER_LANE, r"run 2 \(train\): entry \(block update_rule\), sample 0, row: expected 1, got 2$"),
+    ("hw.activation", "Mux(code < 0, 0, code)", "code",
+     r"run 1 \(infer\): hidden \(block activation\), sample \d+, element \d: expected 0, got \d+$"),
+    ("hw.commit_queue", "self.o.payload.up.eq(entry.up)", "self.o.payload.up.eq(entry.down)",
+     r"run 2 \(train\): strobe \(block pulse_scheduler\), sample 0, up\[\d\]: expected \d, got \d$"),
+    ("hw.pulse_scheduler", "self.o.payload.depress.eq(self.depress)", "self.o.payload.depress.eq(1)",
+     r"transfer: strobe \(block pulse_scheduler\), item 0, depress: expected 0, got 1$"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def quick_builds(tmp_path, monkeypatch):
+    """Builds of their own that are made in a moment."""
+    monkeypatch.setattr(build, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(build, "VERILATOR", tuple(o.replace("-O2", "-O0") for o in build.VERILATOR))
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new", "first"),
+    [pytest.param(*fault, marks=[pytest.mark.slow] if k else []) for k, fault in enumerate(FAULTS)],
+    ids=[fault[0] for fault in FAULTS],
+)
+def test_first_difference_is_told_by_stage_sample_and_element(
+    module, old, new, first, tmp_path, quick_builds
+):
+    stimulus, steps = make_stimulus(TINY, load_device("AlOx/HfO2"), "accumulate", 40, 2), []
     with mutated(module, old, new):
-        found = run_fast(make_stimulus(TINY, load_device("AlOx/HfO2"), "accumulate", 40, 2))
+        found = run_fast(stimulus, replays=tmp_path, progress=lambda *step: steps.append(step))
     assert found.mismatches > 0
-    assert found.differences[0].startswith(f"{run}: sample ")
+    assert re.match(first, found.differences[0])
+    assert 1000 < len(found.replayed.read_text()) and found.replayed.parent == tmp_path
+    assert steps[-1][0].startswith("replay: ")
 
 
-def test_converters_with_errors_are_refused():
-    with pytest.raises(InputError, match="converters have no errors"):
-        run_fast(
-            make_stimulus(replace(TINY, converter_errors=1), load_device("AlOx/HfO2"), "accumulate", 4, 2)
-        )
+def test_fault_is_found_long_before_a_prediction_is_wrong(tmp_path, quick_builds, monkeypatch):
+    monkeypatch.setattr(pair, "replay", lambda job, found, folder, progress: found)
+    with mutated(*ROW_OF_ANOTHER_LANE):
+        found = run_fast(make_stimulus(TINY, load_device("AlOx/HfO2"), "accumulate", 40, 2))
+    assert (found.suspect.stage, found.suspect.sample, found.suspect.item) == ("entry", 0, 0)
+    wrong = [line for line in found.differences if line.startswith("run 2 (train): sample ")]
+    assert int(re.search(r"sample (\d+), prediction", wrong[0])[1]) > 3
+
+
+@pytest.mark.slow
+def test_bench_under_cocotb_is_looked_into_on_the_library(tmp_path, quick_builds):
+    with mutated(*ROW_OF_ANOTHER_LANE):
+        stimulus = make_stimulus(TINY, load_device("AlOx/HfO2"), "accumulate", 40, 2)
+        found = run_bulk(stimulus, replays=tmp_path)
+    assert re.match(FAULTS[0][3], found.differences[0])
+    assert found.replayed.exists()
 
 
 def test_build_error_has_what_the_tool_said(tmp_path, monkeypatch):
@@ -80,6 +123,15 @@ def test_waveform_holds_the_window_of_samples_and_nothing_else(tmp_path):
     assert times[0][0] == times[1][0] > 0
     assert 5 < (times[1][-1] - times[1][0]) / (times[0][-1] - times[0][0]) < 20
     assert "macro__integrate" in short
+
+
+@pytest.mark.slow
+def test_window_of_bit_serial_reads_counts_samples(tmp_path):
+    stimulus = make_stimulus(PLANES, load_device("AlOx/HfO2"), "accumulate", 40, 2)
+    text = run_fast(stimulus, waveform=tmp_path / "planes", window=range(10, 13)).waveform.read_text()
+    name = re.search(r"\$var \w+ +1 (\S+) macro__integrate \$end", text)[1]
+    integrates = sum(line == f"1{name}" for line in text.splitlines())
+    assert 3 <= integrates / PLANES.dac_bits <= 5  # the read before, and what of the next one has begun
 
 
 def test_pulses_of_rtl_and_golden_model_are_the_same_table():

@@ -1,0 +1,113 @@
+"""Items of the stages in numbers, and their digests."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from model.record import Strobes
+from sim.fast.digest import Expected, GoldenDigests, digest, digests, first_suspect, strobe_digests
+from sim.items import column_order, item_forms, packed, unpacked
+from spec.numerics import MASK32, draw
+from spec.params import INSTANCES
+
+TINY = INSTANCES["TINY"]
+GRID = replace(TINY, name="GRID", macro_rows=8, macro_columns=4)
+
+
+@pytest.mark.parametrize("columns", [1, 6, 31, 32, 33, 256])
+def test_masks_as_words_are_the_masks(columns):
+    rng = np.random.default_rng(columns)
+    items = np.column_stack([rng.integers(0, 1000, 20), rng.integers(0, 2, (20, 2 * columns + 1))])
+    words = packed(items, columns)
+    assert words.shape == (20, 2 + 2 * -(-columns // 32))
+    assert np.array_equal(unpacked(words, columns), items)
+
+
+def test_forms_have_the_elements_of_the_golden_model():
+    expected = {"codes": TINY.rows, "conversion": 6, "adc": 6, "hidden": 6, "logits": 3, "verdict": 4, "delta": 6,
+                "entry": 3, "strobe": 4}  # fmt: skip
+    assert {name: len(form.order) for name, form in item_forms(TINY).items()} == expected
+    forms = item_forms(GRID)
+    assert (len(forms["conversion"].order), len(forms["column"].order)) == (2 * GRID.columns, GRID.columns)
+    assert all(form.order.max() < form.collected for form in forms.values())
+
+
+def test_columns_are_found_in_groups_of_several_macros():
+    # two macros side by side of four and two columns, two channels each: the second has none in the second group
+    assert GRID.group_columns(1) == (2, 3, None, None)
+    assert column_order(GRID).tolist() == [0, 1, 4, 5, 2, 3]
+    assert column_order(GRID, 2).tolist() == [0, 1, 8, 9, 2, 3, 4, 5, 12, 13, 6, 7]
+
+
+def test_digest_knows_values_and_places():
+    item = np.array([5, -5, 0, 7], np.int32)
+    assert digest(item) == sum(draw(int(value) & MASK32, place) for place, value in enumerate(item)) & MASK32
+    others = [item[::-1], item + np.eye(4, dtype=np.int32)[2], item[:3], np.append(item, 0)]
+    assert len({digest(item), *(digest(other.astype(np.int32)) for other in others)}) == 5
+    assert digests(np.stack([item, item[::-1]])).tolist() == [digest(item), digest(item[::-1].copy())]
+
+
+def test_digest_of_many_random_items_is_never_the_same():
+    items = np.random.default_rng(1).integers(-2, 3, (2000, 16)).astype(np.int32)
+    assert len(set(digests(items).tolist())) == len({tuple(item) for item in items.tolist()})
+
+
+def expected() -> Expected:
+    """Three samples, of which the last two update, with one row of pulses each."""
+    verdicts = np.array([[0, 1, 2, 1], [1, 1, 2, 2], [1, 0, 2, 2]], np.int32)
+    entries = np.array([[4, *[1] * 6, *[0] * 6], [2, *[0] * 6, *[1] * 6]], np.int32)
+    golden = GoldenDigests(TINY.columns)
+    for part in (slice(0, 2), slice(2, 3)):
+        updates = verdicts[part, 0] == 1
+        golden(
+            {
+                "adc": list(verdicts[part] + 7),
+                "verdict": list(verdicts[part]),
+                "delta": list(verdicts[part][updates] - 9),
+                "entry": list(entries[:1] if part.start == 0 else entries[1:]),
+                "entry_sample": np.flatnonzero(updates),
+            }
+        )
+    rows, masks = np.array([4, 2], np.int32), np.eye(2, TINY.columns, dtype=np.uint8)
+    return golden.finish(Strobes(rows, masks, masks, np.zeros(2, np.uint8)))
+
+
+def test_equal_digests_are_not_suspect():
+    want = expected()
+    assert len(want.digests["verdict"]) == 3
+    assert first_suspect(1, "run", want, dict(want.digests)) is None
+
+
+@pytest.mark.parametrize(
+    ("stage", "item", "sample"),
+    [("adc", 2, 2), ("delta", 1, 2), ("entry", 0, 1), ("strobe", 1, 2)],
+)
+def test_suspect_is_the_first_stage_of_the_first_sample(stage, item, sample):
+    want = expected()
+    got = {name: values.copy() for name, values in want.digests.items()}
+    got[stage][item] ^= 1
+    if sample < 2:
+        got["adc"][2] ^= 1  # later, hence no matter
+    found = first_suspect(3, "run 1 (train)", want, got)
+    assert (found.number, found.stage, found.item, found.sample) == (3, stage, item, sample)
+    assert found.items == (1 if sample == 2 else 2)
+
+
+def test_missing_and_additional_items_are_suspect():
+    want = expected()
+    fewer = want.digests | {"entry": want.digests["entry"][:1]}
+    assert str(first_suspect(1, "run", want, fewer)) == (
+        "entry (block update_rule), sample 2, item 1 has another digest"
+    )
+    more = want.digests | {"strobe": np.append(want.digests["strobe"], np.uint32(1))}
+    found = first_suspect(1, "run", want, more)
+    assert (found.stage, found.item, found.sample, found.items) == ("strobe", 2, None, 1)
+
+
+def test_strobes_that_are_not_the_entries_have_no_sample():
+    masks = np.zeros((1, TINY.columns), np.uint8)
+    strobes = Strobes(np.zeros(1, np.int32), masks, masks, np.zeros(1, np.uint8))
+    found = GoldenDigests(TINY.columns).finish(strobes)
+    assert found.digests["strobe"].tolist() == strobe_digests(strobes).tolist()
+    assert "strobe" not in found.samples
