@@ -1,10 +1,12 @@
 """The commands that show, generate and simulate."""
 
 import json
+import re
 import shutil
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,9 +14,10 @@ import pytest
 from crosstrain.cli import app
 from crosstrain.commands import documents
 from crosstrain.dataflow import data_flow
+from model.bench import Speed
 from model.record import RunRecord, Strobes
 from model.training.write_costs import WAYS
-from sim.cosim import CosimResult
+from sim.cosim import CosimResult, Phase
 from spec.device_file import load_device, preset_names
 from spec.params import INSTANCES
 from spec.params_file import from_dict
@@ -211,3 +214,23 @@ def test_writes_counts_every_way(program, data, tmp_path):
         for cost in costs
     ]
     assert reads[0] == 0 < min(reads[1:])
+
+
+def test_bench_shows_what_happens_once_apart(program, monkeypatch):
+    online = SimpleNamespace(counters={"online": {"SAMPLES_DONE": 200, "CYCLES": 5000}})
+    phases = [Phase("transfer", 0, 900, 0.1, 0.1), Phase("run 1 (train)", 100, 6000, 0.1, 0.5)]
+    found = CosimResult(online, 0, [], {}, 0.0, 5000, phases=phases)
+    monkeypatch.setattr("model.bench.speed", lambda params, count: Speed(params.name, 1000.0, 10.0, 12.3))
+    monkeypatch.setattr("model.bench.bench_job", lambda params, count: count)
+    monkeypatch.setattr("sim.toolchain.icarus_missing", lambda: "not there")
+    for run in ("cosim.run_cosim", "fast.under_cocotb.run_bulk", "fast.pair.run_fast"):
+        monkeypatch.setattr(f"sim.{run}", lambda job, *args, **kwargs: replace(found, seconds=job / 1000))
+    out = program("bench", "--samples", "250", "--bulk", "4000").out
+    for words in (
+        ("DIGITS", "1,000", "10", "100.0", "12.3"),
+        ("verilator", "250", "800.0", "20,000"),
+        ("icarus", "not installed"),
+        ("verilator, in bulk", "4,000", "200.0", "12,000"),
+        ("fast engine", "4,000", "200.0", "12,000"),
+    ):
+        assert any(re.search(r"\W+".join(words), line) for line in out.splitlines()), (words, out)
