@@ -109,7 +109,10 @@ def test_what_knows_one_macro_only_refuses_a_grid():
         work_of(GRIDS["2x2"], {})
 
 
-@pytest.mark.parametrize("name", ["2x2", pytest.param("4x4", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name",
+    ["2x2 all", *(pytest.param(name, marks=pytest.mark.slow) for name in ("2x1", "4x4 all", "3x2 large"))],
+)
 def test_bench_of_a_grid_equals_golden_model(name):
     found = run_fast(make_stimulus(GRIDS[name], load_device("AlOx/HfO2"), "accumulate", 40, 2))
     assert (found.mismatches, found.differences, found.vacuous) == (0, [], False)
