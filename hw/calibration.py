@@ -1,12 +1,13 @@
 """Offset and gain of each converter: measured from unlabelled reads, corrected in its codes."""
 
-from amaranth.hdl import Array, Const, Module, Mux, Signal, signed
+from amaranth.hdl import Array, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hw.column_adc import has_column
 from hw.interfaces import PartialCodes
-from hw.numerics import saturate, within
+from hw.numerics import saturate
 from spec.numerics import CALIBRATED_FRACTION_BITS, CALIBRATED_GAIN_BITS, round_shift
 from spec.params import HwParams
 from spec.registers import BY_NAME
@@ -38,25 +39,16 @@ class Calibration(wiring.Component):
             {
                 "i": In(stream.Signature(PartialCodes(params))),
                 "o": Out(stream.Signature(PartialCodes(params))),
-                **{
-                    name: In(1)
-                    for name in (
-                        "apply",
-                        "measuring",
-                        "gains",
-                        "finish",
-                        "restart",
-                        "target_valid",
-                        "restore",
-                    )
-                },
+                **{name: In(1) for name in ("apply", "measuring", "gains", "finish", "restart")},
                 "shift": In(SHIFT_BITS),
                 "channel": In(self._index),
                 "target": In(SUM_BITS),
+                "target_valid": In(1),
                 "offset": Out(signed(params.adc_bits)),
                 "gain": Out(CALIBRATED_GAIN_BITS),
                 "new_offset": In(signed(params.adc_bits)),
                 "new_gain": In(CALIBRATED_GAIN_BITS),
+                "restore": In(1),
                 "busy": Out(1),
             }
         )
@@ -88,14 +80,7 @@ class Calibration(wiring.Component):
 
     def _exists(self, k):
         """Channel k has a column in the group on `i`."""
-        used = self.params.converter_groups(k)
-        return (
-            Const(1)
-            if used == self.params.adc_groups
-            else within(self._group, slice(used))
-            if used
-            else Const(0)
-        )
+        return has_column(self.params, k, self._group)
 
     def _correct(self, m, taken):
         limit = self.params.adc_limit
@@ -109,7 +94,7 @@ class Calibration(wiring.Component):
                 m.d.sync += self.o.payload.codes[k].eq(chosen)
 
     def _measure(self, m, adds):
-        """Sums of the run; for offsets the codes of the first group only, in which every channel that is used has a column."""
+        """Sums of the run; for offsets the codes of the first group only, where every channel that is in use has a column."""
         conversions = Signal((1 << SHIFT_BITS) + 1)
         early = (conversions >> self.shift) == 0
         with m.If(adds):

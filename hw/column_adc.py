@@ -56,12 +56,17 @@ class Control:
             m.d.sync += adc.group.eq(Mux(last_group, 0, adc.group + 1))
 
 
+def has_column(p: HwParams, k: int, group: Value) -> Value:
+    """Whether converter k has a column in a group."""
+    used = p.converter_groups(k)
+    if used in (0, p.adc_groups):
+        return Const(used > 0)
+    return within(group, slice(used))
+
+
 def emit(p: HwParams, o: stream.Interface, codes: list[Value], group: Value) -> list:
     """Statements that offer the codes of a group, one per converter, on `o`."""
     statements = [o.valid.eq(1), o.payload.last.eq(group == p.adc_groups - 1)]
     for k, code in enumerate(codes):
-        used = p.converter_groups(k)
-        if used < p.adc_groups:
-            code = Mux(within(group, slice(used)), code, 0) if used else Const(0)
-        statements.append(o.payload.codes[k].eq(code))
+        statements.append(o.payload.codes[k].eq(Mux(has_column(p, k, group), code, 0)))
     return statements
