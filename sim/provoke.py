@@ -1,4 +1,7 @@
-"""Faults that a host can bring about: each is latched with its cause, nothing goes on, and clear_fault ends it."""
+"""Faults that a host can bring about: each is latched with its cause, nothing goes on, and clear_fault ends it.
+
+And what a host must not bring about: a calibration that changes under a run.
+"""
 
 from collections.abc import Awaitable
 
@@ -6,7 +9,7 @@ import numpy as np
 
 from sim.host import HardwareFault, Host
 from sim.stimulus import Stimulus
-from spec.registers import NEVER, Fault, Mode
+from spec.registers import ADDRESS, NEVER, Fault, Mode, fields_of
 
 
 async def provoke(host: Host, job: Stimulus) -> list[str]:
@@ -27,7 +30,22 @@ async def provoke(host: Host, job: Stimulus) -> list[str]:
         await host.clear_fault()
         if left := await host.faults():
             lines.append(f"{name}: {[fault.name for fault in left]} after clear_fault")
+    if job.params.calibration:
+        lines += await _late_correction(host)
     return lines
+
+
+async def _late_correction(host: Host) -> list[str]:
+    """A correction of a channel that comes while a run waits for its sample: it must be lost."""
+    kept = await host.calibration()
+    start = next(low for f, low in fields_of("CONTROL") if f.name == "start")
+    await host.configure(CALIBRATION_CHANNEL=0, MODE=Mode.INFER, SAMPLES=1)
+    await host.bus.write(ADDRESS["CONTROL"], 1 << start)
+    await host.bus.write(ADDRESS["CALIBRATION_RESTORE"], int(kept[0, 0] == 0))
+    await host.abort()
+    await host.clear_fault()
+    same = np.array_equal(await host.calibration(), kept)
+    return [] if same else ["a correction of the converters was taken during a run"]
 
 
 async def _causes(act: Awaitable[object]) -> tuple[Fault, ...]:
