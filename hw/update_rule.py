@@ -9,6 +9,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hw.delta_store import DeltaStore
 from hw.interfaces import Deltas, Entry, Row, Update
 from hw.update_lane import DELTA_THRESHOLD_BITS, THRESHOLD_BITS, X_THRESHOLD_BITS, UpdateLane, unreachable
 from spec.numerics import THIN_BITS, thinning_mask, update_draw, update_key, update_seed_key
@@ -19,7 +20,7 @@ DRAW_BITS = 32
 
 
 class UpdateRule(wiring.Component):
-    """One word of `update_columns` weights per cycle, as model/controller/update_rule.py.
+    """Up to `update_columns` weights per cycle, as model/controller/update_rule.py.
 
     - `i`: whether the next sample updates; one per sample, in order.
     - `deltas`, `rows`: for each sample that updates, its `update_words` words and then its non-zero rows.
@@ -32,13 +33,15 @@ class UpdateRule(wiring.Component):
       until it is done, `rows * update_words` cycles of sweep, 1 if there is no memory.  The memory has no reset.
 
     Rules with a memory, per weight: see UpdateLane.  Rules without: the columns that fire are settled when the deltas
-    come, the row that fires beside its words; a pulse comes where both do.  A word is read, worked on and written in a pipeline that stands still while a row's
-    entry waits for the one before it.  No word is touched twice in a sample, and a sample starts after the last
-    one's final write, so a word is never read before it is written.
-    Latency: a row's entry comes `update_words + LATENCY` cycles after the row.  Throughput: see `cycles`.
+    come, the row that fires beside its words; a pulse comes where both do.
+    The lanes are banks of `bank_columns`, each with a memory of its own, and a row takes as many cycles as the fullest
+    bank has words in which an error is not 0: see DeltaStore.  A word is read, worked on and written in a pipeline that
+    stands still while a row's entry waits for the one before it.  No word is touched twice in a sample, and a sample
+    starts after the last one's final write, so a word is never read before it is written.
+    Latency: a row's entry comes its words + `LATENCY` cycles after the row.  Throughput: see `cycles`.
     """
 
-    LATENCY = UpdateLane.LATENCY + 3  # the memory's output, the bits of a row, its entry
+    LATENCY = UpdateLane.LATENCY + 4  # the errors, the memory's output, the bits of a row, its entry
 
     def __init__(self, params: HwParams):
         self.params = params
@@ -62,45 +65,55 @@ class UpdateRule(wiring.Component):
         )
 
     @classmethod
-    def cycles(cls, params: HwParams, rows: int) -> int:
-        """Cycles from one sample taken to the next, nothing waiting; `rows` of the sample, 0 when it does not update."""
-        return params.update_words * (rows + 1) + cls.LATENCY + 2 if rows else 2
+    def cycles(cls, params: HwParams, rows: int, words: int) -> int:
+        """Cycles from one sample taken to the next, nothing waiting.
+
+        rows: of the sample, 0 when it does not update; words: of the fullest bank, as `model.cycles.fullest_bank`.
+        """
+        return params.update_words + words * rows + cls.LATENCY + 2 if rows else 2
 
     def elaborate(self, platform):
         m = Module()
         p = self.params
-        m.submodules.deltas = deltas = Memory(
-            shape=data.ArrayLayout(signed(p.delta_bits), p.update_columns),
-            depth=max(2, p.update_words),
-            init=[],
-        )
-        delta_read = deltas.read_port()
+        m.submodules.deltas = deltas = DeltaStore(p, delay=int(bool(p.chance_rules)))
         address = range(max(2, p.rows * p.update_words))
         token = data.StructLayout(
-            {"valid": 1, "last": 1, "row": p.row_bits, "code": p.dac_bits, "address": Shape.cast(address)}
+            {"valid": 1, "last": 1, "row": p.row_bits, "code": p.dac_bits, "base": Shape.cast(address)}
         )
-        # Stage 0 addresses the memories, 1 has their outputs, the last writes.
-        tokens = [Signal(token, name=f"token_{stage}") for stage in range(UpdateLane.LATENCY + 2)]
-        advance, sweep = Signal(), Signal()
-        word, sample = Signal(delta_read.addr.shape()), Signal(SAMPLE_BITS)
+        # Stage 0 has the next word's errors looked up, 1 its weights' memory, 2 has both, the last writes.
+        tokens = [Signal(token, name=f"token_{stage}") for stage in range(UpdateLane.LATENCY + 3)]
+        advance, sweep, swept = Signal(), Signal(), Signal(address)
+        word, sample = Signal(p.update_word_bits), Signal(SAMPLE_BITS)
         with m.If(advance):
             m.d.sync += [now.eq(before) for before, now in pairwise(tokens)]
-        m.d.comb += [delta_read.en.eq(advance), delta_read.addr.eq(word)]
+        m.d.comb += [deltas.advance.eq(advance), deltas.step.eq(word)]
+        places = self._pipeline(m, advance, deltas.places, UpdateLane.LATENCY + 1, "places")
+        errors = self._pipeline(m, advance, deltas.errors, 1, "errors")[-1]
         threshold = self._threshold(m, sample)
         key = self._key(m, sample)
         up, down = (Signal(p.update_columns, name=name) for name in ("up", "down"))
         pulses = []
         if p.memory_rules:
-            pulses.append(self._gathered(m, advance, sweep, tokens, delta_read.data, threshold))
+            pulses.append(self._gathered(m, advance, sweep, swept, tokens, places, errors, threshold))
         if p.chance_rules:
             fires = self._row_fires(m, advance, key, tokens, threshold)
-            pulses.append(self._coincidences(m, advance, fires, delta_read.data))
+            pulses.append(self._coincidences(m, advance, fires, errors))
         for bits, kinds in zip((up, down), zip(*pulses, strict=True), strict=True):
             m.d.comb += bits.eq(reduce(or_, kinds))
-        drained = self._entries(m, advance, tokens, up, down)
-        self._store_deltas(m, key, word, deltas.write_port())
-        self._phases(m, advance, sweep, word, sample, tokens[0], drained)
+        drained = self._entries(m, advance, tokens, places[-1], up, down)
+        self._store_deltas(m, key, word, deltas)
+        self._phases(m, advance, sweep, swept, word, sample, tokens[0], deltas, drained)
         return m
+
+    def _pipeline(self, m, advance, value, stages, name) -> list:
+        """`value` and, one after the other, what it is after each of the stages."""
+        found = [value]
+        for stage in range(stages):
+            register = Signal(value.shape(), name=f"{name}_{stage}")
+            with m.If(advance):
+                m.d.sync += register.eq(found[-1])
+            found.append(register)
+        return found
 
     def _by_chance(self) -> Value:
         """Whether the rule is one without memory."""
@@ -124,33 +137,36 @@ class UpdateRule(wiring.Component):
             m.d.sync += [seed_key.eq(update_seed_key(self.update_seed)), key.eq(update_key(seed_key, sample))]
         return key
 
-    def _store_deltas(self, m, key, word, write) -> None:
+    def _store_deltas(self, m, key, word, store) -> None:
         """The deltas that come, as `firing` leaves them; where there are draws, a cycle after they came."""
         p = self.params
-        taken, payload = Signal(), self.deltas.payload.deltas
-        m.d.comb += taken.eq(self.deltas.valid & self.deltas.ready)
+        payload = self.deltas.payload.deltas
+        m.d.comb += [
+            store.taken.eq(self.deltas.valid & self.deltas.ready),
+            store.word.eq(word),
+            store.deltas.eq(payload),
+        ]
         if not p.chance_rules:
-            m.d.comb += [write.en.eq(taken), write.addr.eq(word), write.data.eq(payload)]
+            m.d.comb += store.kept.eq(payload)
             return
-        came, where, held = Signal(), Signal.like(word), Signal.like(payload)
-        m.d.sync += [came.eq(taken), where.eq(word), held.eq(payload)]
-        m.d.comb += [write.en.eq(came), write.addr.eq(where)]
+        held = Signal.like(payload)
+        m.d.sync += held.eq(payload)
         for k in range(p.update_columns):
             drawn = Signal(p.delta_bits - 1, name=f"column_draw_{k}")
             column = (word * p.update_columns + k)[: p.column_bits]  # beyond the last one delta is 0
             m.d.sync += drawn.eq(update_draw(key, column, 1)[DRAW_BITS + 1 - p.delta_bits : DRAW_BITS])
             magnitude = abs(held[k])
             fires = Mux(self._stochastic(), drawn < magnitude, magnitude >= self.delta_threshold)
-            m.d.comb += write.data[k].eq(Mux(self._by_chance() & ~fires, 0, held[k]))
+            m.d.comb += store.kept[k].eq(Mux(self._by_chance() & ~fires, 0, held[k]))
 
     def _row_fires(self, m, advance, key, tokens, threshold) -> Value:
-        """Whether the row whose words the memories give out fires, as the golden `row_fires`."""
+        """Whether the row whose words come to the lanes fires, as the golden `row_fires`."""
         p = self.params
         drawn, mask = Signal(DRAW_BITS), Signal(THIN_BITS)
         m.d.sync += mask.eq(thinning_mask(threshold))
         with m.If(advance):
-            m.d.sync += drawn.eq(update_draw(key, tokens[0].row, 0))
-        code = tokens[1].code
+            m.d.sync += drawn.eq(update_draw(key, tokens[1].row, 0))
+        code = tokens[2].code
         wanted = Mux(self._stochastic(), drawn[DRAW_BITS - p.dac_bits :] < code, code >= self.x_threshold)
         return self._by_chance() & wanted & ((drawn[:THIN_BITS] & mask) == 0)
 
@@ -166,26 +182,31 @@ class UpdateRule(wiring.Component):
             pulses = register
         return pulses[: self.params.update_columns], pulses[self.params.update_columns :]
 
-    def _gathered(self, m, advance, sweep, tokens, deltas, threshold) -> tuple[Value, Value]:
+    def _gathered(self, m, advance, sweep, swept, tokens, places, errors, threshold) -> tuple[Value, Value]:
         """The update memory and its lanes; returns the pulse bits of the columns."""
         p = self.params
-        m.submodules.memory = memory = Memory(
-            shape=data.ArrayLayout(signed(p.memory_bits), p.update_columns),
-            depth=max(2, p.rows * p.update_words),
-            init=[],
-        )
-        read, write = memory.read_port(), memory.write_port()
-        m.d.comb += [
-            read.en.eq(advance),
-            read.addr.eq(tokens[0].address),
-            write.en.eq(sweep | tokens[-1].valid),
-            write.addr.eq(Mux(sweep, tokens[0].address, tokens[-1].address)),
-        ]
+        memory, words = [], []
+        for bank in range(p.update_banks):
+            m.submodules[f"memory_{bank}"] = part = Memory(
+                shape=data.ArrayLayout(signed(p.memory_bits), p.bank_columns),
+                depth=max(2, p.rows * p.update_words),
+                init=[],
+            )
+            read, write = part.read_port(), part.write_port()
+            place, last = places[0][bank], places[-1][bank]
+            m.d.comb += [
+                read.en.eq(advance),
+                read.addr.eq(tokens[1].base + place.word),
+                write.en.eq(sweep | (tokens[-1].valid & last.live)),
+                write.addr.eq(Mux(sweep, swept, tokens[-1].base + last.word)),
+            ]
+            memory += list(read.data)
+            words.append(write.data)
         moving = Signal()  # the lanes stand still while nothing is under way
         m.d.comb += moving.eq(advance & Cat(token.valid for token in tokens).any())
-        stored, up, down = self._lanes(m, moving, threshold, read.data, deltas, tokens[1].code)
+        stored, up, down = self._lanes(m, moving, threshold, memory, errors, tokens[2].code)
         with m.If(~sweep):
-            m.d.comb += write.data.eq(stored)
+            m.d.comb += Cat(words).eq(stored)
         return up, down
 
     def _lanes(self, m, advance, threshold, memory, deltas, code):
@@ -218,12 +239,11 @@ class UpdateRule(wiring.Component):
         ]
         return threshold
 
-    def _entries(self, m, advance, tokens, up, down) -> Signal:
+    def _entries(self, m, advance, tokens, places, up, down) -> Signal:
         """Row by row, the words' pulse bits to an entry where there is any; returns whether nothing is under way."""
         p = self.params
         finished, pulsed, row = Signal(), Signal(), Signal(p.row_bits)
-        ups, downs = (Signal(p.update_words * p.update_columns, name=name) for name in ("ups", "downs"))
-        done = tokens[-1]
+        done, entry = tokens[-1], self.o.payload
         m.d.comb += advance.eq(~(finished & pulsed & self.o.valid & ~self.o.ready))
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
@@ -233,32 +253,39 @@ class UpdateRule(wiring.Component):
                 pulsed.eq((pulsed & ~finished) | (done.valid & (up.any() | down.any()))),
             ]
             with m.If(done.valid):
-                m.d.sync += [
-                    row.eq(done.row),
-                    ups.eq(Cat(ups, up)[p.update_columns :]),
-                    downs.eq(Cat(downs, down)[p.update_columns :]),
-                ]
+                m.d.sync += row.eq(done.row)
             with m.If(finished & pulsed):
-                m.d.sync += [
-                    self.o.valid.eq(1),
-                    self.o.payload.end.eq(0),
-                    self.o.payload.row.eq(row),
-                    self.o.payload.up.eq(ups[: p.columns]),
-                    self.o.payload.down.eq(downs[: p.columns]),
-                ]
+                m.d.sync += [self.o.valid.eq(1), entry.end.eq(0), entry.row.eq(row)]
+        for bits, name in ((up, "up"), (down, "down")):
+            self._gather(m, advance, finished, pulsed, done, places, bits, name)
         drained = Signal()
         m.d.comb += drained.eq(~(Cat(token.valid for token in tokens).any() | finished))
         return drained
 
-    def _phases(self, m, advance, sweep, word, sample, token, drained):
+    def _gather(self, m, advance, finished, pulsed, done, places, bits, name):
+        """The pulse bits of one direction, each bank's into its word of the row, and at the row's end into the entry."""
+        p = self.params
+        banks = data.ArrayLayout(p.bank_columns, p.update_words)
+        row = [Signal(banks, name=f"{name}_of_bank_{bank}") for bank in range(p.update_banks)]
+        columns = self.o.payload[name]
+        with m.If(advance & finished & pulsed):
+            words = [Cat(bank[word] for bank in row) for word in range(p.update_words)]
+            m.d.sync += [columns.eq(Cat(words)[: p.columns]), *(bank.eq(0) for bank in row)]
+        with m.If(advance & done.valid & bits.any()):  # rare, which saves power and simulation time
+            for number, bank in enumerate(row):
+                own = bits.word_select(number, p.bank_columns)
+                with m.If(own.any()):
+                    m.d.sync += bank[places[number].word].eq(own)
+
+    def _phases(self, m, advance, sweep, swept, word, sample, token, store, drained):
         """A sample's deltas, the words of its rows, its end; between samples the sweep."""
         final, clear = Signal(), Signal()
-        swept = self.params.rows * self.params.update_words if self.params.memory_rules else 1
+        last_swept = self.params.rows * self.params.update_words - 1 if self.params.memory_rules else 0
         m.d.comb += self.busy.eq(clear)
         with m.FSM():
             with m.State("IDLE"):
-                m.d.sync += [word.eq(0), token.address.eq(0)]
-                m.d.comb += self.i.ready.eq(~clear)
+                m.d.sync += [word.eq(0), swept.eq(0)]
+                m.d.comb += [self.i.ready.eq(~clear), store.start.eq(1)]
                 with m.If(clear):
                     m.next = "SWEEP"
                 with m.Elif(self.i.valid & self.i.payload.update):
@@ -267,8 +294,8 @@ class UpdateRule(wiring.Component):
                     m.next = "END"
             with m.State("SWEEP"):
                 m.d.comb += sweep.eq(1)
-                m.d.sync += token.address.eq(token.address + 1)
-                with m.If(token.address == swept - 1):
+                m.d.sync += swept.eq(swept + 1)
+                with m.If(swept == last_swept):
                     m.d.sync += clear.eq(0)
                     m.next = "IDLE"
             with m.State("DELTAS"):
@@ -279,7 +306,7 @@ class UpdateRule(wiring.Component):
                         m.next = "ROWS"
             with m.State("ROWS"):
                 with m.If(advance):
-                    self._next_word(m, word, token, final)
+                    self._next_word(m, word, token, store.words, final)
                     with m.If(token.valid & token.last & final):
                         m.next = "END"
             with m.State("END"):
@@ -292,15 +319,10 @@ class UpdateRule(wiring.Component):
         with m.If(self.clear):
             m.d.sync += clear.eq(1)
 
-    def _next_word(self, m, word, token, final):
+    def _next_word(self, m, word, token, words, final):
         """The next word of the row in hand, or the first of the next row."""
-        words = self.params.update_words
         with m.If(token.valid & ~token.last):
-            m.d.sync += [
-                word.eq(word + 1),
-                token.address.eq(token.address + 1),
-                token.last.eq(word + 2 == words),
-            ]
+            m.d.sync += [word.eq(word + 1), token.last.eq(word + 2 == words)]
         with m.Else():
             m.d.comb += self.rows.ready.eq(~(token.valid & final))
             row = self.rows.payload
@@ -310,6 +332,6 @@ class UpdateRule(wiring.Component):
                 token.last.eq(words == 1),
                 token.row.eq(row.row),
                 token.code.eq(row.code),
-                token.address.eq(row.row * words),
+                token.base.eq(row.row * self.params.update_words),
                 final.eq(row.last),
             ]

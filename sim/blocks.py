@@ -24,7 +24,7 @@ from spec.params import CHANCE_RULES, INSTANCES, RULES, HwParams
 
 ODD = HwParams(
     name="ODD", rows=7, columns=5, classes=5, dac_bits=5, dac_load_lanes=3, adc_bits=5, adc_channels=3, macs=2,
-    sar_settle_cycles=2, cmp_latency_cycles=1, update_columns=2, commit_depth=1, queue_depth=3, macro_lanes=2,
+    sar_settle_cycles=2, cmp_latency_cycles=1, update_columns=2, bank_columns=2, commit_depth=1, queue_depth=3, macro_lanes=2,
     weight_bits=5, delta_bits=5, rules=("counter",), counter_bits=5, count_bits=4,
 )  # fmt: skip
 """Nothing divides anything."""

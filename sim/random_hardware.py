@@ -100,6 +100,8 @@ def _random_array(seed: int) -> HwParams:
         read_bits=upto(min(12, state_bits), 6),
         macro_lanes=upto(columns),
     )
+    banks = [bank for bank in range(1, params.update_columns + 1) if params.update_columns % bank == 0]
+    params = replace(params, bank_columns=int(rng.choice(banks)))
     if seed // 5 % 2:
         return replace(params, verify=1, rows=min(params.rows, VERIFY_PAIRS // columns))
     return params

@@ -53,6 +53,7 @@ def tiles(params: HwParams) -> tuple[Tile, ...]:
                 columns=columns,
                 adc_channels=min(p.adc_channels, columns),
                 update_columns=min(p.update_columns, columns),
+                bank_columns=1,
                 macro_lanes=min(p.macro_lanes, columns),
             )
             found.append(Tile(row, column, first_row, first_column, own, f"macro_{row}_{column}"))

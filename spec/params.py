@@ -73,6 +73,9 @@ class HwParams:
 
     rules: tuple[str, ...] = field(default=MEMORY_RULES, metadata={"doc": "update rules that are built in"})
     update_columns: int = _param(8, 1, 64, "columns of the update memory handled per cycle", "column/cycle")
+    bank_columns: int = _param(
+        1, 1, 64, "of these, neighbours with one address: words of so many errors that are all 0 take no time"
+    )
     accumulator_bits: int = _param(22, 8, 32, "bits of the signed gradient accumulator per weight", "bit")
     counter_bits: int = _param(7, 2, 16, "bits of the signed sign counter per weight", "bit")
     commit_depth: int = _param(
@@ -124,6 +127,9 @@ class HwParams:
                 raise InputError(
                     f"{getattr(self, lanes)} is more than {total} ({getattr(self, total)})", key=lanes
                 )
+        if self.update_columns % self.bank_columns:
+            text = f"{self.bank_columns} does not divide update_columns ({self.update_columns})"
+            raise InputError(text, key="bank_columns")
         self._check_grid()
 
     def _check_grid(self) -> None:
@@ -299,6 +305,16 @@ class HwParams:
         return ceil(self.columns / self.update_columns)
 
     @property
+    def update_word_bits(self) -> int:
+        """Width of the number of a word of a row."""
+        return max(1, (self.update_words - 1).bit_length())
+
+    @property
+    def update_banks(self) -> int:
+        """Banks of the update memory: each has an address of its own."""
+        return self.update_columns // self.bank_columns
+
+    @property
     def memory_rules(self) -> tuple[str, ...]:
         """Rules with a memory that are built in."""
         return tuple(rule for rule in self.rules if rule in MEMORY_RULES)
@@ -376,6 +392,7 @@ INSTANCES: dict[str, HwParams] = {
                  rules=("counter",), counter_bits=9, state_bits=9, read_bits=9,
                  macro_lanes=8),
         HwParams(name="ICEBREAKER", rows=785, columns=128, rules=("counter",), counter_bits=8, update_columns=4,
+                 bank_columns=4,
                  dac_load_lanes=4, adc_channels=4, macs=4, cmp_latency_cycles=2,
                  macro_lanes=8),
     )

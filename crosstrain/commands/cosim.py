@@ -46,6 +46,10 @@ def cosim(
     rule: Annotated[
         str, typer.Option(help="Update rule; `crosstrain params` shows what is built in.")
     ] = "accumulate",
+    offline: Annotated[
+        str | None,
+        typer.Option(help="With --data: the software network, plain or noise-aware. [default: noise-aware]"),
+    ] = None,
     engine: Annotated[
         str,
         typer.Option(
@@ -78,6 +82,8 @@ def cosim(
         check_count(tests, 1, MOST_SAMPLES, "--tests")
     if data is None and tests is not None:
         raise InputError("only a job with --data is tested", key="--tests")
+    if data is None and offline is not None:
+        raise InputError("only a job with --data has a software network", key="--offline")
     samples_shown = _window(window, engine, waves)
     folder = make_folder(out) if out else None
     places = folder or Path("build/waves")
@@ -90,7 +96,8 @@ def cosim(
             summary, found, device_pulse = _random(*job, progress=progress, **kind)
         else:
             given = {"data": data, "params": params, "device": device, "rule": rule, "seeds": [seed],
-                     "train_samples": samples or 0, "test_samples": tests or 0}  # fmt: skip
+                     "train_samples": samples or 0, "test_samples": tests or 0,
+                     "offline": offline and {"kind": offline}}  # fmt: skip
             summary, found, device_pulse = _data(given, engine, fast if engine == FAST else bulk, progress)
     if pulses and found.record:
         _write_pulses(pulses, found, device_pulse, summary)
@@ -138,6 +145,7 @@ def _data(given: dict, engine: str, how: dict, progress) -> tuple:
     count = len(job.train_labels)
     summary = _summary(found, count) | {
         "params": run.params.name, "simulator": "verilator", "engine": engine, "data": run.data,
+        "offline": run.offline.kind,
         "samples": count, "tests": len(job.test_labels), "seed": run.seeds[0], "device": run.device.name,
         "rule": run.rule, "phases": [asdict(phase) for phase in found.phases],
     }  # fmt: skip

@@ -38,6 +38,7 @@ class Work:
     updates: np.ndarray  # int64[samples]: 0 or 1
     rows: np.ndarray  # int64[samples, row_words]: input codes that are not zero; the bias row is one
     pulsed: np.ndarray  # uint8[samples, rows]: whether the k-th non-zero row of an updating sample has pulses
+    words: np.ndarray  # int64[samples]: words of errors in the fullest bank of the update memory
 
 
 def _times(params: HwParams, registers: dict[str, int]) -> tuple[int, int]:
@@ -81,12 +82,25 @@ def work_of(params: HwParams, trace: dict) -> Work:
     pulsed = np.zeros((n, p.rows), np.uint8)
     for sample, entry in zip(trace.get("entry_sample", ()), trace["entry"], strict=True):
         pulsed[sample, np.count_nonzero(codes[sample, : entry[0]])] = 1
+    updates = np.array([v[0] for v in trace["verdict"]], np.int64)
+    words = np.ones(n, np.int64)
+    words[updates == 1] = [fullest_bank(params, delta) for delta in trace["delta"]]
     return Work(
         (hidden != 0).reshape(n, p.adc_groups, -1).sum(axis=2),
-        np.array([v[0] for v in trace["verdict"]], np.int64),
+        updates,
         (codes != 0).reshape(n, p.row_words, -1).sum(axis=2),
         pulsed,
+        words,
     )
+
+
+def fullest_bank(params: HwParams, delta: np.ndarray) -> int:
+    """Words in which the fullest bank of the update memory has an error, 1 at least; delta: int[columns]."""
+    p = params
+    padded = np.zeros(p.update_words * p.update_columns, np.int64)
+    padded[: p.columns] = delta
+    has_error = padded.reshape(p.update_words, p.update_banks, p.bank_columns).any(axis=2)
+    return max(1, int(has_error.sum(axis=0).max()))
 
 
 def check_alone(params: HwParams) -> None:
@@ -117,10 +131,10 @@ def predict(
     constants = Constants(
         train=int(mode is Mode.TRAIN), depth=p.commit_depth, slots=p.input_slots, row_words=p.row_words,
         groups=p.adc_groups, conversion=p.conversion_cycles, weight_words=p.weight_words, classes=p.classes,
-        words=p.update_words, queue=max(LEAST_QUEUE, p.queue_depth), stages=LANE_LATENCY + 2,
+        words=p.update_words, queue=max(LEAST_QUEUE, p.queue_depth), stages=LANE_LATENCY + 3,
         samples=len(work.updates), integrate_cycles=integrate, pulse=pulse, guard=guard,
     )  # fmt: skip
-    flow = Flow(work.hidden, work.updates, work.rows, work.pulsed, array.integrate, array.strobe)
+    flow = Flow(work.hidden, work.updates, work.rows, work.pulsed, work.words, array.integrate, array.strobe)
     state = np.zeros(1, STATE)[0]
     walk(state, constants, flow, empty_pipes(constants))
     return {

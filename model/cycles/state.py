@@ -67,6 +67,7 @@ class Flow(NamedTuple):
     updates: np.ndarray
     rows: np.ndarray
     pulsed: np.ndarray
+    words: np.ndarray
     read_time: np.ndarray
     strobe_time: np.ndarray
 

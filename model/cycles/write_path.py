@@ -123,11 +123,11 @@ def update_rule(s, c, w, p):
         if advance:
             if p.token_valid[0] and not p.token_last[0]:
                 s.ur_w += 1
-                p.token_last[0] = s.ur_w == c.words - 1
+                p.token_last[0] = s.ur_w == w.words[s.ur_n] - 1
             else:
                 p.token_valid[0] = s.row_taken
                 s.ur_w = 0
-                p.token_last[0] = c.words == 1
+                p.token_last[0] = w.words[s.ur_n] == 1
                 if s.row_taken:
                     p.token_pulse[0] = w.pulsed[s.ur_n, s.ordinal] != 0
                     s.ordinal += 1

@@ -10,6 +10,7 @@ from hw.emit import to_rtlil
 from hw.update_rule import UpdateRule
 from model.controller.settings import settings
 from model.controller.update_rule import effective_threshold, firing, sample_key, update_rule
+from model.cycles import fullest_bank
 from sim.mutants import mutated
 from spec.numerics import thinning_mask, update_draw, update_key, update_seed_key
 from spec.params import CHANCE_RULES, INSTANCES, RULES, HwParams
@@ -23,6 +24,8 @@ SHAPES = {
     "one row": replace(TINY, rows=1),
     "one column": replace(TINY, columns=1, adc_channels=1, update_columns=1, macro_lanes=1),
     "one word": replace(TINY, update_columns=6),
+    "banks of two": replace(TINY, bank_columns=2),
+    "one bank": replace(TINY, columns=9, update_columns=3, bank_columns=3),
     "many words": replace(TINY, columns=7, update_columns=2),
     "accumulate": replace(TINY, rules=("accumulate",), accumulator_bits=8, delta_bits=10),
     "counter": replace(TINY, rules=("counter",), counter_bits=2, columns=9, update_columns=3),
@@ -30,7 +33,7 @@ SHAPES = {
     "wide": replace(TINY, accumulator_bits=32, dac_bits=1),
     "all rules": replace(TINY, rules=RULES),
     "manhattan": replace(TINY, rules=("manhattan",)),
-    "stochastic": replace(TINY, rules=("stochastic",), columns=7, update_columns=2),
+    "stochastic": replace(TINY, rules=("stochastic",), columns=7, update_columns=2, bank_columns=2),
     "counter or chance": replace(
         TINY, rules=("stochastic", "counter", "manhattan"), delta_bits=10, dac_bits=3
     ),
@@ -164,10 +167,10 @@ def test_a_seeded_fault_of_a_rule_by_chance_is_caught(rule, old, new):
         updates(p, samples, s, block=mutant.UpdateRule, deadline=3000)
 
 
-@pytest.mark.parametrize(("rules", "memories"), [(RULES, 2), (CHANCE_RULES, 1)])
+@pytest.mark.parametrize(("rules", "memories"), [(RULES, TINY.update_banks), (CHANCE_RULES, 0)])
 def test_rules_without_memory_have_none(rules, memories, tmp_path):
     text = to_rtlil(UpdateRule(replace(TINY, rules=rules)), "update_rule", tmp_path / "rule.il").read_text()
-    assert len(re.findall(r"^  memory width", text, re.MULTILINE)) == memories
+    assert len(re.findall(r"^  memory width .* \\memory_\d+$", text, re.MULTILINE)) == memories
 
 
 @pytest.mark.parametrize("is_column", [0, 1])
@@ -251,7 +254,8 @@ def test_entries_are_right_when_each_waits(shape):
     samples = samples_of(p, 8, np.random.default_rng(23))
     run, _ = updates(p, samples, s, pauses=0.9)
     assert run.taken["o"][-1] > sum(
-        UpdateRule.cycles(p, np.count_nonzero(sample["codes"])) for sample in samples
+        UpdateRule.cycles(p, np.count_nonzero(sample["codes"]), fullest_bank(p, sample["delta"]))
+        for sample in samples
     )
 
 
@@ -262,14 +266,19 @@ def test_a_sample_takes_its_words_and_the_latency(shape):
     samples = samples_of(p, 8, np.random.default_rng(17))
     for sample in samples:
         sample["delta"][0] = 1  # an entry per row
+    for sample in samples[::2]:
+        sample["delta"][1:] = 0
     run, expected = updates(p, samples, s)
-    taken = [run.given["i"][0]]
-    for sample in samples:
-        taken.append(taken[-1] + UpdateRule.cycles(p, sample["update"] * np.count_nonzero(sample["codes"])))
+    words = [fullest_bank(p, sample["delta"]) for sample in samples]
+    assert len(set(words)) > 1 or p.update_words == 1
+    taken, latency = [run.given["i"][0]], []
+    for sample, number in zip(samples, words, strict=True):
+        non_zero = sample["update"] * np.count_nonzero(sample["codes"])
+        taken.append(taken[-1] + UpdateRule.cycles(p, non_zero, number))
+        latency += [number + UpdateRule.LATENCY] * non_zero
     assert run.given["i"] == taken[:-1]
-    latency = p.update_words + UpdateRule.LATENCY
     entries = [cycle for cycle, (end, *_) in zip(run.taken["o"], expected, strict=True) if not end]
-    assert entries == [cycle + latency for cycle in run.given["rows"]]
+    assert entries == [cycle + later for cycle, later in zip(run.given["rows"], latency, strict=True)]
 
 
 @pytest.mark.parametrize("between", ["nothing", "clear", "other rule"])
@@ -299,7 +308,7 @@ def test_a_second_run_counts_anew_and_keeps_the_memory_unless_cleared(shape, bet
                 cycles += 1
             assert cycles > p.rows * p.update_words
         else:
-            await ctx.tick().repeat(UpdateRule.cycles(p, p.rows))
+            await ctx.tick().repeat(UpdateRule.cycles(p, p.rows, p.update_words))
         for name, value in registers(then).items():
             ctx.set(getattr(dut, name), value)
         await pulse(ctx, dut.restart)

@@ -111,7 +111,7 @@ def test_counters_are_predicted_for_pulse_width():
 @pytest.mark.parametrize("changes", [{"encodings": ("bit_serial",)}, {"calibration": 1}])
 def test_what_is_not_modelled_is_refused(changes):
     params = replace(INSTANCES["TINY"], **changes)
-    work = Work(*(np.zeros((0, 1), np.int64) for _ in range(4)))
+    work = Work(*(np.zeros((0, 1), np.int64) for _ in range(5)))
     with pytest.raises(InputError, match="not modelled"):
         predict(params, Mode.INFER, {}, work, Array(np.zeros(0, np.int64), np.zeros(0, np.int64)))
 

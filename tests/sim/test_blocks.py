@@ -22,6 +22,7 @@ EXTREME_WAITS = ([0], [1], [0, 0, 3])
 OTHERS = {
     "controller": "connects the blocks: co-simulated",
     "counters": "counts what the whole controller does: co-simulated",
+    "delta_store": "memories of update_rule, which is in the table",
     "macro_grid": "wires a grid of macros to one port: co-simulated",
     "sequencer": "its order of reads and commits needs the whole controller: co-simulated",
     "taps": "ports only",

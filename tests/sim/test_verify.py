@@ -135,4 +135,4 @@ def test_readings_of_places_that_do_not_exist_are_refused():
 def test_cycles_of_other_modes_are_not_predicted(mode):
     nothing = np.zeros(0, np.int64)
     with pytest.raises(InputError, match=f"the cycles of {mode.name} are not predicted"):
-        predict(TUNED, mode, {}, Work(nothing, nothing, nothing, nothing), Array(nothing, nothing))
+        predict(TUNED, mode, {}, Work(*[nothing] * 5), Array(nothing, nothing))
