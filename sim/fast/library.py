@@ -32,6 +32,7 @@ _FUNCTIONS = {
     "harness_restart": (None, (_ADDRESS,)),
     "harness_keep": (None, (_ADDRESS, _INT, _SIZE, _SIZE)),
     "harness_window": (None, (_ADDRESS, _INT, _SIZE, _SIZE, _INT, _SIZE)),
+    "harness_passed": (_INT, (_ADDRESS,)),
     "harness_results": (_SIZE, (_ADDRESS, _ADDRESS)),
     "harness_strobes": (_SIZE, (_ADDRESS, _ADDRESS)),
     "harness_kept": (_SIZE, (_ADDRESS, _ADDRESS)),
@@ -114,6 +115,11 @@ class Harness:
         """Trace from the item `start` of the stage `clock` until its item `stop` and the item of a stage are there."""
         clock_number, number = self.stages.index(clock), self.stages.index(stage)
         self.code.harness_window(self.address, clock_number, start, stop, number, item)
+
+    @property
+    def passed(self) -> bool:
+        """Whether a window of the operation is over."""
+        return bool(self.code.harness_passed(self.address))
 
     def strobes(self) -> Strobes:
         """Strobes of the operation so far."""

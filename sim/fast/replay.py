@@ -1,4 +1,4 @@
-"""A second look: the job once more, up to the operation that differs, with the items of a sample and a waveform."""
+"""A second look: the job once more, up to the first item that differs, with the items of its sample and a waveform."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from model.record import RunRecord
+from model.record import RunRecord, Strobes
 from model.system import GoldenController
 from model.system import run as finish
 from model.trace import strobe_rows
@@ -29,7 +29,7 @@ NOT_AGAIN = "when the job was played again, nothing was different"
 
 
 class Seen(Exception):
-    """The operation to look into is over."""
+    """What there was to look into is over."""
 
 
 class GoldenItems(GoldenDigests):
@@ -51,7 +51,7 @@ class GoldenItems(GoldenDigests):
 
 
 class ReplayPair(BulkPair):
-    """A `BulkPair` that ends with `Seen` after the operation that it looks into; `difference` is what it saw."""
+    """A `BulkPair` that ends with `Seen` once it has looked into an item; `difference` is what it saw."""
 
     def __init__(self, golden: GoldenController, rtl: FastController, where: Suspect):
         super().__init__(golden, rtl, Comparison())
@@ -75,7 +75,7 @@ class ReplayPair(BulkPair):
         self._samples = samples
         if self._operations + 1 < self.where.number:
             return await super()._operate(name, samples, golden, rtl)
-        with suppress(HardwareFault, HostError):
+        with suppress(HardwareFault, HostError, Seen):
             await super()._operate(name, samples, golden, rtl)
         self._compare_items()
         raise Seen
@@ -109,10 +109,11 @@ class ReplayPair(BulkPair):
         """The first difference among the items that were kept, with its place in the whole operation."""
         if self._record is None or self._items is None:
             return
-        want = {name: items for name, items in self._items.items.items() if name in self._kept}
-        if "strobe" in self._kept:
-            part = slice(self._kept["strobe"].start, self._kept["strobe"].stop)
-            want["strobe"] = strobe_rows(self._record.strobes)[part]
+        want = {name: self._items.items.get(name, []) for name in self._kept}
+        if numbers := self._kept.get("strobe"):
+            strobes, part = self._record.strobes, slice(numbers.start, numbers.stop)
+            parts = (strobes.row, strobes.up, strobes.down, strobes.depress)
+            want["strobe"] = strobe_rows(Strobes(*(values[part] for values in parts)))
         found = differences(want, self.rtl.harness.kept())
         if found:
             item = self._kept[found[0].stage].start + found[0].item
@@ -139,11 +140,14 @@ def replay(
     step("build", 0, 1)
     with Library(job.params, job.image, waves=True) as library, library.waves(file):
         step("build", 1, 1)
-        golden, rtl = (
-            GoldenController(job.params, job.image),
-            FastController(library.harness, library.perform),
-        )
-        pair = ReplayPair(golden, rtl, where)
+
+        async def perform() -> None:
+            await library.perform()
+            if library.harness.passed:
+                raise Seen
+
+        rtl = FastController(library.harness, perform)
+        pair = ReplayPair(GoldenController(job.params, job.image), rtl, where)
         with suppress(Seen):
             finish(play(pair, job, step))
     told = f"{where.operation}: {where}"

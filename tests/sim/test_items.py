@@ -1,13 +1,17 @@
 """Items of the stages in numbers, and their digests."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from model.record import Strobes
+from model.record import RunRecord, Strobes
+from model.system import NONE, run
 from sim.fast.digest import Expected, GoldenDigests, digest, digests, first_suspect, strobe_digests
+from sim.fast.replay import ReplayPair
 from sim.items import column_order, item_forms, packed, unpacked
+from sim.scoreboard import Suspect
 from spec.numerics import MASK32, draw
 from spec.params import INSTANCES
 
@@ -111,3 +115,20 @@ def test_strobes_that_are_not_the_entries_have_no_sample():
     found = GoldenDigests(TINY.columns).finish(strobes)
     assert found.digests["strobe"].tolist() == strobe_digests(strobes).tolist()
     assert "strobe" not in found.samples
+
+
+def test_replay_tells_an_item_that_nobody_expects():
+    kept = {"strobe": [np.array([3, *[1] * 6, *[0] * 6, 0])]}
+    bench = SimpleNamespace(harness=SimpleNamespace(kept=lambda: kept))
+    where = Suspect(1, "transfer", "strobe", "pulse_scheduler", 2, None, 1)
+    pair = ReplayPair(SimpleNamespace(params=TINY), bench, where)
+    masks = np.zeros((2, TINY.columns), np.uint8)
+    strobes = Strobes(np.zeros(2, np.int32), masks, masks, np.zeros(2, np.uint8))
+
+    async def transfer():
+        return RunRecord(NONE, NONE, strobes)
+
+    run(pair._golden("transfer", transfer()))
+    pair._kept = pair._numbers(pair._running[1])
+    pair._compare_items()
+    assert str(pair.difference) == "strobe (block pulse_scheduler), item 2: item 2 came, none was expected"
