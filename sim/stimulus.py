@@ -32,6 +32,8 @@ _THINNED_BITS = 8
 _OFFSET_SHIFT = 1
 _CONVERTER = ConverterSpread(offset_spread=0.02, gain_spread=0.1)
 """Errors of the converters where the hardware has them and the device file does not say."""
+_VERIFY_PULSES = 2400
+"""Most pulses of a cell in program-verify, times pairs: of many cells each has few, or a run would take long."""
 _TRANSFER_STROBES = 500
 """A transfer of more would take longer than the samples; real transfers are the main job's."""
 
@@ -209,10 +211,11 @@ def _targets(rng: np.random.Generator, params: HwParams) -> dict[str, np.ndarray
 def _verify_settings(rng: np.random.Generator, stimulus: Stimulus) -> dict[str, int]:
     """Loops that end in each of their ways: most near the target, some after too many pulses or without movement."""
     full = 1 << stimulus.params.state_bits
+    most = max(2, _VERIFY_PULSES // stimulus.counts.size)
     return {
         "VERIFY_TOLERANCE": int(rng.integers(full >> 7, full >> 5)),
         "VERIFY_MOVEMENT": full >> 8,
-        "VERIFY_PULSES": int(rng.integers(6, 13)),
+        "VERIFY_PULSES": min(most, int(rng.integers(6, 13))),
         "VERIFY_AVERAGES": int(rng.integers(0, 3)),
         "VERIFY_GIVE_UP": int(rng.integers(2, 5)),
         "TUNE_UP": int(rng.integers(full >> 6, full >> 4)),
