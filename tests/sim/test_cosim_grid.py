@@ -29,7 +29,7 @@ GRIDS = {
         verify=1, calibration=1, converter_errors=1,
     ),
     "4x4 all": replace(
-        TINY, name="ALL4x4", rows=14, columns=7, macro_rows=4, macro_columns=2, macro_lanes=1,
+        TINY, name="ALL4x4", rows=7, columns=7, dac_load_lanes=2, macro_rows=2, macro_columns=2, macro_lanes=1,
         adc_kind="ramp", adc_bits=4, encodings=("bit_serial",), dac_bits=3, verify=1, calibration=1, converter_errors=1,
     ),
     "3x2 large": replace(
@@ -47,7 +47,6 @@ FAULTS = [
     ("2x2", "conversion", "hw.top", "macro_seed(word.value, tile.place)", "word.value"),
     ("2x2", "conductances", "hw.macro_grid", "column - tile.first_column", "column"),
     ("2x2 all", "strobe", "hw.macro_grid", 'found.append("reading")', "pass"),
-    ("2x2 all", "calibration", "hw.calibration", "self.params.converter_groups(k)", "self.params.converter_groups(0)"),
     ("2x2 all", "calibration", "hw.calibration", "self.restore & (self.channel == k)", "self.restore & (k == 0)"),
 ]  # fmt: skip
 """Grid, the stage or operation where the fault shows first, and the fault."""
