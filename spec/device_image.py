@@ -22,6 +22,11 @@ One read (integrate number e) of codes x, with the pair's difference taken on th
     sum_j = sum_i x_i * ((g+_ij >> r) - (g-_ij >> r)) + ((GAUSS[draw(event_key(seed, READ, e), j) & 1023]
             * isqrt(sum_i x_i**2) * read_noise) >> 12),        r = state_bits - read_bits
 
+One transposed read (integrate number e) of rows f, f + 1, .., as many as there are converters, with column u driven at
+full scale F of the codes and column v likewise in opposite polarity:
+    sum_k = F * (d_(f+k)u - d_(f+k)v) + ((GAUSS[draw(event_key(seed, READ, e), k) & 1023] * isqrt(2 * F**2)
+            * read_noise) >> 12),        d_ij = (g+_ij >> r) - (g-_ij >> r)
+
 One reading (integrate number e) of a cell, or of the difference of a pair, of column j, in state codes:
     g + ((GAUSS[draw(event_key(seed, READ, e), j) & 1023] * read_noise << r) >> 12)
 

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, replace
 from functools import cache
 
+from spec.choices import MOST_TILES
 from spec.device_image import DeviceImage, offset
 from spec.numerics import GOLDEN_RATIO, MASK32
-from spec.params import MOST_TILES, HwParams
+from spec.params import HwParams
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,12 @@ def tiles(params: HwParams) -> tuple[Tile, ...]:
             )
             found.append(Tile(row, column, first_row, first_column, own, f"macro_{row}_{column}"))
     return tuple(found)
+
+
+@cache
+def upper_tile(params: HwParams) -> Tile:
+    """The macro of an analog upper layer; its place follows those of the largest grid."""
+    return Tile(MOST_TILES, 0, 0, 0, params.upper, "upper_macro")
 
 
 def macro_seed(seed, place):

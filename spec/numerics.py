@@ -92,6 +92,10 @@ def update_seed_key(seed):
     return mix_sums((seed + DOMAIN_UPDATE) & MASK32)
 
 
+UPPER_SEED = 1 << 31
+"""What the seed of an analog upper layer's pulses by chance differs by from that of the first layer's."""
+
+
 def update_key(seed_key, sample):
     """The key of one sample's pulses by chance."""
     return mix_sums(seed_key ^ sample)

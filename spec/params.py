@@ -5,27 +5,20 @@ from one.  Field metadata (range, unit, meaning) feeds validation, the error mes
 """
 
 import hashlib
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, replace
 from math import ceil
 
+from spec.choices import (
+    ADC_KINDS,
+    CHANCE_RULES,
+    ENCODINGS,
+    MEMORY_RULES,
+    MOST_SIDE,
+    UPPER_LAYERS,
+)
 from spec.device_image import READ_NOISE_SHIFT, READING_NOISE_MAX
-from spec.errors import InputError
 from spec.numerics import GAUSS, signed_limit
-
-MEMORY_RULES = ("accumulate", "counter")
-"""Update rules that gather a weight's pulse in the update memory."""
-CHANCE_RULES = ("manhattan", "stochastic")
-"""Update rules without memory: a pulse comes at once, where a row and a column fire."""
-RULES = MEMORY_RULES + CHANCE_RULES
-"""Update rules in the order of their code in the register `RULE`."""
-
-ENCODINGS = ("amplitude", "pulse_width", "bit_serial")
-"""Input encodings in the order of their code in the register `ENCODING`: a row's voltage, its time, one bit per read."""
-
-MOST_TILES = 4
-"""Macros along the rows, and along the columns, of one layer."""
-ADC_KINDS = ("sar", "ramp")
-"""Kinds of column converters: successive approximation, or one ramp for all channels (single slope)."""
+from spec.params_check import check
 
 
 def _param(default: int, low: int, high: int, doc: str, unit: str = ""):
@@ -38,14 +31,16 @@ class HwParams:
 
     name: str = field(default="custom", metadata={"doc": "label of the instance; not part of the hash"})
 
-    rows: int = _param(65, 1, 1024, "rows of the array; the last is the bias row, driven at full-scale code")
-    columns: int = _param(32, 1, 1024, "columns (differential pairs) of the trained array: hidden units")
+    rows: int = _param(
+        65, 1, MOST_SIDE, "rows of the array; the last is the bias row, driven at full-scale code"
+    )
+    columns: int = _param(32, 1, MOST_SIDE, "columns (differential pairs) of the trained array: hidden units")
     classes: int = _param(10, 2, 64, "outputs of the upper layer")
 
     macro_rows: int = _param(
-        1024, 1, 1024, "rows that one macro holds at most: a layer with more is split over several"
+        MOST_SIDE, 1, MOST_SIDE, "rows that one macro holds at most: a layer with more is split over several"
     )
-    macro_columns: int = _param(1024, 1, 1024, "columns that one macro holds at most, likewise")
+    macro_columns: int = _param(MOST_SIDE, 1, MOST_SIDE, "columns that one macro holds at most, likewise")
 
     dac_bits: int = _param(8, 1, 8, "bits of a row's input code", "bit")
     dac_load_lanes: int = _param(8, 1, 64, "input codes loaded per cycle", "code/cycle")
@@ -66,6 +61,13 @@ class HwParams:
     )
     cmp_latency_cycles: int = _param(0, 0, 15, "registers between comparator and converter logic", "cycle")
 
+    upper_layer: str = field(
+        default="digital",
+        metadata={"doc": f"what the upper layer is: {' or '.join(UPPER_LAYERS)} (a second array)"},
+    )
+    transposed: int = _param(
+        0, 0, 1, "1: the array of the upper layer, if it is analog, can be read transposed: rows by columns"
+    )
     macs: int = _param(16, 1, 64, "multipliers of the digital upper layer")
     weight_bits: int = _param(8, 2, 8, "bits of a signed upper-layer weight", "bit")
     logit_bits: int = _param(8, 3, 16, "bits of a signed output code", "bit")
@@ -105,67 +107,59 @@ class HwParams:
     )
 
     def __post_init__(self):
-        for f in fields(self):
-            if "low" in f.metadata:
-                self._check_range(f.name, getattr(self, f.name), f.metadata["low"], f.metadata["high"])
-        self._check_names("rules", RULES)
-        self._check_names("encodings", ENCODINGS)
-        if list(self.encodings) != sorted(self.encodings, key=ENCODINGS.index):
-            raise InputError(f"are not in the order {', '.join(ENCODINGS)}", key="encodings")
-        if self.adc_kind not in ADC_KINDS:
-            raise InputError(f"{self.adc_kind!r} is not one of {', '.join(ADC_KINDS)}", key="adc_kind")
-        for lanes, total in (
-            ("adc_channels", "columns"),
-            ("adc_channels", "macro_columns"),
-            ("update_columns", "columns"),
-            ("macro_lanes", "columns"),
-            ("read_bits", "state_bits"),
-            ("guard_min_cycles", "watchdog_cycles"),
-            ("pulse_max_cycles", "watchdog_cycles"),
-        ):
-            if getattr(self, lanes) > getattr(self, total):
-                raise InputError(
-                    f"{getattr(self, lanes)} is more than {total} ({getattr(self, total)})", key=lanes
-                )
-        if self.update_columns % self.bank_columns:
-            text = f"{self.bank_columns} does not divide update_columns ({self.update_columns})"
-            raise InputError(text, key="bank_columns")
-        self._check_grid()
-
-    def _check_grid(self) -> None:
-        for key, total, tiles in (
-            ("macro_rows", self.rows, self.grid_rows),
-            ("macro_columns", self.columns, self.grid_columns),
-        ):
-            if tiles > MOST_TILES:
-                least = ceil(total / MOST_TILES)
-                raise InputError(
-                    f"{getattr(self, key)} makes {tiles} macros of {total} {key[6:]}, {MOST_TILES} at most: "
-                    f"{least} or more",
-                    key=key,
-                )
-        if self.grid_rows > 1 and self.macro_rows % self.dac_load_lanes:
-            raise InputError(
-                f"{self.macro_rows} is no multiple of dac_load_lanes ({self.dac_load_lanes}): "
-                "a word of codes goes to one row of macros",
-                key="macro_rows",
-            )
-
-    def _check_names(self, key: str, known: tuple[str, ...]) -> None:
-        names = getattr(self, key)
-        if not isinstance(names, tuple) or not names or any(name not in known for name in names):
-            raise InputError(f"{names!r} is not a non-empty list of {', '.join(known)}", key=key)
-        if len(set(names)) != len(names):
-            raise InputError("a name is there twice", key=key)
-
-    @staticmethod
-    def _check_range(name: str, value: object, low: int, high: int) -> None:
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise InputError(f"{value!r} is not an integer ({low}..{high})", key=name)
-        if not low <= value <= high:
-            raise InputError(f"{value} is outside {low}..{high}", key=name)
+        check(self)
 
     # -- derived -------------------------------------------------------------------------------
+
+    @property
+    def analog_upper(self) -> bool:
+        """The upper layer is an array of its own."""
+        return self.upper_layer == "analog"
+
+    @property
+    def reads_transposed(self) -> bool:
+        """This layer's array has the transposed read; with an analog upper layer, that one's has it instead."""
+        return bool(self.transposed) and not self.analog_upper
+
+    @property
+    def transposed_upper(self) -> bool:
+        """The upper layer is an array that can be read transposed."""
+        return self.analog_upper and bool(self.transposed)
+
+    @property
+    def upper(self) -> "HwParams":
+        """The analog upper layer as hardware of its own: a row per hidden unit and a bias row, a column per class.
+
+        Each column has its converter, hidden codes are the input codes, and pulses are not deferred.
+        """
+        return replace(
+            self,
+            name=f"{self.name}-upper",
+            upper_layer="digital",
+            rows=self.upper_rows,
+            columns=self.classes,
+            macro_rows=MOST_SIDE,
+            macro_columns=MOST_SIDE,
+            dac_bits=self.adc_bits - 1,
+            dac_load_lanes=self.adc_channels,
+            encodings=ENCODINGS[:1],
+            adc_bits=self.logit_bits,
+            adc_channels=self.classes,
+            calibration=0,
+            converter_errors=0,
+            verify=0,
+            update_columns=self.classes,
+            bank_columns=self.classes,
+            commit_depth=1,
+            macro_lanes=self.classes,
+        )
+
+    @property
+    def transposed_rows(self) -> int:
+        """Rows of the upper array that one transposed read gives errors of: whole parts of a word of errors."""
+        return max(
+            n for n in range(1, self.update_columns + 1) if self.update_columns % n == 0 and n <= self.classes
+        )
 
     @property
     def inputs(self) -> int:

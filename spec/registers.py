@@ -159,6 +159,18 @@ REGISTERS: tuple[Register, ...] = (
            needs="calibration"),
     _value("CALIBRATION_TARGET", _PORT, 32, "sum of |code| that a channel should have in a run that measures gains",
            needs="calibration"),
+    _value("LAYER", _RW, 1, "array that erase, transfer runs and DEBUG_ADDRESS mean: 0 the layer that samples drive, 1 the upper layer's",
+           needs="analog_upper"),
+    Register("TRAINED", _RW, "layers that are trained in TRAIN and TUNE", (
+        Field("first", 1, "the layer that samples drive", 1),
+        Field("last", 1, "the upper layer"),
+    ), needs="analog_upper"),
+    _value("UPPER_LSB", _RW, 24, "as LSB, of the upper array; 0 acts as 1", 1, "analog_upper"),
+    _value("UPPER_THRESHOLD", _RW, 31, "as THRESHOLD, of the upper array", 1 << 18, "analog_upper"),
+    _value("UPPER_X_THRESHOLD", _RW, 8, "as X_THRESHOLD, of the upper array, whose input codes are the hidden ones", 64, "analog_upper"),
+    _value("BACKWARD", _RW, 1, "errors of the hidden units from: 0 the digital copy of the upper weights, 1 transposed reads", 0,
+           "transposed_upper"),
+    _value("BACKWARD_LSB", _RW, 24, "as LSB, of transposed reads: one code of an error", 1, "transposed_upper"),
     _value("WEIGHT_DATA", _PORT, 8, "next signed upper-layer weight: class by class, unit by unit, the bias unit last"),
     Register("DEBUG_ADDRESS", _PORT, "reads one pair of cells out, in mode DEBUG only", (
         Field("row", 16, "row of the pair"),
@@ -183,6 +195,12 @@ REGISTERS: tuple[Register, ...] = (
     _value("ELAPSED", _RO, 32, "counter: cycles from the first integrate to the end of the last strobe or conversion"),
     _value("STRETCH", _RO, 32, "counter: cycles that the array took beyond the programmed times"),
     _value("PLANES_CLIPPED", _RO, 32, "counter: codes of bit planes at full scale Q", needs="bit_serial"),
+    _value("UPPER_FAULT", _RO, len(Fault), "as FAULT, of the upper array's pulses", 0, "analog_upper"),
+    _value("UPPER_INTEGRATES", _RO, 32, "counter: reads of the upper array, transposed ones too", 0, "analog_upper"),
+    _value("UPPER_CLIPPED", _RO, 32, "counter: output codes at either end of their scale", 0, "analog_upper"),
+    _value("UPPER_STROBES", _RO, 32, "counter: strobes on the upper array", 0, "analog_upper"),
+    _value("UPPER_PULSES_UP", _RO, 32, "counter: pulses on its G+ devices", 0, "analog_upper"),
+    _value("UPPER_PULSES_DOWN", _RO, 32, "counter: pulses on its G- devices", 0, "analog_upper"),
     _value("GIVEN_UP", _RO, 32, "counter: cells or pairs that verify or tune left outside the tolerance", 0, "verify"),
 )  # fmt: skip
 

@@ -38,6 +38,10 @@ from spec.params_file import from_dict, load, read_toml
 
 AUTO = "auto"
 OFFLINE_KINDS = ("plain", "noise-aware")
+TRAINED = {"first": ("first",), "last": ("last",), "both": ("first", "last")}
+"""Fields of the register TRAINED that are set, by what a run calls them."""
+BACKWARD = ("copy", "transposed")
+"""Sources of the hidden units' errors, by their code in the register BACKWARD."""
 MOST_SEEDS = 1000
 
 
@@ -94,6 +98,19 @@ class RunSpec:
     margin: float | str = field(
         default=AUTO, metadata={"doc": "margin in 1/127 of the output range, or auto"}
     )
+    trained: str = field(
+        default="first",
+        metadata={"doc": f"layers that train, of an analog upper layer: {', '.join(TRAINED)}"},
+    )
+    backward: str = field(
+        default=BACKWARD[0],
+        metadata={
+            "doc": f"errors from a digital copy of an analog upper layer or from reads: {', '.join(BACKWARD)}"
+        },
+    )
+    upper_threshold: int | str = field(
+        default=AUTO, metadata={"doc": "as threshold, of an analog upper layer, or auto"}
+    )
     x_threshold: int = _number(128, 0, 255, "rules counter, manhattan: least input that counts, of 255")
     delta_threshold: int = _number(16, 1, 127, "rules counter, manhattan: least |delta| that counts, of 127")
     clip_sigmas: float = _number(2.5, 0.5, 100.0, "weight at a pair's full range, in sigmas of the weights")
@@ -106,12 +123,14 @@ class RunSpec:
     def __post_init__(self):
         choice(self.rule, self.params.rules, "rule")
         _check_numbers(self, "")
-        for name in ("threshold", "margin"):
+        self._check_upper()
+        for name in ("threshold", "margin", "upper_threshold"):
             value = getattr(self, name)
             if isinstance(value, str) and value != AUTO:
                 raise InputError(f'{value!r} is neither a number nor "{AUTO}"', key=name)
-        if self.threshold != AUTO:
-            _integer(self.threshold, 1, (1 << 31) - 1, "threshold")
+        for name in ("threshold", "upper_threshold"):
+            if getattr(self, name) != AUTO:
+                _integer(getattr(self, name), 1, (1 << 31) - 1, name)
         if self.margin != AUTO:
             number(self.margin, 0.0, 1000.0, "margin")
         if not isinstance(self.seeds, tuple) or not 1 <= len(self.seeds) <= MOST_SEEDS:
@@ -119,8 +138,16 @@ class RunSpec:
         for seed in self.seeds:
             _integer(seed, 0, MASK32, "seeds")
 
+    def _check_upper(self) -> None:
+        choice(self.trained, tuple(TRAINED), "trained")
+        choice(self.backward, BACKWARD, "backward")
+        if self.trained != "first" and not self.params.analog_upper:
+            raise InputError("only an analog upper layer is trained by the hardware", key="trained")
+        if self.backward == "transposed" and not self.params.transposed_upper:
+            raise InputError("the hardware has no upper array that is read transposed", key="backward")
 
-_SCALARS = ("rule", "threshold", "margin", "x_threshold", "delta_threshold", "clip_sigmas", "train_samples",
+
+_SCALARS = ("rule", "threshold", "margin", "trained", "backward", "upper_threshold", "x_threshold", "delta_threshold", "clip_sigmas", "train_samples",
             "test_samples")  # fmt: skip
 _KEYS = ("data", "params", "device", "nonideal", "offline", *_SCALARS, "seeds")
 

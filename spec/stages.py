@@ -33,11 +33,18 @@ STAGES = (
         "entry", "update_rule", "rows with pulses: row, columns up, columns down; only where there are any"
     ),
     Stage("strobe", "pulse_scheduler", "operations on the write lines: row, up, down, depress, in order"),
+    Stage("upper_entry", "update_rule", "as entry, of an analog upper layer"),
+    Stage("upper_strobe", "pulse_scheduler", "as strobe, of an analog upper layer"),
 )
 
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
 
 
 def stage_names(params: HwParams) -> tuple[str, ...]:
-    """The stages that a hardware has, in order: nothing is added up where there is a single row of macros."""
-    return tuple(name for name in STAGE_NAMES if name != "column" or params.grid_rows > 1)
+    """The stages that a hardware has, in order.
+
+    Nothing is added up where there is a single row of macros; only an analog upper layer has pulses.
+    """
+    left_out = set() if params.grid_rows > 1 else {"column"}
+    left_out |= set() if params.analog_upper else {"upper_entry", "upper_strobe"}
+    return tuple(name for name in STAGE_NAMES if name not in left_out)
