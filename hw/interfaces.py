@@ -211,6 +211,10 @@ class MacroPort(wiring.Signature):
     - converters: with `group` and the signed `trial` codes, `compare[k]` = (2 * sum >= (2 * trial[k] - 1) * lsb)
       for column group * adc_channels + k, valid sar_settle_cycles + cmp_latency_cycles after a change.  A grid has
       them for each macro, one row of macros after the other.
+    - transposed reads, where the array has them: an `integrate` with `transposed` 1 drives column `raised` at full scale
+      and `lowered` likewise in opposite polarity, and the converters see the sums of the rows from `first_row` on, one
+      each, by group 0, until the next `integrate`; those beyond the last row are junk.  The rows' codes stay as they
+      are; `encoding` and `plane` mean nothing to such a read.
     - `readout` (program-verify and debug only): the states of the pair (`readout_row`, `readout_column`); with the
       parameter `verify` a `readout_kind` other than 0 gives a noisy `reading` instead, which counts as an integrate
       and leaves the column sums as they are.  What was read out holds until the next readout.
@@ -219,10 +223,17 @@ class MacroPort(wiring.Signature):
     def __init__(self, p: HwParams):
         encoding = {"encoding": Out(ENCODING_BITS)} if p.choose_encoding else {}
         plane = {"plane": Out(p.plane_bits)} if p.bit_serial else {}
+        transposed = {
+            "transposed": Out(1),
+            "raised": Out(p.column_bits),
+            "lowered": Out(p.column_bits),
+            "first_row": Out(p.row_bits),
+        }
         reading = {"readout_kind": Out(Readout), "reading": In(signed(p.reading_bits))}
         super().__init__(
             {
                 **(reading if p.verify else {}),
+                **(transposed if p.reads_transposed else {}),
                 "dac_valid": Out(1),
                 "dac_ready": In(1),
                 "dac_word": Out(range(max(2, p.row_words))),

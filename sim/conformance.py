@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Awaitable, Callable
+from math import ceil
 
 import numpy as np
 
@@ -33,10 +34,14 @@ class Conformance:
         self.rng = random.Random(seed)
         self.golden = GoldenMacro(params, image)
         self.driver = MacroDriver(params, pins, self.rng)
-        self.sums = np.zeros(params.columns, np.int32)
+        self.sums = np.zeros(params.columns, np.int32)  # what the converters see, of which lines
+        self.line = "column"
 
     async def run(self, rounds: int) -> None:
-        """Erase; then rounds of read, conversions and strobes, with an erase in the middle; all cells at the end."""
+        """Erase; then rounds of read, conversions and strobes, with an erase in the middle; all cells at the end.
+
+        Transposed reads, where the array has them, come between the planes of a read and after the strobes.
+        """
         self.driver.idle()
         await self.load_image(self.image)
         await self.driver.erase()
@@ -51,6 +56,7 @@ class Conformance:
                 await self._strobe()
                 await self.check_reading()
             await self.check_sums()
+            await self._read_transposed()
             if number == rounds // 2:
                 await self.driver.erase()
                 self.golden.erase()
@@ -74,15 +80,33 @@ class Conformance:
         for plane in range(planes):
             driven = (codes >> plane) & 1 if serial else codes
             self.sums = self.golden.integrate(driven, 1 if serial else p.dac_full_scale)
+            self.line = "column"
             cycles = self.rng.choice((0, 20, self.rng.randrange(2, 1000)))
             await self.driver.integrate(
                 cycles, driven, following if plane == loads else None, encoding, plane
             )
             if plane != planes - 1:
                 await self.check_conversions()
+                await self._read_transposed()
         if not overlap:
             await self.check_sums()
-            await self.driver.load_rows(following)
+            if p.reads_transposed and self.rng.getrandbits(1):
+                await self._read_transposed(following)
+            else:
+                await self.driver.load_rows(following)
+
+    async def _read_transposed(self, following: np.ndarray | None = None) -> None:
+        """A transposed read, if the array has it; the rows of the next read are loaded meanwhile, if given."""
+        p, rng = self.params, self.rng
+        if not p.reads_transposed:
+            return
+        first_row = rng.choice((0, rng.randrange(p.rows), p.rows - 1))
+        place = rng.randrange(p.columns), rng.randrange(p.columns), first_row
+        sums = self.golden.integrate_transposed(*place)
+        await self.driver.integrate_transposed(rng.choice((0, rng.randrange(2, 200))), *place, following)
+        self.sums, self.line = sums[: p.rows - first_row], f"row {first_row} +"
+        await self.check_conversions()
+        await self.check_sums()
 
     def _mask(self) -> np.ndarray:
         share = self.rng.choice((0, 1 / self.params.columns, 0.5, 1))
@@ -124,20 +148,19 @@ class Conformance:
         p = self.params
         got = await self.driver.compare(group, trials, lsb)
         first = group * p.adc_channels
-        for k in range(min(p.adc_channels, p.columns - first)):
-            total = int(self.sums[first + k])
+        for k, total in enumerate(self.sums[first : first + p.adc_channels].tolist()):
             want = int(2 * total >= (2 * trials[k] - 1) * lsb)
-            at = f"column {first + k}, sum {total}, trial {trials[k]}, lsb {lsb}"
+            at = f"{self.line} {first + k}, sum {total}, trial {trials[k]}, lsb {lsb}"
             assert got[k] == want, f"{at}: compare {got[k]}, golden {want}"
         return got
 
     async def check_sums(self) -> None:
-        """Each column sum to the last bit: the references next to it on both sides, other channels at random."""
+        """Each sum to the last bit: the references next to it on both sides, other channels at random."""
         p = self.params
         limit = p.adc_limit
-        for column in range(p.columns):
-            group, channel = divmod(column, p.adc_channels)
-            trial, lsbs = self._around(2 * int(self.sums[column]))
+        for k, total in enumerate(self.sums.tolist()):
+            group, channel = divmod(k, p.adc_channels)
+            trial, lsbs = self._around(2 * total)
             for lsb in lsbs:
                 trials = [self.rng.randint(-limit, limit) for _ in range(p.adc_channels)]
                 trials[channel] = trial
@@ -159,18 +182,16 @@ class Conformance:
         return (1 - factor) // 2, tuple(x for x in (lsb - 1, lsb) if x)
 
     async def check_conversions(self) -> None:
-        """All columns converted as the hardware's converters do, at a reference that clips some of them."""
+        """All sums converted as the hardware's converters do, at a reference that clips some of them."""
         p = self.params
         largest = max(1, int(np.abs(self.sums.astype(np.int64)).max()))
         lsb = min(LSB_MAX, max(1, self.rng.choice((1, largest // p.adc_limit, largest // (2 * p.adc_limit)))))
         want = column_adc(self.sums.astype(np.int64), lsb, p.adc_bits)
-        for group in range(p.adc_groups):
+        for group in range(ceil(len(want) / p.adc_channels)):
             codes = await (self._ramp if p.adc_kind == "ramp" else self._successive)(group, lsb)
             first = group * p.adc_channels
-            for k in range(min(p.adc_channels, p.columns - first)):
-                assert codes[k] == want[first + k], (
-                    f"column {first + k}: code {codes[k]}, golden {want[first + k]}"
-                )
+            for k, code in enumerate(want[first : first + p.adc_channels].tolist()):
+                assert codes[k] == code, f"{self.line} {first + k}: code {codes[k]}, golden {code}"
 
     async def _successive(self, group: int, lsb: int) -> list[int]:
         p = self.params

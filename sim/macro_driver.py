@@ -10,8 +10,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from hw.interfaces import AMPLITUDE_BITS, ENCODING_BITS, integrate_bits
+from spec.choices import ENCODINGS
 from spec.device_image import Readout
-from spec.params import ENCODINGS, HwParams
+from spec.params import HwParams
 
 PATIENCE_CYCLES = 1_000_000
 """Cycles after which an operation is given up."""
@@ -65,6 +66,16 @@ class MacroDriver:
             self.pins.set("encoding", self.rng.getrandbits(ENCODING_BITS))
         if p.bit_serial:
             self.pins.set("plane", self.rng.getrandbits(p.plane_bits))
+        if p.reads_transposed:
+            self._set_transposed(
+                self.rng.getrandbits(1), *(self.rng.randrange(n) for n in (p.columns, p.columns, p.rows))
+            )
+
+    def _set_transposed(self, transposed: int, raised: int, lowered: int, first_row: int) -> None:
+        self.pins.set("transposed", transposed)
+        self.pins.set("raised", raised)
+        self.pins.set("lowered", lowered)
+        self.pins.set("first_row", first_row)
 
     def _junk_row(self) -> None:
         p = self.params
@@ -149,11 +160,26 @@ class MacroDriver:
             self.pins.set("encoding", ENCODINGS.index(encoding))
         if self.params.bit_serial:
             self.pins.set("plane", plane)
+        if self.params.reads_transposed:
+            self.pins.set("transposed", 0)
+        await self._integrate("integrate", cycles, codes, following=following)
+
+    async def integrate_transposed(
+        self, cycles: int, raised: int, lowered: int, first_row: int, following: np.ndarray | None
+    ) -> None:
+        """A transposed read; meanwhile load rows, as with `integrate`."""
+        self.pins.set("integrate_cycles", cycles)
+        self._set_transposed(1, raised, lowered, first_row)
+        await self._integrate("integrate_transposed", cycles, following=following)
+
+    async def _integrate(
+        self, operation: str, cycles: int, *arguments, following: np.ndarray | None = None
+    ) -> None:
         await self._start("integrate")
         self._junk_integrate()
         if following is None:
-            busy = await self._wait_ready("integrate", cycles, codes)
-            assert busy >= cycles, f"integrate: {busy} cycles, {cycles} asked for"
+            busy = await self._wait_ready(operation, cycles, *arguments)
+            assert busy >= cycles, f"{operation}: {busy} cycles, {cycles} asked for"
         else:
             await self.load_rows(following)
             while not self.pins.get("ready"):

@@ -1,6 +1,6 @@
 """The behavioural crossbar macro: the macro port's operations on an array of compiled devices."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, connect
@@ -13,9 +13,11 @@ from hw.macro.read_unit import ReadUnit
 from hw.macro.readout import Readout
 from hw.macro.row_codes import RowCodes
 from hw.macro.state_memory import state_depth, state_word_bits
+from hw.macro.transposed_read import TransposedRead
 from hw.macro.write_lane import WriteLane
 from hw.macro.write_unit import WriteUnit
-from spec.params import ENCODINGS, HwParams
+from spec.choices import ENCODINGS
+from spec.params import HwParams
 
 
 class CrossbarMacro(wiring.Component):
@@ -44,8 +46,13 @@ class CrossbarMacro(wiring.Component):
         m.submodules.write = self.write = WriteUnit(p)
         m.submodules.readout = self.readout = Readout(p)
         m.submodules.converters = self.converters = Converters(p)
+        # One of them has the state memory and works until it is done.
+        self.units = [self.read, self.write, self.readout]
+        self.transposed = Signal() if p.reads_transposed else Const(0)  # the last read was transposed
         self._device(m)
         self._read_path(m)
+        if p.reads_transposed:
+            self._transposed_path(m)
         self._write_path(m)
         self._state_memory(m)
         self._operations(m)
@@ -117,6 +124,25 @@ class CrossbarMacro(wiring.Component):
                 port.reading.eq(self.readout.reading),
             ]
 
+    def _transposed_path(self, m):
+        """Columns and first row as they were when the operation began; sums to the comparators of the first columns."""
+        m.submodules.transposed_read = self.transposed_read = unit = TransposedRead(self.params)
+        self.units.append(unit)
+        port = self.port
+        with m.If(port.integrate):
+            m.d.sync += [
+                self.transposed.eq(port.transposed),
+                unit.raised.eq(port.raised),
+                unit.lowered.eq(port.lowered),
+                unit.first_row.eq(port.first_row),
+            ]
+        m.d.comb += [
+            unit.read_noise.eq(self.constants.read_noise),
+            unit.key.eq(self.keys.keys.read),
+        ]
+        with m.If(self.transposed):
+            m.d.comb += self.converters.sums[: len(unit.sums)].eq(unit.sums)
+
     def _write_path(self, m):
         """The write lines as they were when the operation began."""
         lines = self.port.write
@@ -135,7 +161,7 @@ class CrossbarMacro(wiring.Component):
         m.submodules.states = states = Memory(shape=state_word_bits(p), depth=state_depth(p), init=[])
         read, write = states.read_port(), states.write_port()
         m.d.comb += read.en.eq(0)  # a read port is enabled unless told otherwise
-        for user in (self.read, self.write, self.readout):
+        for user in self.units:
             m.d.comb += user.state.data.eq(read.data)
             with m.If(user.state.enable):
                 m.d.comb += [read.addr.eq(user.state.address), read.en.eq(1)]
@@ -144,6 +170,16 @@ class CrossbarMacro(wiring.Component):
             write.data.eq(self.write.write.data),
             write.en.eq(self.write.write.enable),
         ]
+
+    def _swaps(self):
+        """The integrate takes the codes that were loaded; the others leave the rows' codes as they are."""
+        p, port = self.params, self.port
+        swaps = port.integrate
+        if p.bit_serial:
+            swaps &= port.plane == 0
+        if p.reads_transposed:
+            swaps &= ~port.transposed
+        return swaps
 
     def _operations(self, m):
         """One operation after the other, each with the number of its event."""
@@ -158,13 +194,12 @@ class CrossbarMacro(wiring.Component):
         with m.If(remaining != 0):
             m.d.sync += remaining.eq(remaining - 1)
         hold = (remaining > 1) | (strobing & port.write.strobe)
-        done = self.read.done | self.write.done | self.readout.done
+        done = Cat(unit.done for unit in self.units).any()
 
         with m.FSM():
             with m.State("IDLE"):
                 rising = port.write.strobe & ~strobe_before
-                swap = port.integrate & (port.plane == 0) if self.params.bit_serial else port.integrate
-                m.d.comb += [port.ready.eq(1), self.rows.swap.eq(swap)]
+                m.d.comb += [port.ready.eq(1), self.rows.swap.eq(self._swaps())]
                 m.d.sync += [strobing.eq(rising), integrating.eq(port.integrate)]
                 if self.params.verify:
                     m.d.sync += [
@@ -182,9 +217,11 @@ class CrossbarMacro(wiring.Component):
             with m.State("KEYS"):
                 with m.If(keys.done):
                     m.d.comb += [
-                        self.read.start.eq(integrating),
+                        self.read.start.eq(integrating & ~self.transposed),
                         self.write.start.eq(~integrating & ~reading),
                     ]
+                    if self.params.reads_transposed:
+                        m.d.comb += self.transposed_read.start.eq(integrating & self.transposed)
                     m.d.sync += [
                         keys.integrates.eq(keys.integrates + (integrating | counted)),
                         keys.strobes.eq(keys.strobes + strobing),

@@ -14,7 +14,7 @@ LANE_STAGES = 21
 SUM_STAGES = 6
 """Stages from a row's code to the accumulators."""
 NOISE_STAGES = 7
-"""Stages from a column's number to its read noise."""
+"""Stages from a column's number, or that of a row read transposed, to its read noise."""
 SCAN_START_CYCLES = 1
 """Cycles of a read before the first word of codes is there."""
 WORD_CYCLES = LANE_STAGES + 4
@@ -53,6 +53,12 @@ def integrate_latency(params: HwParams, integrate_cycles: int, codes: Sequence[i
     noise = params.macro_words * params.macro_lanes + NOISE_STAGES
     computed = keys_cycles(params) + scan + SUM_STAGES + root_cycles(params) + noise
     return max(integrate_cycles, computed)
+
+
+def transposed_latency(params: HwParams, integrate_cycles: int) -> int:
+    """Cycles of a transposed read: one for each word of the converters' rows, those beyond the last row as well."""
+    words = params.adc_channels * params.macro_words
+    return max(integrate_cycles, keys_cycles(params) + words + NOISE_STAGES)
 
 
 def strobe_latency(params: HwParams, width: int, up: Sequence[int], down: Sequence[int]) -> int:

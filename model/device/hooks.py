@@ -7,7 +7,7 @@ import numba
 import numpy as np
 from numba import types
 
-from model.device.macro import MacroState, erase, integrate, read_cell, strobe
+from model.device.macro import MacroState, erase, integrate, integrate_transposed, read_cell, strobe
 from spec.device_image import IMAGE_WORDS
 
 _I64 = types.int64
@@ -70,6 +70,16 @@ def integrate_hook(
     """codes: uint8[rows], 0..full; event: the integrate's number; sums: int32[columns], written."""
     state = _state(g, diff, quantiles, stuck, words, errors, rows, columns, channels, state_bits, read_shift)
     integrate(state, numba.carray(codes, (rows,)), full, event, numba.carray(sums, (columns,)))
+
+
+@numba.cfunc(types.void(*_MACRO, _I64, _I64, _I64, _I64, _I64, _I64, types.CPointer(types.int32)), cache=True)
+def integrate_transposed_hook(
+    g, diff, quantiles, stuck, words, errors, rows, columns, channels, state_bits, read_shift,
+    raised, lowered, first_row, full, event, converters, sums,
+):  # fmt: skip
+    """Columns, first row, full scale; event: the integrate's number; sums: int32[converters], written."""
+    state = _state(g, diff, quantiles, stuck, words, errors, rows, columns, channels, state_bits, read_shift)
+    integrate_transposed(state, raised, lowered, first_row, full, event, numba.carray(sums, (converters,)))
 
 
 @numba.cfunc(types.void(*_MACRO, _I64, _BYTES, _BYTES, _I64, _I64), cache=True)

@@ -222,6 +222,24 @@ def integrate(state, codes, full, event, sums):
         add_errors(state, full, sums)
 
 
+@kernel
+def integrate_transposed(state, raised, lowered, first_row, full, event, sums):
+    """Row sums of one transposed read, one for each converter, into `sums`, int32 (adc_channels): 0 beyond the last row.
+
+    `raised`, `lowered`: the driven columns.  `first_row`: that of the first converter.  `full`, `event`: as in `integrate`.
+    """
+    rows = state.diff.shape[0]
+    scale = isqrt(2 * full * full) * state.words[_READ_NOISE]
+    key = event_key(state.words[_SEED], DOMAIN_READ, event)
+    for k in range(sums.shape[0]):
+        row = first_row + k
+        sums[k] = 0
+        if row < rows:
+            swing = np.int64(state.diff[row, raised]) - np.int64(state.diff[row, lowered])
+            noise = (_GAUSS[draw(key, k) & _GAUSS_MASK] * scale) >> READ_NOISE_SHIFT
+            sums[k] = full * swing + noise
+
+
 def converter_errors(params: HwParams, image: DeviceImage) -> np.ndarray:
     """The static draws of `MacroState.errors`."""
     errors = np.zeros((2, params.adc_channels if params.converter_errors else 0), np.int64)
@@ -330,6 +348,22 @@ class GoldenMacro:
         sums = np.empty(self.params.columns, np.int32)
         integrate(self.state, codes, full, self.events.integrates, sums)
         self.reset(self.events._replace(integrates=self.events.integrates + 1))
+        return sums
+
+    def integrate_transposed(self, raised: int, lowered: int, first_row: int) -> np.ndarray:
+        """Row sums, int32 (adc_channels), of rows `first_row` on with two columns driven; it counts as an integrate.
+
+        Those beyond the last row are 0.
+        """
+        p = self.params
+        if not (0 <= raised < p.columns and 0 <= lowered < p.columns):
+            raise ValueError(f"no column {raised} or {lowered} of {p.columns}")
+        if not 0 <= first_row < p.rows:
+            raise ValueError(f"no row {first_row} of {p.rows}")
+        sums = np.empty(p.adc_channels, np.int32)
+        event = self.events.integrates
+        integrate_transposed(self.state, raised, lowered, first_row, p.dac_full_scale, event, sums)
+        self.reset(self.events._replace(integrates=event + 1))
         return sums
 
     def strobe(self, row: int, up: np.ndarray, down: np.ndarray, polarity: int) -> None:

@@ -25,6 +25,10 @@ module array_twin #(
     output [CHANNELS-1:0] port__compare,
     input [ROW_BITS-1:0] port__write__row, input [COLUMNS-1:0] port__write__up, port__write__down,
     input port__write__depress, input [7:0] port__write__amplitude, input port__write__strobe,
+`ifdef TRANSPOSED_BITS
+    input [`TRANSPOSED_BITS-1:0] port__transposed, input [ROW_BITS-1:0] port__first_row,
+    input [COLUMN_BITS-1:0] port__raised, port__lowered,
+`endif
     input port__erase, port__readout,
     input [ROW_BITS-1:0] port__readout_row, input [COLUMN_BITS-1:0] port__readout_column,
     output bit [`STATE_BITS-1:0] port__readout_plus, port__readout_minus,
@@ -36,6 +40,8 @@ module array_twin #(
     import "DPI-C" function void array_integrate(
         input chandle it, input bit [`WORDS*`LANES*`DAC_BITS-1:0] codes, input int plane,
         output bit [`COLUMNS*32-1:0] sums);
+    import "DPI-C" function void array_integrate_transposed(
+        input chandle it, input int raised, lowered, first_row, output bit [`CHANNELS*32-1:0] sums);
     import "DPI-C" function void array_strobe(
         input chandle it, input int row, input bit [`COLUMNS-1:0] up, down, input bit depress);
     import "DPI-C" function int array_readout(input chandle it, input int row, column);
@@ -63,8 +69,17 @@ module array_twin #(
         if (busy != 0) busy <= busy - 1;
         if (port__dac_valid) shadow[port__dac_word*`LANES*`DAC_BITS +: `LANES*`DAC_BITS] <= port__dac_codes;
         if (port__integrate) begin
-            array_integrate(it, shadow, plane, fresh);
-            sums[COLUMNS*32-1:0] <= fresh[COLUMNS*32-1:0];
+`ifdef TRANSPOSED_BITS
+            if (port__transposed) begin
+                array_integrate_transposed(
+                    it, int'(port__raised), int'(port__lowered), int'(port__first_row), fresh[`CHANNELS*32-1:0]);
+                sums[CHANNELS*32-1:0] <= fresh[CHANNELS*32-1:0];
+            end else
+`endif
+            begin
+                array_integrate(it, shadow, plane, fresh);
+                sums[COLUMNS*32-1:0] <= fresh[COLUMNS*32-1:0];
+            end
             busy <= port__integrate_cycles == 0 ? 1 : port__integrate_cycles;
         end
         if (port__erase) begin

@@ -19,6 +19,7 @@ struct Cells {  // as model/device/hooks.py
 struct Hooks {  // in this order
     void (*erase)(TYPES);
     void (*integrate)(TYPES, const uint8_t*, int64_t, int64_t, int32_t*);
+    void (*integrate_transposed)(TYPES, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int32_t*);
     void (*strobe)(TYPES, int64_t, const uint8_t*, const uint8_t*, int64_t, int64_t);
     int64_t (*read_cell)(TYPES, int64_t, int64_t, int64_t, int64_t);
     int64_t (*digest)(const int32_t*, int64_t);
@@ -112,6 +113,12 @@ void array_integrate(void* it, const svBitVecVal* shadow, int plane, svBitVecVal
         for (unsigned k = 0; k < a.cells.rows; k++) a.codes[k] = part(shadow, k * DAC_BITS, DAC_BITS);
     for (unsigned k = 0; k < a.cells.rows; k++) bits[k] = plane < 0 ? a.codes[k] : a.codes[k] >> plane & 1;
     a.hooks->integrate(FIELDS(a.cells), bits, plane < 0 ? (1 << DAC_BITS) - 1 : 1, a.integrates++, (int32_t*)sums);
+}
+void array_integrate_transposed(void* it, int raised, int lowered, int first_row, svBitVecVal* sums) {
+    Array& a = *(Array*)it;
+    const int64_t full = (1 << DAC_BITS) - 1;
+    a.hooks->integrate_transposed(
+        FIELDS(a.cells), raised, lowered, first_row, full, a.integrates++, CHANNELS, (int32_t*)sums);
 }
 int64_t array_reading(void* it, int row, int column, int kind) {
     Array& a = *(Array*)it;

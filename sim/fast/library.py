@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 
 from model.device.array import GoldenArray
-from model.device.hooks import arguments, erase_hook, integrate_hook, read_cell_hook, strobe_hook
+from model.device.hooks import (
+    arguments,
+    erase_hook,
+    integrate_hook,
+    integrate_transposed_hook,
+    read_cell_hook,
+    strobe_hook,
+)
 from model.record import Strobes
 from sim.fast.build import build_library
 from sim.fast.digest import digest_hook
@@ -40,7 +47,14 @@ _FUNCTIONS = {
     "harness_forget_results": (None, (_ADDRESS,)),
 }
 """Result and arguments of the functions in harness.cpp."""
-_HOOKS = (erase_hook, integrate_hook, strobe_hook, read_cell_hook, digest_hook)
+_HOOKS = (
+    erase_hook,
+    integrate_hook,
+    integrate_transposed_hook,
+    strobe_hook,
+    read_cell_hook,
+    digest_hook,
+)
 """In the order of its Hooks."""
 
 

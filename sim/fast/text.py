@@ -7,12 +7,13 @@ from amaranth.lib import wiring
 
 from hw.controller import controller_ports
 from hw.interfaces import MacroPort
+from spec.choices import ENCODINGS
 from spec.grid import Tile, tiles
-from spec.params import ENCODINGS, HwParams
+from spec.params import HwParams
 from spec.stages import stage_names
 
-MACRO = {"INTEGRATE": "integrate_cycles", "ENCODING": "encoding", "PLANE": "plane", "KIND": "readout_kind",
-         "READING": "reading", "WORD": "dac_word", "GROUP": "group"}  # fmt: skip
+MACRO = {"INTEGRATE": "integrate_cycles", "ENCODING": "encoding", "PLANE": "plane",
+         "TRANSPOSED": "transposed", "KIND": "readout_kind", "READING": "reading", "WORD": "dac_word", "GROUP": "group"}  # fmt: skip
 """Ports of an array whose width is a macro; those that are not built in have none."""
 OWN = ("COLUMNS", "CHANNELS", "GROUPS", "WORD_BITS", "GROUP_BITS", "ROW_BITS", "COLUMN_BITS")
 """Sizes that each macro of a grid has of its own: parameters of the array's module."""

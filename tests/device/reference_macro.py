@@ -95,6 +95,19 @@ class ReferenceMacro:
             sums.append(signal + ((z * power * self.table["read_noise"][0]) >> 12))
         return [self.seen(j, total, full) for j, total in enumerate(sums)] if self.channels else sums
 
+    def integrate_transposed(self, u, v, f, converters, full=255):
+        key = event_key(self.seed, DOMAIN_READ, self.integrates)
+        self.integrates = (self.integrates + 1) & 0xFFFF_FFFF
+        sums = []
+        for k in range(converters):
+            if f + k >= self.rows:
+                sums.append(0)
+                continue
+            du, dv = ((self.g[f + k][j][0] >> self.r) - (self.g[f + k][j][1] >> self.r) for j in (u, v))
+            z = GAUSS[draw(key, k) & 1023]
+            sums.append(full * (du - dv) + ((z * isqrt(2 * full**2) * self.table["read_noise"][0]) >> 12))
+        return sums
+
     def seen(self, j, total, full):
         """The sum of column j as its converter sees it."""
         h = draw(event_key(self.seed, DOMAIN_CONVERTER, 0), j % self.channels)

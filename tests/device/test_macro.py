@@ -64,6 +64,47 @@ def test_erring_converters_equal_reference(image, channels, bits, full):
         assert golden.integrate(codes, full).tolist() == reference.integrate(codes, full)
 
 
+@settings(max_examples=40)
+@given(
+    images(),
+    st.integers(1, COLUMNS),
+    st.integers(1, 8),
+    events,
+    st.lists(st.tuples(*(st.integers(0, n - 1) for n in (COLUMNS, COLUMNS, ROWS)), masks), max_size=6),
+)
+def test_transposed_reads_equal_reference(image, converters, dac_bits, event, reads):
+    params = HwParams(rows=ROWS, columns=COLUMNS, macro_lanes=1, update_columns=1, adc_channels=converters,
+                      dac_bits=dac_bits, transposed=1, state_bits=image.state_bits, read_bits=8)  # fmt: skip
+    golden, reference = GoldenMacro(params, image), ReferenceMacro(image, ROWS, COLUMNS, 8)
+    golden.reset(Events(event, 0))
+    reference.integrates = event
+    for raised, lowered, first_row, mask in reads:
+        for macro in (golden, reference):
+            macro.strobe(first_row, mask, mask[::-1], 0)
+        want = reference.integrate_transposed(raised, lowered, first_row, converters, params.dac_full_scale)
+        assert golden.integrate_transposed(raised, lowered, first_row).tolist() == want
+    codes = [1] * ROWS  # the two kinds of reads share one count of events
+    assert golden.integrate(codes).tolist() == reference.integrate(codes)
+    assert golden.events.integrates == reference.integrates
+
+
+def test_a_transposed_read_is_the_difference_of_two_columns():
+    macro = GoldenMacro(INSTANCES["TINY"].upper, simple_image())  # 7 rows, 3 columns, a converter for each
+    rng = np.random.default_rng(5)
+    for _ in range(40):
+        up, down = rng.integers(0, 2, (2, 3))
+        macro.strobe(int(rng.integers(7)), up, down, int(rng.random() < 0.3))
+    read = macro.conductances().astype(np.int64) >> 4
+    weights = 31 * (read[:, :, 0] - read[:, :, 1])
+    swing = weights[:, 2] - weights[:, 0]
+    assert macro.integrate_transposed(2, 0, 0).tolist() == swing[:3].tolist()
+    assert macro.integrate_transposed(2, 0, 3).tolist() == swing[3:6].tolist()
+    assert macro.integrate_transposed(2, 0, 6).tolist() == [swing[6], 0, 0]
+    assert macro.integrate_transposed(0, 2, 0).tolist() == (-swing[:3]).tolist()
+    assert macro.integrate_transposed(1, 1, 0).tolist() == [0, 0, 0]
+    assert macro.events.integrates == 5
+
+
 @pytest.mark.parametrize("polarity", [0, 1])
 @pytest.mark.parametrize("noise", [0, 1])
 @pytest.mark.parametrize("table", [0, (1 << 28) - 1])
@@ -205,6 +246,9 @@ def test_load_restores_a_snapshot_and_keeps_the_rules():
         (lambda m: m.strobe(0, [0] * 5, [0] * 6, 0), "masks of shape"),
         (lambda m: m.integrate([0] * 8), "codes of shape"),
         (lambda m: m.integrate([256] + [0] * 8), "leave 0..255"),
+        (lambda m: m.integrate_transposed(6, 0, 0), "no column 6 or 0 of 6"),
+        (lambda m: m.integrate_transposed(0, -1, 0), "no column 0 or -1 of 6"),
+        (lambda m: m.integrate_transposed(0, 1, 9), "no row 9 of 9"),
         (lambda m: m.load(np.zeros((9, 6))), "states of shape"),
         (lambda m: GoldenMacro(INSTANCES["ULX3S"], m.image), "16-bit states, the hardware 9"),
     ],

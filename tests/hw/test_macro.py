@@ -64,7 +64,8 @@ def simulate(dut, bench):
     simulator.run()
 
 
-def test_conforms_in_amaranths_simulator(seed):
+@pytest.mark.parametrize("transposed", [0, 1])
+def test_conforms_in_amaranths_simulator(transposed, seed):
     params = HwParams(
         rows=3,
         columns=3,
@@ -74,6 +75,7 @@ def test_conforms_in_amaranths_simulator(seed):
         macro_lanes=2,
         adc_bits=6,
         verify=1,
+        transposed=transposed,
     )
     dut = CrossbarMacro(params)
 
@@ -85,9 +87,13 @@ def test_conforms_in_amaranths_simulator(seed):
     simulate(dut, bench)
 
 
-@pytest.mark.parametrize("name", ["TINY", "DIGITS"])
-def test_has_no_latch_loop_or_second_driver(name, tmp_path):
-    source = to_systemverilog(CrossbarMacro(INSTANCES[name]), "macro", tmp_path / "macro.sv")
+@pytest.mark.parametrize(
+    "params",
+    [INSTANCES["TINY"], INSTANCES["DIGITS"], replace(INSTANCES["TINY"], transposed=1)],
+    ids=["TINY", "DIGITS", "transposed"],
+)
+def test_has_no_latch_loop_or_second_driver(params, tmp_path):
+    source = to_systemverilog(CrossbarMacro(params), "macro", tmp_path / "macro.sv")
     assert lint(source, "macro") == []
 
 
@@ -197,7 +203,9 @@ def test_times_grow_with_what_is_done():
     p = INSTANCES["TINY"]
     none, some = [0] * p.columns, [0, 1, 0, 0, 0, 1]
     assert timing.integrate_latency(p, 0, [0] * p.rows) < timing.integrate_latency(p, 0)
-    assert timing.integrate_latency(p, 5000) == 5000
+    assert timing.integrate_latency(p, 5000) == timing.transposed_latency(p, 5000) == 5000
+    more = replace(p, adc_channels=p.adc_channels + 1)
+    assert timing.transposed_latency(more, 0) == timing.transposed_latency(p, 0) + p.macro_words
     idle = timing.strobe_latency(p, 1, none, none)
     assert timing.strobe_latency(p, 1, some, none) == idle + 2 * timing.WORD_CYCLES + 2
     assert timing.strobe_latency(p, 1, some, some) == idle + 2 * timing.WORD_CYCLES + 4
@@ -209,7 +217,10 @@ def test_no_operation_is_late_for_the_watchdog(name):
     p = INSTANCES[name]
     every = [1] * p.columns
     longest = max(
-        timing.erase_latency(p), timing.integrate_latency(p, 0), timing.strobe_latency(p, 1, every, every)
+        timing.erase_latency(p),
+        timing.integrate_latency(p, 0),
+        timing.transposed_latency(p, 0),
+        timing.strobe_latency(p, 1, every, every),
     )
     assert longest < p.watchdog_cycles
 

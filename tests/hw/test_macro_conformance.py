@@ -16,7 +16,9 @@ from spec.params_file import dump
 SHAPES = (
     INSTANCES["TINY"],
     replace(INSTANCES["TINY"], name="READ", verify=1),
-    HwParams(name="ONE", rows=1, columns=1, dac_load_lanes=1, adc_channels=1, update_columns=1, macro_lanes=1),
+    HwParams(
+        name="ONE", transposed=1, rows=1, columns=1, dac_load_lanes=1, adc_channels=1, update_columns=1, macro_lanes=1,
+    ),
     HwParams(
         name="RAGGED", rows=13, columns=7, dac_bits=5, dac_load_lanes=4, adc_channels=3, cmp_latency_cycles=2,
         update_columns=1, guard_min_cycles=3, state_bits=12, read_bits=8, macro_lanes=3,
@@ -34,6 +36,11 @@ SHAPES = (
         name="SERIAL", verify=1, converter_errors=1, rows=16, columns=9, dac_load_lanes=16, adc_bits=10, adc_channels=1,
         sar_settle_cycles=3,
         update_columns=1, state_bits=9, read_bits=9, macro_lanes=1,
+    ),
+    replace(INSTANCES["TINY"], upper_layer="analog", transposed=1).upper,
+    HwParams(
+        name="TRANSPOSED", transposed=1, rows=10, columns=7, dac_bits=4, dac_load_lanes=3, adc_bits=4, adc_channels=4,
+        encodings=("amplitude", "bit_serial"), verify=1, update_columns=1, state_bits=12, read_bits=10, macro_lanes=3,
     ),
 )  # fmt: skip
 

@@ -12,8 +12,9 @@ from model.controller.settings import settings
 from model.controller.update_rule import effective_threshold, firing, sample_key, update_rule
 from model.cycles import fullest_bank
 from sim.mutants import mutated
+from spec.choices import CHANCE_RULES, RULES
 from spec.numerics import thinning_mask, update_draw, update_key, update_seed_key
-from spec.params import CHANCE_RULES, INSTANCES, RULES, HwParams
+from spec.params import INSTANCES, HwParams
 from tests.hw.streams import put, simulate
 
 TINY = INSTANCES["TINY"]
