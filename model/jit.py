@@ -22,6 +22,8 @@ _INLINED = (
     "model/jit.py",
     "model/device/macro.py",
     "model/device/array.py",
+    "model/layer.py",
+    "model/upper.py",
     "model/controller/*.py",
     "model/cycles/*.py",
 )

@@ -48,6 +48,8 @@ class RunRecord:
     updates: np.ndarray
     strobes: Strobes
     trace: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    upper: Strobes | None = None
+    """Strobes on the array of an analog upper layer."""
 
     def accuracy(self, labels: np.ndarray) -> float:
         """Share of right predictions; `labels` int[n]."""

@@ -9,15 +9,26 @@ from typing import Any
 
 import numpy as np
 
-from model.controller.calibration import begin, channels, finish
-from model.controller.counters import COUNTERS, counters
+from model.controller.calibration import begin, finish
+from model.controller.counters import COUNTERS, counters, upper_counters
 from model.controller.pulse_scheduler import pulse_scheduler
 from model.controller.settings import BIT_SERIAL, Settings, settings, verify_settings
 from model.device.array import GoldenArray
 from model.device.verify import Tuner, verify_array
+from model.layer import commit, new_state
 from model.record import RunRecord, Strobes
-from model.sample import ControllerState, commit, run_samples
-from model.trace import Log, collect, copied, new_trace, operation_strobes, rows_log, strobe_rows
+from model.sample import run_samples
+from model.trace import (
+    Log,
+    collect,
+    collect_upper,
+    copied,
+    new_trace,
+    operation_strobes,
+    rows_log,
+    strobe_rows,
+)
+from model.upper import UpperArray
 from spec.device_image import DeviceImage
 from spec.params import HwParams
 from spec.registers import BY_NAME, Mode, reset_value
@@ -41,16 +52,9 @@ class GoldenController:
     def __init__(self, params: HwParams, image: DeviceImage):
         self.params = params
         self.array = GoldenArray(params, image)
-        p = params
-        self.state = ControllerState(
-            weights=np.zeros((p.upper_rows, p.classes), np.int32),
-            memory=np.zeros((p.rows, p.columns), np.int32),
-            queue_count=np.zeros(p.commit_depth, np.int32),
-            queue_row=np.zeros((p.commit_depth, p.rows), np.int32),
-            queue_up=np.zeros((p.commit_depth, p.rows, p.columns), np.uint8),
-            queue_down=np.zeros((p.commit_depth, p.rows, p.columns), np.uint8),
-            channels=channels(p),
-        )
+        self.state = new_state(params)
+        self.upper = UpperArray(params, image) if params.analog_upper else None
+        """The second array, where the upper layer is analog."""
         self.registers: dict[str, int] = {}
         self._counters = dict.fromkeys(COUNTERS, 0)
         self.given_up = {"capped": 0, "unresponsive": 0}
@@ -80,15 +84,22 @@ class GoldenController:
         """What each channel is corrected by, int64[converters, 2]: offset in codes, gain in 1/4096."""
         return np.stack([self.state.channels.offset, self.state.channels.gain], axis=1).astype(np.int64)
 
+    @property
+    def _chosen(self) -> GoldenArray:
+        """The array that register LAYER means."""
+        return self.upper.array if self.upper and self.registers.get("LAYER", 0) else self.array
+
     async def restore_calibration(self, found: np.ndarray) -> None:
         """Correct by what `calibration` returned before."""
         self.state.channels.offset[:], self.state.channels.gain[:] = np.asarray(found).T
 
     async def erase(self) -> None:
-        self.array.erase()
+        self._chosen.erase()
 
     async def clear_memory(self) -> None:
         self.state.memory[:] = 0
+        if self.upper:
+            self.upper.state.memory[:] = 0
 
     async def counters(self) -> dict[str, int]:
         return dict(self._counters)
@@ -97,30 +108,38 @@ class GoldenController:
         self._counters = dict.fromkeys(COUNTERS, 0)
 
     async def conductances(self) -> np.ndarray:
-        """States of all pairs, uint16[rows, columns, 2]."""
-        return self.array.conductances()
+        """States of all pairs, uint16[rows, columns, 2], of the array that register LAYER means."""
+        return self._chosen.conductances()
 
     async def transfer(
         self, counts: np.ndarray, *, trace: bool = False, progress: Callable[[int], None] | None = None
     ) -> RunRecord:
-        """Open-loop pulses, int[rows, columns]: positive on G+, negative on G-; polarity from register WRITE.
+        """Open-loop pulses, int[rows, columns]: positive on G+, negative on G-; registers WRITE (polarity), LAYER (array).
 
         The record has the strobes if `trace`, else none: of a large array they take hundreds of megabytes.
         """
         depress = self.registers.get("WRITE", reset_value("WRITE")) & 1
-        kept = []
-        for row in range(self.params.rows):
+        kept, array = [], self._chosen
+        columns = array.params.columns
+        for row in range(array.params.rows):
             operations = pulse_scheduler(row, np.asarray(counts[row]))
             for operation in operations:
-                self.array.strobe(*operation, depress)
-            strobes = operation_strobes(operations, self.params.columns, depress)
-            self._count(RunRecord(NONE, NONE, strobes), NONE)
+                array.strobe(*operation, depress)
+            strobes = operation_strobes(operations, columns, depress)
+            if array is self.array:
+                self._count(RunRecord(NONE, NONE, strobes), NONE)
+            else:
+                self._count_upper(strobes)
             if trace:
                 kept.append(strobes)
             if progress:
                 progress(1)
-        strobes = Strobes.join([Strobes.empty(self.params.columns), *kept])
-        return RunRecord(NONE, NONE, strobes, {"strobe": strobe_rows(strobes)} if trace else {})
+        strobes = Strobes.join([Strobes.empty(columns), *kept])
+        if array is self.array:
+            return RunRecord(NONE, NONE, strobes, {"strobe": strobe_rows(strobes)} if trace else {})
+        none = Strobes.empty(self.params.columns)
+        seen = {"strobe": [], "upper_strobe": strobe_rows(strobes)}
+        return RunRecord(NONE, NONE, none, seen if trace else {}, strobes)
 
     async def verify(
         self,
@@ -167,7 +186,8 @@ class GoldenController:
         labels = np.asarray(labels, np.int64)
         predictions, updates, clipped, planes_clipped = [NONE], [NONE], 0, 0
         planes = p.dac_bits if s.encoding == BIT_SERIAL else 0
-        strobes = [Strobes.empty(p.columns)]
+        upper = self.upper.prepare(self.registers, CHUNK) if self.upper else None
+        strobes, upper_strobes = [Strobes.empty(p.columns)], [Strobes.empty(p.classes)]
 
         def new_traces() -> dict[str, list[np.ndarray]]:
             return {name: [] for name in stage_names(p)} if trace or watch else {}
@@ -184,7 +204,7 @@ class GoldenController:
             t = new_trace(p, len(part), planes)
             events = self.array.events
             run_of = (s, self.state, self.array.state, part, labels[first:], train, first, events)
-            entered, logged, *at_limit = run_samples(*run_of, t, entries, log)
+            entered, logged, *at_limit = run_samples(*run_of, t, entries, log, upper)
             self.array.reset(events)
             strobes.append(copied(log, logged))
             self.strobes += logged
@@ -192,8 +212,13 @@ class GoldenController:
             updates.append(t.verdict[:, 0])
             clipped += at_limit[0]
             planes_clipped += at_limit[1]
+            if self.upper and upper:
+                upper_strobes.append(self.upper.finish(upper))
             if trace or watch:
-                collect(traces, t, copied(entries, entered))
+                trains_first = bool(upper is None or upper.trains_first)
+                collect(traces, t, copied(entries, entered), first_trained=trains_first)
+                if upper:
+                    collect_upper(traces, upper_strobes[-1], upper.rows[: len(part)])
             if watch:
                 watch(traces)
                 traces = new_traces()
@@ -208,6 +233,9 @@ class GoldenController:
         )
         if trace:
             traces["strobe"] = strobe_rows(record.strobes)
+        if upper:
+            record.upper = Strobes.join(upper_strobes)
+            self._count_upper(record.upper, *upper.tally[1:].tolist())
         if s.measure:
             finish(self.state.channels, s.measure, s.offset_shift, s.adc_bits)
         self._count(record, labels[: len(pixels)], clipped, planes or 1, planes_clipped)
@@ -255,6 +283,10 @@ class GoldenController:
             record.predictions, labels, record.updates, clipped, record.strobes, planes, planes_clipped
         )
         for name, amount in added.items():
+            self._counters[name] += amount
+
+    def _count_upper(self, strobes: Strobes, *reads: int) -> None:
+        for name, amount in upper_counters(strobes, *reads).items():
             self._counters[name] += amount
 
 

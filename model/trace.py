@@ -87,7 +87,7 @@ def strobe_rows(strobes: Strobes) -> list[np.ndarray]:
     return list(np.concatenate(parts, axis=1, dtype=np.int32))
 
 
-def collect(traces: dict[str, list[np.ndarray]], t: Trace, entries: Strobes) -> None:
+def collect(traces: dict[str, list[np.ndarray]], t: Trace, entries: Strobes, *, first_trained: bool) -> None:
     samples = len(traces["verdict"]) + np.arange(len(t.entries))
     traces.setdefault("entry_sample", []).extend(np.repeat(samples, t.entries))
     for name in ("codes", "adc", "hidden", "logits", "verdict"):
@@ -95,5 +95,14 @@ def collect(traces: dict[str, list[np.ndarray]], t: Trace, entries: Strobes) -> 
     for name in ("conversion", "column"):
         if name in traces:
             traces[name] += [codes for sample in getattr(t, name) for codes in sample]
-    traces["delta"] += list(t.delta[t.verdict[:, 0] == 1])
+    if first_trained:
+        traces["delta"] += list(t.delta[t.verdict[:, 0] == 1])
     traces["entry"] += entry_rows(entries)
+
+
+def collect_upper(traces: dict[str, list[np.ndarray]], strobes: Strobes, rows: np.ndarray) -> None:
+    """The upper array's pulses, which are not deferred: rows int64[n] of each sample's."""
+    samples = len(traces["verdict"]) - len(rows) + np.arange(len(rows))
+    traces.setdefault("upper_entry_sample", []).extend(np.repeat(samples, rows))
+    traces["upper_entry"] += entry_rows(strobes)
+    traces["upper_strobe"] += strobe_rows(strobes)

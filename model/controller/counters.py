@@ -6,7 +6,7 @@ from model.record import Strobes
 
 COUNTERS = (
     "SAMPLES_DONE", "CORRECT", "UPDATES", "CLIPPED", "INTEGRATES", "STROBES", "PULSES_UP", "PULSES_DOWN", "VERIFY_READS",
-    "PLANES_CLIPPED", "GIVEN_UP",
+    "PLANES_CLIPPED", "GIVEN_UP", "UPPER_INTEGRATES", "UPPER_CLIPPED", "UPPER_STROBES", "UPPER_PULSES_UP", "UPPER_PULSES_DOWN",
 )  # fmt: skip
 """Equal in the golden model and in the RTL; CYCLES, ELAPSED and STRETCH are the RTL's own."""
 
@@ -37,4 +37,15 @@ def counters(
         "VERIFY_READS": 0,
         "PLANES_CLIPPED": planes_clipped,
         "GIVEN_UP": 0,
+    }
+
+
+def upper_counters(strobes: Strobes, integrates: int = 0, clipped: int = 0) -> dict[str, int]:
+    """What one run adds on the array of an analog upper layer.  clipped: output codes at a limit."""
+    return {
+        "UPPER_INTEGRATES": integrates,
+        "UPPER_CLIPPED": clipped,
+        "UPPER_STROBES": len(strobes),
+        "UPPER_PULSES_UP": strobes.pulses_up,
+        "UPPER_PULSES_DOWN": strobes.pulses_down,
     }

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from model.controller.calibration import GAINS, OFFSETS
 from model.controller.verify import VerifySettings
-from spec.params import ENCODINGS, RULES, HwParams
+from spec.choices import ENCODINGS, RULES
+from spec.params import HwParams
 from spec.registers import BY_NAME, Mode, fields_of, reset_value
 
 

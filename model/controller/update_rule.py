@@ -3,7 +3,7 @@
 import numpy as np
 
 from model.jit import kernel, saturate, thinning_mask, update_draw, update_key, update_seed_key
-from spec.params import CHANCE_RULES, RULES
+from spec.choices import CHANCE_RULES, RULES
 
 ACCUMULATE, STOCHASTIC = RULES.index("accumulate"), RULES.index("stochastic")
 FIRST_BY_CHANCE = RULES.index(CHANCE_RULES[0])

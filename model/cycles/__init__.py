@@ -104,7 +104,9 @@ def fullest_bank(params: HwParams, delta: np.ndarray) -> int:
 
 
 def check_alone(params: HwParams) -> None:
-    """Raise `InputError` for a grid of macros: its groups of columns are not walked here."""
+    """Raise `InputError` for a grid of macros, whose groups of columns are not walked here, and an analog upper layer."""
+    if params.analog_upper:
+        raise InputError("the cycles of an analog upper layer are not modelled", key="upper_layer")
     if params.macros > 1:
         text = f"a grid of {params.grid_rows} x {params.grid_columns} macros: times are predicted for one"
         raise InputError(text, key="macro_rows")
