@@ -6,11 +6,13 @@ Each function connects one of them in the module `m` of the controller `c`.
 from amaranth.hdl import Cat, Const, Mux, Signal, Value
 from amaranth.lib.wiring import connect, flipped
 
+from hw.analog_upper import COUNTS
 from hw.counters import REGISTERS
 from hw.taps import tap_layouts
 from hw.verify import SETTINGS
+from spec.choices import ENCODINGS
 from spec.device_image import Readout
-from spec.params import ENCODINGS
+from spec.registers import Mode
 from spec.stages import stage_names
 
 
@@ -21,7 +23,6 @@ def registers(c, m):
     connect(m, c.registers.response, flipped(c.response))
     connect(m, c.registers.image, flipped(c.image))
     for signal, register in (
-        (c.upper_layer.shift, "LOGIT_SHIFT"),
         (c.margin_error.margin, "MARGIN"),
         (c.update_rule.rule, "RULE"),
         (c.update_rule.threshold, "THRESHOLD"),
@@ -42,12 +43,14 @@ def registers(c, m):
     m.d.comb += [
         c.driver.amplitude.eq(field("WRITE", "amplitude")),
         c.pulse_scheduler.depress.eq(field("WRITE", "depress")),
-        c.busy.eq(c.sequencer.busy),
-        c.fault.eq(c.gate.fault.any()),
+        c.busy.eq(c.sequencer.busy | (c.upper_layer.busy if c.params.analog_upper else 0)),
+        c.fault.eq(_fault(c)),
         field("STATUS", "busy").eq(c.busy),
         field("STATUS", "fault").eq(c.fault),
         field("FAULT").eq(c.gate.fault),
     ]
+    if not c.params.analog_upper:
+        m.d.comb += c.upper_layer.shift.eq(field("LOGIT_SHIFT"))
     if c.params.chance_rules:
         m.d.comb += c.update_rule.update_seed.eq(field("UPDATE_SEED"))
     with m.If(c.sequencer.readout_done):
@@ -65,11 +68,12 @@ def registers(c, m):
 def sequence(c, m):
     """The sequencer's commands and what it looks at."""
     field, s, macro = c.registers.field, c.sequencer, c.array
+    here = ~field("LAYER") if c.params.analog_upper else Const(1)  # commands mean this array
     m.d.comb += [
-        s.start.eq(field("CONTROL", "start")),
-        s.erase.eq(field("CONTROL", "erase")),
+        s.start.eq(field("CONTROL", "start") & (here | (s.mode != Mode.TRANSFER))),
+        s.erase.eq(field("CONTROL", "erase") & here),
         s.clear_memory.eq(field("CONTROL", "clear_memory")),
-        s.readout_start.eq(field("DEBUG_ADDRESS", "valid")),
+        s.readout_start.eq(field("DEBUG_ADDRESS", "valid") & here),
         s.loaded.eq(c.dac_load.loaded),
         s.adc_busy.eq(c.column_adc.busy),
         s.adc_ends.eq(c.column_adc.ends),
@@ -84,7 +88,7 @@ def sequence(c, m):
         s.memory_busy.eq(c.update_rule.busy),
         s.scheduled.eq(c.pulse_scheduler.done | (c.verify.done if c.params.verify else 0)),
         s.result.eq(c.results.valid & c.results.ready),
-        s.fault.eq(c.gate.fault.any()),
+        s.fault.eq(_fault(c)),
         c.column_adc.start.eq(s.adc_start),
         c.commit_queue.start.eq(s.commit_start),
         c.margin_error.train.eq(s.training),
@@ -93,7 +97,7 @@ def sequence(c, m):
         c.update_rule.restart.eq(s.run_start),
         c.update_rule.clear.eq(s.memory_clear),
         c.driver.array_ready.eq(c.gate.array_free),
-        c.driver.abort.eq(s.flush | c.gate.fault.any()),
+        c.driver.abort.eq(s.flush | _fault(c)),
         c.gate.array_ready.eq(macro.ready),
         c.gate.integrate_request.eq(s.integrate),
         c.gate.erase_request.eq(s.array_erase),
@@ -109,6 +113,12 @@ def sequence(c, m):
         macro.erase.eq(c.gate.erase),
         macro.readout.eq(c.gate.readout if c.params.verify else s.readout),
     ]
+
+
+def _fault(c):
+    """A fault is latched, of whichever array."""
+    fault = c.gate.fault.any()
+    return fault | c.upper_layer.fault.any() if c.params.analog_upper else fault
 
 
 def encoding(c, m):
@@ -225,10 +235,66 @@ def counts(c, m):
     m.d.comb += [field(REGISTERS[name]).eq(getattr(n, name)) for name in n.names]
 
 
+def upper(c, m):
+    """The analog upper layer's commands, settings and status."""
+    u, s, field = c.upper_layer, c.sequencer, c.registers.field
+    there = field("LAYER")
+    own = {"lsb": "UPPER_LSB", "threshold": "UPPER_THRESHOLD", "x_threshold": "UPPER_X_THRESHOLD"}
+    shared = {"width": "PULSE", "integrate_cycles": "INTEGRATE"}
+    names = (
+        "rule",
+        "double_first",
+        "double_second",
+        "delta_threshold",
+        "update_seed",
+        "guard",
+        "strobe_cap",
+        "count_cap",
+    )
+    for port, register in (own | shared | {name: name.upper() for name in names}).items():
+        m.d.comb += getattr(u, port).eq(field(register))
+    m.d.comb += [
+        u.amplitude.eq(field("WRITE", "amplitude")),
+        u.depress.eq(field("WRITE", "depress")),
+        u.backward_lsb.eq(field("BACKWARD_LSB")),
+        u.transposed.eq(field("BACKWARD")),
+        u.trains_first.eq(field("TRAINED", "first")),
+        u.trains_last.eq(field("TRAINED", "last")),
+        u.transfer.eq(field("CONTROL", "start") & there & (s.mode == Mode.TRANSFER)),
+        u.erase.eq(field("CONTROL", "erase") & there),
+        u.readout.eq(field("DEBUG_ADDRESS", "valid") & there & (s.mode == Mode.DEBUG)),
+        u.clear.eq(s.memory_clear),
+        u.clear_counters.eq(field("CONTROL", "clear_counters")),
+        u.sampling.eq(s.streaming),
+        u.training.eq(s.training),
+        u.run_start.eq(s.run_start),
+        u.flush.eq(s.flush),
+        u.halt.eq(c.gate.fault.any()),
+        u.abort.eq(field("CONTROL", "abort")),
+        u.clear_fault.eq(field("CONTROL", "clear_fault")),
+        s.upper_working.eq(u.working),
+        field("UPPER_FAULT").eq(u.fault),
+        *(field(f"UPPER_{REGISTERS[name]}").eq(getattr(u, name)) for name in COUNTS),
+        u.counts.payload.eq(c.counts.payload),
+        u.counts.valid.eq(c.counts.valid & u.transferring),
+    ]
+    with m.If(u.transferring):
+        m.d.comb += c.counts.ready.eq(u.counts.ready)
+    connect(m, u.port, flipped(c.upper_macro))
+    with m.If(u.readout_done):
+        m.d.sync += [
+            field("DEBUG_STATE", "plus").eq(u.port.readout_plus),
+            field("DEBUG_STATE", "minus").eq(u.port.readout_minus),
+        ]
+    with m.If(field("DEBUG_ADDRESS", "valid")):
+        m.d.sync += [
+            u.port.readout_row.eq(field("DEBUG_ADDRESS", "row")),
+            u.port.readout_column.eq(field("DEBUG_ADDRESS", "column")),
+        ]
+
+
 def taps(c, m):
     """Each stage's transfers."""
-    write, was_strobe = c.gate.write, Signal()
-    m.d.sync += was_strobe.eq(write.strobe)
     names = stage_names(c.params)
     transfers = {
         "conversion": c.column_adc.o,
@@ -237,18 +303,26 @@ def taps(c, m):
         "hidden": c.activation.o,
         "logits": c.upper_layer.o,
         "verdict": c.margin_error.o,
-        "delta": c.backprop_delta.o,
+        "delta": c.deltas,
         "entry": c.update_rule.o,
     }
+    writes = {"strobe": c.gate.write}
+    if c.params.analog_upper:
+        writes["upper_strobe"] = c.upper_macro.write
     valid = {name: s.valid & s.ready for name, s in transfers.items()}
+    if c.params.analog_upper:
+        valid["upper_entry"] = c.upper_layer.entry_valid
+        m.d.comb += c.taps.upper_entry.eq(c.upper_layer.entry)
     if c.params.grid_rows == 1 and not c.params.calibration:  # else they are looked at whatever the encoding
         valid["conversion"] &= c.sequencer.serial if c.params.bit_serial else Const(0)
     valid["codes"] = c.array.dac_valid & c.array.dac_ready
-    valid["strobe"] = write.strobe & ~was_strobe
+    for name, write in writes.items():
+        was_strobe = Signal(name=f"was_{name}")
+        m.d.sync += was_strobe.eq(write.strobe)
+        valid[name] = write.strobe & ~was_strobe
+        tap = getattr(c.taps, name)
+        members = tap_layouts(c.params)[name].members
+        m.d.comb += [getattr(tap, member).eq(getattr(write, member)) for member in members]
     m.d.comb += c.taps.valid.eq(Cat(valid[name] for name in names))
     m.d.comb += [getattr(c.taps, name).eq(s.payload) for name, s in transfers.items() if name in names]
     m.d.comb += c.taps.codes.codes.eq(c.array.dac_codes)
-    m.d.comb += [
-        getattr(c.taps.strobe, name).eq(getattr(write, name))
-        for name in tap_layouts(c.params)["strobe"].members
-    ]

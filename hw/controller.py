@@ -1,12 +1,13 @@
 """The controller: nothing but the data flow, read from top to bottom; what controls it is in hw/control.py."""
 
-from amaranth.hdl import Cat, Module, ResetInserter, Signal
+from amaranth.hdl import Cat, Const, Module, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw import control
 from hw.activation import Activation
+from hw.analog_upper import AnalogUpper
 from hw.backprop_delta import BackpropDelta
 from hw.calibration import Calibration
 from hw.commit_queue import CommitQueue
@@ -33,8 +34,13 @@ from hw.update_rule import UpdateRule
 from hw.upper_layer import UpperLayer
 from hw.verify import Verify
 from hw.weight_load import WeightLoad
-from spec.grid import tiles
+from spec.grid import Tile, tiles, upper_tile
 from spec.params import HwParams
+
+
+def macros(params: HwParams) -> tuple[Tile, ...]:
+    """All macros that a controller has: those of its layer's grid, and that of an analog upper layer."""
+    return tiles(params) + ((upper_tile(params),) if params.analog_upper else ())
 
 
 def host_ports(params: HwParams) -> dict[str, wiring.Member]:
@@ -55,7 +61,7 @@ def controller_ports(params: HwParams) -> dict[str, wiring.Member]:
     """The ports of a controller: the host's, the arrays', and the device image for emulated ones."""
     return {
         **host_ports(params),
-        **{tile.name: Out(MacroPort(tile.params)) for tile in tiles(params)},
+        **{tile.name: Out(MacroPort(tile.params)) for tile in macros(params)},
         "image": Out(image_stream()),
         "conditions": Out(len(CONDITIONS)),
     }
@@ -87,7 +93,8 @@ class Controller(wiring.Component):
             ("column_adc", {"sar": SarAdc, "ramp": RampAdc}[p.adc_kind]), ("partial_sum", PartialSum),
             ("activation", Activation),
             *([("shift_add", ShiftAdd)] if p.bit_serial else []),
-            ("upper_layer", UpperLayer), ("margin_error", MarginError), ("backprop_delta", BackpropDelta),
+            *([("upper_layer", UpperLayer)] if not p.analog_upper else []),
+            ("margin_error", MarginError), ("backprop_delta", BackpropDelta),
             ("update_rule", UpdateRule), ("commit_queue", CommitQueue), ("pulse_scheduler", PulseScheduler),
         ):  # fmt: skip
             setattr(self, name, block(p))
@@ -97,6 +104,8 @@ class Controller(wiring.Component):
             m.submodules.verify = flush(self.verify)
         if p.calibration:  # its results outlive a fault
             self.calibration = m.submodules.calibration = Calibration(p)
+        if p.analog_upper:  # it flushes itself: its write lines have to end a strobe
+            self.upper_layer = m.submodules.upper_layer = AnalogUpper(p)
         self._flush = flush
         self.array = self._array(m)
         self._read_path(m)
@@ -112,10 +121,12 @@ class Controller(wiring.Component):
         m.d.comb += self.conditions.eq(Cat(conditions(self)))
         if p.verify:
             control.verify(self, m)
+        if p.analog_upper:
+            control.upper(self, m)
         return m
 
     def _array(self, m):
-        """The port of the array: the macro's own, or that of the grid."""
+        """The port of the array that samples drive: the macro's own, or that of the grid."""
         ports = [(tile.name, flipped(getattr(self, tile.name))) for tile in tiles(self.params)]
         if len(ports) == 1:
             return ports[0][1]
@@ -199,12 +210,16 @@ class Controller(wiring.Component):
         rule_in, rule = self._fifo(m, "update_fifo", update, p.input_slots)
         link(m, release, self.input_buffer.verdict)
         link(m, rule, self.update_rule.i)
-        sinks = (
+        update = verdict.payload.update & self._trains("first")
+        sinks = [
             (self.results, 1),
             (release_in, 1),
             (rule_in, training),
-            (self.backprop_delta.i, verdict.payload.update),
-        )
+            (self.backprop_delta.i, update & ~self._transposed),
+        ]
+        if p.analog_upper:
+            sinks.append((self.upper_layer.verdict, 1))
+            m.d.comb += self.upper_layer.verdict.payload.eq(verdict.payload)
         accepts = [Signal(name=f"accept_{k}") for k in range(len(sinks))]
         for k, (sink, wanted) in enumerate(sinks):
             others = Cat(a for j, a in enumerate(accepts) if j != k).all()
@@ -214,16 +229,36 @@ class Controller(wiring.Component):
             self.results.payload.prediction.eq(verdict.payload.prediction),
             self.results.payload.label.eq(verdict.payload.target),
             self.results.payload.update.eq(verdict.payload.update),
-            release_in.payload.update.eq(verdict.payload.update),
-            rule_in.payload.update.eq(verdict.payload.update),
+            release_in.payload.update.eq(update),
+            rule_in.payload.update.eq(update),
             self.backprop_delta.i.payload.eq(verdict.payload),
         ]
+
+    def _trains(self, layer):
+        """Whether this layer, `first` or `last`, is trained in training runs."""
+        return self.registers.field("TRAINED", layer) if self.params.analog_upper else Const(1)
+
+    @property
+    def _transposed(self):
+        """Whether errors come from transposed reads of the upper array."""
+        return self.registers.field("BACKWARD") if self.params.transposed_upper else Const(0)
+
+    def _deltas(self, m, inlet):
+        """The hidden units' errors, from the digital copy of the upper weights or from the upper array."""
+        if not self.params.transposed_upper:
+            link(m, self.backprop_delta.o, inlet)
+            return
+        with m.If(self._transposed):
+            link(m, self.upper_layer.deltas, inlet)
+        with m.Else():
+            link(m, self.backprop_delta.o, inlet)
 
     def _write_path(self, m):
         """Updates to pulses on the write lines."""
         p, sequencer = self.params, self.sequencer
         inlet, outlet = self._fifo(m, "delta_fifo", Deltas(p), p.input_slots * p.update_words)
-        link(m, self.backprop_delta.o, inlet)
+        self._deltas(m, inlet)
+        self.deltas = inlet
         link(m, outlet, self.update_rule.deltas)
         link(m, self.input_buffer.rows, self.update_rule.rows)
         link(m, self.update_rule.o, self.commit_queue.i)
@@ -244,7 +279,7 @@ class Controller(wiring.Component):
         connect(m, self.gate.write, self.array.write)
 
     def _weights(self, m):
-        """The upper layer's weights, into both of its memories."""
+        """The upper layer's weights, into both of its memories; of an analog one there is only the copy for errors."""
         m.submodules.weight_load = load = WeightLoad(self.params)
         m.d.comb += [
             load.valid.eq(self.registers.field("WEIGHT_DATA", "valid")),
@@ -252,5 +287,8 @@ class Controller(wiring.Component):
             load.rewind.eq(self.registers.field("CONTROL", "rewind_weights")),
             load.o.ready.eq(1),
         ]
-        for block in (self.upper_layer, self.backprop_delta):
+        copies = (
+            [self.backprop_delta] if self.params.analog_upper else [self.upper_layer, self.backprop_delta]
+        )
+        for block in copies:
             m.d.comb += [block.weights.payload.eq(load.o.payload), block.weights.valid.eq(load.o.valid)]

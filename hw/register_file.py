@@ -22,7 +22,7 @@ from spec.registers import (
 ADDRESS_BITS = 16
 DATA_BITS = 32
 
-AT_LEAST_ONE = ("LSB", "PULSE", "INTEGRATE", "VERIFY_AVERAGES")
+AT_LEAST_ONE = ("LSB", "PULSE", "INTEGRATE", "VERIFY_AVERAGES", "UPPER_LSB", "BACKWARD_LSB")
 """Registers whose output is max(1, value); the host reads back what it wrote."""
 ALWAYS = ("abort", "clear_fault")
 """Fields of CONTROL that act while busy or in a fault."""

@@ -1,6 +1,6 @@
 """The sequencer: which array operation comes when."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -29,6 +29,7 @@ class Sequencer(wiring.Component):
     memory_busy (the update memory is being cleared), scheduled (a transfer's last operation went out), result
     (one sample's result went out), fault.  stretched: the array integrates for longer than `integrate_cycles`.
     late: a read waits for the pulses of an earlier sample alone.
+    upper_working, of an analog upper layer: a sample's update goes on there.
     With the parameter `verify`: read_wanted (of a cell), reads_cell (begins it, where a pulse may begin too);
     verifying, tuning: the run's mode, and a tune run is `training` too.
     """
@@ -54,6 +55,8 @@ class Sequencer(wiring.Component):
         if params.verify:
             status += ("read_wanted",)
             outputs += ("verifying", "tuning", "reads_cell")
+        if params.analog_upper:
+            status += ("upper_working",)
         planes = {"serial": In(1), "continues": Out(1), "plane": Out(params.plane_bits)}
         calibration = {"measuring": Out(1), "finish": Out(1), "finishing": In(1)}
         super().__init__(
@@ -129,6 +132,7 @@ class Sequencer(wiring.Component):
 
     def _run(self, m, sampling, reads, results, committed):
         integrating = Signal(integrate_bits(self.params))  # cycles of the present integration
+        upper_working = self.upper_working if self.params.analog_upper else Const(0)
         ends = Mux(self.training, committed == self.samples, 1) & (results == self.samples)
         with m.State("START"):
             m.d.comb += [self.run_start.eq(1), self.flush.eq(1)]
@@ -176,7 +180,7 @@ class Sequencer(wiring.Component):
             m.d.comb += self.allow_pulses.eq(~self.adc_busy)
             with m.If(self.fault):
                 m.next = "FLUSH"
-            with m.Elif(ends & ~self.adc_busy & ~self.pulses_busy & ~self.commit_busy):
+            with m.Elif(ends & ~self.adc_busy & ~self.pulses_busy & ~self.commit_busy & ~upper_working):
                 m.d.sync += sampling.eq(0)
                 m.next = "IDLE"
                 if self.params.calibration:

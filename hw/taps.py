@@ -32,6 +32,8 @@ def tap_layouts(p: HwParams) -> dict[str, data.Layout]:
         "entry": Entry(p),
         "strobe": Operation(p),
     }
+    if p.analog_upper:
+        layouts |= {"upper_entry": Entry(p.upper), "upper_strobe": Operation(p.upper)}
     return {name: layouts[name] for name in stage_names(p)}
 
 

@@ -5,17 +5,17 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import Out, connect, flipped
 
 from hw.conditions import CONDITIONS
-from hw.controller import Controller, host_ports
+from hw.controller import Controller, host_ports, macros
 from hw.macro.crossbar import CrossbarMacro
 from hw.macro.timing import erase_latency
 from spec.device_image import offset
 from spec.errors import InputError
-from spec.grid import macro_seed, tiles
+from spec.grid import macro_seed
 from spec.params import HwParams
 
 
 class EmulatedTop(wiring.Component):
-    """`Controller` and a `CrossbarMacro` for each macro of its grid, each with a seed of its own.
+    """`Controller` and a `CrossbarMacro` for each of its macros, each with a seed of its own.
 
     Raises InputError when the watchdog would not let the array erase itself.
     """
@@ -24,7 +24,7 @@ class EmulatedTop(wiring.Component):
         cls, params: HwParams, **kwargs
     ):  # before there is a component, which would warn of its not being used
         longest = max(
-            erase_latency(tile.params) for tile in tiles(params)
+            erase_latency(tile.params) for tile in macros(params)
         )  # no other operation takes as long
         if longest >= params.watchdog_cycles:
             text = f"{params.watchdog_cycles} is too short: erasing the emulated array takes {longest} cycles"
@@ -42,7 +42,7 @@ class EmulatedTop(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.controller = controller = self.controller = Controller(self.params)
-        for tile in tiles(self.params):
+        for tile in macros(self.params):
             macro = m.submodules[tile.name] = CrossbarMacro(tile.params)
             connect(m, getattr(controller, tile.name), macro.port)
             m.d.comb += [

@@ -5,8 +5,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.numerics import saturate
+from spec.choices import RULES
 from spec.numerics import THIN_BITS, signed_limit
-from spec.params import RULES, HwParams
+from spec.params import HwParams
 
 ACCUMULATE = RULES.index("accumulate")
 THRESHOLD_BITS = 31

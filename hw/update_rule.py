@@ -12,11 +12,22 @@ from amaranth.lib.wiring import In, Out
 from hw.delta_store import DeltaStore
 from hw.interfaces import Deltas, Entry, Row, Update
 from hw.update_lane import DELTA_THRESHOLD_BITS, THRESHOLD_BITS, X_THRESHOLD_BITS, UpdateLane, unreachable
+from spec.choices import RULES
 from spec.numerics import THIN_BITS, thinning_mask, update_draw, update_key, update_seed_key
-from spec.params import RULES, HwParams
+from spec.params import HwParams
 
 SAMPLE_BITS = 32
 DRAW_BITS = 32
+SETTINGS = {
+    "rule": range(len(RULES)),
+    "threshold": THRESHOLD_BITS,
+    "double_first": SAMPLE_BITS,
+    "double_second": SAMPLE_BITS,
+    "x_threshold": X_THRESHOLD_BITS,
+    "delta_threshold": DELTA_THRESHOLD_BITS,
+    "update_seed": DRAW_BITS,
+}
+"""Shapes of the ports that are the registers of the same names."""
 
 
 class UpdateRule(wiring.Component):
@@ -51,13 +62,7 @@ class UpdateRule(wiring.Component):
                 "deltas": In(stream.Signature(Deltas(params))),
                 "rows": In(stream.Signature(Row(params))),
                 "o": Out(stream.Signature(Entry(params))),
-                "rule": In(range(len(RULES))),
-                "threshold": In(THRESHOLD_BITS),
-                "double_first": In(SAMPLE_BITS),
-                "double_second": In(SAMPLE_BITS),
-                "x_threshold": In(X_THRESHOLD_BITS),
-                "delta_threshold": In(DELTA_THRESHOLD_BITS),
-                "update_seed": In(DRAW_BITS),
+                **{name: In(shape) for name, shape in SETTINGS.items()},
                 "restart": In(1),
                 "clear": In(1),
                 "busy": Out(1),
