@@ -27,6 +27,15 @@ def train(
     rule: Annotated[
         str | None, typer.Option(help="Update rule that is built in (`crosstrain params`).")
     ] = None,
+    trained: Annotated[
+        str | None, typer.Option(help="Layers that train, of an analog upper layer: first, last, both.")
+    ] = None,
+    backward: Annotated[
+        str | None,
+        typer.Option(
+            help="Errors from a copy of an analog upper layer, or transposed reads: copy, transposed."
+        ),
+    ] = None,
     sim: Simulator = "verilator",
     seeds: Annotated[
         int | None, typer.Option(help="Golden seeds; the RTL runs the first. [default: 10]")
@@ -38,7 +47,15 @@ def train(
     no_rtl: Annotated[bool, typer.Option("--no-rtl", help="Golden model only.")] = False,
 ) -> None:
     """Train a network the hybrid way, on the golden model and on the RTL; exit 1 when the two differ."""
-    run = _run(config, {"data": data, "params": params, "device": device, "rule": rule}, seeds)
+    options = {
+        "data": data,
+        "params": params,
+        "device": device,
+        "rule": rule,
+        "trained": trained,
+        "backward": backward,
+    }
+    run = _run(config, options, seeds)
     if not no_rtl:
         check_simulator(sim)
     make_folder(out)

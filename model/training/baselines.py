@@ -78,17 +78,24 @@ def hybrid_with(rule: str, threshold: int, margin: float) -> Method:
     """The hybrid method with one rule."""
 
     def method(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> Measurement:
-        job = prepare(replace(run, rule=rule, threshold=threshold, margin=margin), data, net, seed)
-        result = golden(hybrid(GoldenController(job.params, job.image), job, read_out=False))
-        transfer = result.counters["transfer"]
-        pulses = transfer["PULSES_UP"] + transfer["PULSES_DOWN"]
-        return Measurement(result.hybrid_accuracy, pulses, sum(result.online_pulses))
+        return _trained(replace(run, rule=rule, threshold=threshold, margin=margin), data, net, seed)
 
     return method
 
 
+def _trained(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> Measurement:
+    job = prepare(run, data, net, seed)
+    result = golden(hybrid(GoldenController(job.params, job.image), job, read_out=False))
+    return Measurement(result.hybrid_accuracy, result.transfer_pulses, result.online_pulses)
+
+
 def last_layer(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> Measurement:
-    """Open-loop transfer, then one epoch of software training of the digital upper layer on the array's codes."""
+    """Open-loop transfer, then one epoch of software training of the digital upper layer on the array's codes.
+
+    An analog upper layer is trained by the hardware, and alone.
+    """
+    if run.params.analog_upper:
+        return _trained(replace(run, trained="last", backward="copy"), data, net, seed)
     job = prepare(run, data, net, seed)
     ctl = GoldenController(job.params, job.image)
     pulses = golden(transferred(ctl, job))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from math import ceil
+from typing import Any
 
 import numpy as np
 
@@ -24,8 +25,9 @@ from model.training.baselines import (
 from model.training.hybrid import HybridJob, code_step, largest_threshold
 from model.training.offline import OfflineNet, train_offline
 from model.training.prepare import on_split, prepare
+from spec.choices import RULES
 from spec.numerics import MASK32
-from spec.params import RULES, HwParams
+from spec.params import HwParams
 from spec.registers import Mode
 from spec.run_file import AUTO, OFFLINE_KINDS, RunSpec
 
@@ -36,6 +38,9 @@ GRID = {
     "stochastic": tuple(1 << k for k in range(1, 12)),
 }
 """Thresholds that are tried, by rule; those of `accumulate` are for 8-bit inputs and weights."""
+
+UPPER_FINER = 3
+"""Octaves by which the thresholds that are tried for an analog upper layer are smaller: few rows, few updates each."""
 
 MARGINS = (12.0, 20.0)
 
@@ -56,11 +61,40 @@ def choose_thresholds(
     candidates = [(t, m) for t in thresholds for m in margins]
     if len(candidates) == 1:
         return candidates[0]
+    if run.trained == "last":  # the first layer's threshold does nothing
+        candidates = candidates[-len(margins) :]
+    return _best(
+        run, data, net, candidates, lambda job, c: replace(job, threshold=c[0], margin_127=c[1]), progress
+    )
+
+
+def choose_upper_threshold(
+    run: RunSpec, data: Dataset, net: OfflineNet, progress: Callable[[int, int], None] | None = None
+) -> int:
+    """The same of an analog upper layer's threshold, for a run whose others are chosen."""
+    candidates = [max(1, t >> UPPER_FINER) for t in _grid(run.params, run.rule)]
+
+    def apply(job: HybridJob, threshold: int) -> HybridJob:
+        upper = replace(job.analog_upper, threshold=threshold)  # type: ignore[type-var]  # there is one
+        return replace(job, analog_upper=upper)
+
+    return _best(run, data, net, candidates, apply, progress)
+
+
+def _best(
+    run: RunSpec,
+    data: Dataset,
+    net: OfflineNet,
+    candidates: list,
+    apply: Callable[[HybridJob, Any], HybridJob],
+    progress: Callable[[int, int], None] | None,
+) -> Any:
+    """The candidate with the best sum of scores on a few devices; `apply` puts one into a job."""
     count = ceil(CHOICE_TESTS / len(data.validation))
     trials = [_Trial(on_split(prepare(run, data, net, MASK32 - k), data.validation)) for k in range(count)]
     scores = []
     for k, candidate in enumerate(candidates):
-        results = [trial.run(*candidate) for trial in trials]
+        results = [trial.run(apply(trial.job, candidate)) for trial in trials]
         scores.append(tuple(sum(column) for column in zip(*results, strict=True)))
         if progress:
             progress(k + 1, len(candidates))
@@ -83,18 +117,21 @@ class _Trial:
         self.job = job
         self.ctl = GoldenController(job.params, job.image)
         golden(transferred(self.ctl, job))
-        self.states, self.events = self.ctl.array.conductances(), self.ctl.array.events
+        arrays = [self.ctl.array, *([self.ctl.upper.array] if self.ctl.upper else [])]
+        self.arrays = [(array, array.conductances(), array.events) for array in arrays]
 
-    def run(self, threshold: int, margin: float) -> tuple[int, int]:
-        """Right predictions after the epoch, and minus its pulses."""
-        job = replace(self.job, threshold=threshold, margin_127=margin)
-        self.ctl.array.load(self.states)
-        self.ctl.array.reset(self.events)
+    def run(self, job: HybridJob) -> tuple[int, int]:
+        """Right predictions after the epoch, and minus its pulses; `job`: the trial's with other thresholds."""
+        for array, states, events in self.arrays:
+            array.load(states)
+            array.reset(events)
         golden(self.ctl.clear_memory())
-        golden(self.ctl.configure(**job.settings(job.upper(code_step(self.ctl.registers)))))
-        strobes = golden(self.ctl.run(Mode.TRAIN, job.train_pixels, job.train_labels)).strobes
+        step = code_step(self.ctl.registers)
+        golden(self.ctl.configure(**job.settings(job.upper(step)), **job.upper_settings(step)))
+        record = golden(self.ctl.run(Mode.TRAIN, job.train_pixels, job.train_labels))
+        pulses = sum(s.pulses_up + s.pulses_down for s in (record.strobes, record.upper) if s is not None)
         predictions = golden(self.ctl.run(Mode.INFER, job.test_pixels, job.test_labels)).predictions
-        return int((predictions == job.test_labels).sum()), -strobes.pulses_up - strobes.pulses_down
+        return int((predictions == job.test_labels).sum()), -pulses
 
 
 def resolve(
@@ -102,7 +139,15 @@ def resolve(
 ) -> RunSpec:
     """The run with its threshold and margin chosen."""
     threshold, margin = choose_thresholds(run, data, net, progress)
-    return replace(run, threshold=threshold, margin=margin)
+    return _with_upper(replace(run, threshold=threshold, margin=margin), data, net, progress)
+
+
+def _with_upper(run: RunSpec, data: Dataset, net: OfflineNet, progress=None) -> RunSpec:
+    """The run with the threshold of an analog upper layer, which a control trains where the run does not."""
+    if not run.params.analog_upper or run.upper_threshold != AUTO:
+        return run
+    trains = replace(run, trained="last") if run.trained == "first" else run
+    return replace(run, upper_threshold=choose_upper_threshold(trains, data, net, progress))
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +230,10 @@ def compare(
         step("software network")
         if not chosen:
             chosen = {rule: _chosen(run, rule, data, net) for rule in _rules(methods, run)}
+            if run.rule in chosen:
+                threshold, margin = chosen[run.rule]
+                own = _with_upper(replace(run, threshold=threshold, margin=margin), data, net)
+                run = replace(run, upper_threshold=own.upper_threshold)
         for name in methods:
             measurements[name].append(_method(name, chosen, run.rule)(run, data, net, seed))
             step(name)

@@ -11,6 +11,7 @@ import numpy as np
 
 from model.controller.settings import BIT_SERIAL, RULE_CODE, encoding_code
 from model.record import RunRecord
+from model.training.analog_upper import AnalogUpper, erase_and_transfer, search_upper_lsb
 from model.training.calibrate import calibrate, channel_targets
 from model.training.range_search import search_lsb, search_serial
 from model.training.transfer import Upper, hidden_codes, quantise_upper
@@ -25,6 +26,10 @@ Progress = Callable[[str, int, int], None]
 
 PHASES = ("transfer", "open loop", "online", "hybrid")
 """Phases of a job that leave a record, in order."""
+
+
+UPPER_TRANSFER = "upper transfer"
+"""One more, between the first two, where the upper layer is analog."""
 
 
 def counting(progress: Progress | None, name: str, total: int) -> Callable[[int], None]:
@@ -78,6 +83,8 @@ class HybridJob:
     delta_threshold: int = 16
     registers: Mapping[str, int] = field(default_factory=dict)
     """Further registers, such as the pulse timing."""
+    analog_upper: AnalogUpper | None = None
+    """Where the upper layer is analog."""
 
     def __post_init__(self):
         if self.rule not in self.params.rules:
@@ -100,7 +107,10 @@ class HybridJob:
         """The upper layer's integers for column codes of this step."""
         full_scale = self.full_scale(step)
         codes = hidden_codes(self.calibration_hidden.sum(axis=1), full_scale, self.params)
-        return quantise_upper(self.upper_weights, full_scale, codes, self.params)
+        upper = quantise_upper(self.upper_weights, full_scale, codes, self.params)
+        if self.analog_upper:  # its converters make the output codes
+            upper = upper._replace(logit_shift=0, logit_range=float(self.params.logit_limit))
+        return upper
 
     def settings(self, upper: Upper) -> dict[str, int]:
         """All registers of the inference and the online epoch but those of the range."""
@@ -116,6 +126,12 @@ class HybridJob:
             "DELTA_THRESHOLD": self.delta_threshold,
             "WRITE": 0,
         } | dict(self.registers)
+
+    def upper_settings(self, step: int) -> dict[str, int]:
+        """Registers of an analog upper layer's training; step: column sum of one code of the first layer."""
+        if not self.analog_upper:
+            return {}
+        return self.analog_upper.registers(self.upper_weights, self.full_scale(step), self.params)
 
 
 @dataclass(eq=False)
@@ -139,9 +155,17 @@ class HybridResult:
 
     @property
     def online_pulses(self) -> tuple[int, int]:
-        """Pulses of the online epoch on G+ and on G-."""
+        """Pulses of the online epoch on G+ and on G-, of both layers where the upper one is analog."""
         counters = self.counters["online"]
-        return counters["PULSES_UP"], counters["PULSES_DOWN"]
+        up, down = (counters[name] + counters[f"UPPER_{name}"] for name in ("PULSES_UP", "PULSES_DOWN"))
+        return up, down
+
+    @property
+    def transfer_pulses(self) -> int:
+        """Pulses of the transfers."""
+        names = ("PULSES_UP", "PULSES_DOWN", "UPPER_PULSES_UP", "UPPER_PULSES_DOWN")
+        phases = [self.counters[phase] for phase in ("transfer", UPPER_TRANSFER) if phase in self.counters]
+        return sum(counters[name] for counters in phases for name in names)
 
     def learning_curve(self, window: int = 1000) -> np.ndarray:
         """Moving average of the online predictions over `window` samples, float[n]; fewer at the start."""
@@ -180,10 +204,13 @@ def expected_codes(job: HybridJob, registers: Mapping[str, int]) -> np.ndarray:
     return np.clip(np.floor(hidden / full * q + 0.5), -q, q).astype(np.int64)
 
 
-async def set_ranges(ctl, job: HybridJob) -> tuple[int, dict[str, int], np.ndarray]:
+async def set_ranges(
+    ctl, job: HybridJob, fill: Callable = erase_and_transfer
+) -> tuple[int, dict[str, int], np.ndarray]:
     """Find the converters' range on the array as it is and load what follows from it: registers, upper layer.
 
-    Where calibration is built in, the converters are calibrated at that range.
+    Where calibration is built in, the converters are calibrated at that range.  An analog upper layer is filled by
+    `fill(ctl, counts)`, and its range is found in turn.
 
     Returns the lsb, the registers and the upper layer's weights.
     """
@@ -193,8 +220,12 @@ async def set_ranges(ctl, job: HybridJob) -> tuple[int, dict[str, int], np.ndarr
     if job.params.calibration:
         targets = channel_targets(expected_codes(job, found), job.params)
         await calibrate(ctl, job.calibration, targets)
-    upper = job.upper(code_step(found))
-    registers = found | job.settings(upper)
+    step = code_step(found)
+    if job.analog_upper:
+        await fill(ctl, job.analog_upper.counts(job.upper_weights, job.full_scale(step)))
+        found["UPPER_LSB"] = await search_upper_lsb(ctl, job.params, job.calibration)
+    upper = job.upper(step)
+    registers = found | job.settings(upper) | job.upper_settings(step)
     await ctl.load_weights(upper.weights)
     await ctl.configure(**registers)
     return registers["LSB"], registers, upper.weights
@@ -236,7 +267,11 @@ async def _phases(
 
     if transfer:
         await phase("transfer", job.params.rows, lambda step: ctl.transfer(job.counts, progress=step))
-    lsb, registers, weights = await set_ranges(ctl, job)
+
+    async def fill(ctl, counts: np.ndarray) -> None:
+        await phase(UPPER_TRANSFER, len(counts), lambda step: erase_and_transfer(ctl, counts, step))
+
+    lsb, registers, weights = await set_ranges(ctl, job, fill)
     test = samples(Mode.INFER, job.test_pixels, job.test_labels)
     await phase("open loop", len(job.test_pixels), test)
     await ctl.clear_memory()

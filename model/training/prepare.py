@@ -8,6 +8,7 @@ import numpy as np
 from model.data import Dataset, Split
 from model.device.compile import compile_device, nominal_codes, read_power
 from model.device.laws import pulses_to_reach
+from model.training.analog_upper import AnalogUpper
 from model.training.hybrid import HybridJob, largest_threshold
 from model.training.offline import OfflineNet
 from model.training.range_search import SAMPLES
@@ -18,10 +19,11 @@ from model.training.transfer import (
     preactivations,
     weight_limit,
 )
+from spec.choices import CHANCE_RULES
 from spec.device_file import ConverterSpread
 from spec.errors import InputError
 from spec.numerics import round_shift, signed_limit
-from spec.params import CHANCE_RULES, HwParams
+from spec.params import HwParams
 from spec.run_file import AUTO, RunSpec
 
 DEFAULT_MARGIN = 12.0
@@ -81,6 +83,21 @@ def prepare(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> HybridJo
         threshold=largest_threshold(params, run.rule) if run.threshold == AUTO else int(run.threshold),
         margin_127=DEFAULT_MARGIN if run.margin == AUTO else float(run.margin),
         registers={"UPDATE_SEED": seed} if run.rule in CHANCE_RULES else {},
+        analog_upper=_analog_upper(run) if params.analog_upper else None,
+    )
+
+
+def _analog_upper(run: RunSpec) -> AnalogUpper:
+    gmin, gmax = nominal_codes(run.device, run.nonideal, run.params.state_bits)
+    return AnalogUpper(
+        pulses_to_reach=partial(pulses_to_reach, run.device),
+        clip_sigmas=run.clip_sigmas,
+        range_codes=(gmax - gmin) / (1 << (run.params.state_bits - run.params.read_bits)),
+        trained=run.trained,
+        transposed=run.backward == "transposed",
+        threshold=largest_threshold(run.params, run.rule)
+        if run.upper_threshold == AUTO
+        else int(run.upper_threshold),
     )
 
 

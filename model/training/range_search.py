@@ -25,11 +25,16 @@ async def search_lsb(ctl, params: HwParams, pixels: np.ndarray) -> int:
     over powers of two, then inside one octave.  Read noise differs between probes: the result held when it was
     probed.  Returns the largest value of the register LSB if even that one clips more.
     """
+    return await smallest_lsb(ctl, params, pixels, "LSB", "CLIPPED")
+
+
+async def smallest_lsb(ctl, params: HwParams, pixels: np.ndarray, register: str, counter: str) -> int:
+    """`search_lsb` with any register and the counter of the codes that it lets clip; params: of their array."""
     allowed = len(pixels) * params.columns * CLIPPED_PER_MILLE // 1000
 
     async def holds(lsb: int) -> bool:
-        await ctl.configure(LSB=lsb)
-        return (await _probe(ctl, pixels))["CLIPPED"] <= allowed
+        await ctl.configure(**{register: lsb})
+        return (await _probe(ctl, pixels))[counter] <= allowed
 
     return await _smallest_lsb(holds)
 

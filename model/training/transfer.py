@@ -15,7 +15,7 @@ from spec.params import HwParams
 MARGIN_SCALE = 127
 """Margins are stated as a share of the outputs' range, in 1/127: the codes of an 8-bit output."""
 
-_LOGIT_HEADROOM = 1.25
+LOGIT_HEADROOM = 1.25
 """Output range over the largest output of the calibration samples."""
 
 
@@ -101,6 +101,21 @@ def hidden_codes(preactivation: np.ndarray, full_scale: float, params: HwParams)
     return np.clip(np.floor(preactivation / full_scale * q + 0.5), 0, q).astype(np.int64)
 
 
+def scaled_weights(weights: np.ndarray, full_scale: float) -> np.ndarray:
+    """Upper weights as hidden codes see them, float64[columns + 1, classes].
+
+    The bias unit is driven at code Q, so its weight is divided by the hidden value that Q stands for.
+    """
+    return np.concatenate([weights[:-1], weights[-1:] / full_scale]).astype(np.float64)
+
+
+def upper_codes(scaled: np.ndarray, params: HwParams) -> tuple[np.ndarray, float]:
+    """Integer weights, int32[columns + 1, classes], and the weight that one code stands for; see `quantise_upper`."""
+    limit = (1 << (params.weight_bits - 1)) - 1
+    step = float(np.abs(scaled[:-1]).max() / limit)
+    return np.clip(np.floor(scaled / step + 0.5), -limit, limit).astype(np.int32), step
+
+
 def quantise_upper(weights: np.ndarray, full_scale: float, hidden: np.ndarray, params: HwParams) -> Upper:
     """Integer weights and output shift of the upper layer, for converters whose code Q stands for `full_scale`.
 
@@ -108,12 +123,9 @@ def quantise_upper(weights: np.ndarray, full_scale: float, hidden: np.ndarray, p
     the bias unit is driven at code Q, so the bias is divided by full_scale.  Scale: the largest hidden weight is
     the largest code.  hidden: codes of unlabelled samples, int[n, columns], for the range of the outputs.
     """
-    scaled = np.concatenate([weights[:-1], weights[-1:] / full_scale]).astype(np.float64)
-    limit = (1 << (params.weight_bits - 1)) - 1
-    step = np.abs(scaled[:-1]).max() / limit
-    integers = np.clip(np.floor(scaled / step + 0.5), -limit, limit).astype(np.int32)
+    integers, _ = upper_codes(scaled_weights(weights, full_scale), params)
     sums = hidden @ integers[:-1].astype(np.int64) + params.adc_limit * integers[-1].astype(np.int64)
-    largest = _LOGIT_HEADROOM * float(np.abs(sums).max())
+    largest = LOGIT_HEADROOM * float(np.abs(sums).max())
     shift = 0
     while largest / (1 << shift) > params.logit_limit:
         shift += 1

@@ -7,7 +7,7 @@ import pytest
 
 from model.training import experiments
 from model.training.experiments import METHODS, choose_thresholds, compare, mean_and_error, resolve
-from spec.params import CHANCE_RULES, RULES
+from spec.choices import CHANCE_RULES, RULES
 from spec.run_file import AUTO
 
 

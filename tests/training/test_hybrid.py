@@ -8,8 +8,8 @@ import pytest
 from model.system import GoldenController, run
 from model.training.hybrid import PHASES, hybrid, largest_threshold, train_as_is
 from model.training.prepare import on_split
+from spec.choices import RULES
 from spec.errors import InputError
-from spec.params import RULES
 
 THRESHOLDS = {"accumulate": 1 << 16, "counter": 3, "manhattan": 8, "stochastic": 8}
 
