@@ -20,7 +20,8 @@ from sim import harness
 from sim.cases import Outputs, Pick, host, pulses, read_path, verify, write_path
 from sim.pulse_harness import PinsHarness
 from sim.simulation import Case, Event
-from spec.params import CHANCE_RULES, INSTANCES, RULES, HwParams
+from spec.choices import CHANCE_RULES, RULES
+from spec.params import INSTANCES, HwParams
 
 ODD = HwParams(
     name="ODD", rows=7, columns=5, classes=5, dac_bits=5, dac_load_lanes=3, adc_bits=5, adc_channels=3, macs=2,
@@ -43,6 +44,7 @@ STANDARD = (INSTANCES["TINY"], ODD, ONE)
 GRID = replace(ODD, name="GRID", rows=14, columns=7, dac_load_lanes=2, macro_rows=4, macro_columns=3)
 """4 x 3 macros, of which the last ones are smaller in both directions."""
 WITH_GRID = (*STANDARD, GRID)
+WITH_ANALOG_UPPER = tuple(replace(p, name=f"{p.name}-analog", upper_layer="analog") for p in STANDARD)
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ BLOCKS = (
     Block("shift_add", read_path, params=WITH_GRID),
     Block("activation", read_path, events={"clipped": Event(("i__valid", "i__ready"), ("clipped",))}),
     Block("upper_layer", write_path, params=WITH_GRID),
+    Block("upper_rows", read_path, function="upper_codes", params=WITH_ANALOG_UPPER),
     Block("margin_error", write_path),
     Block("backprop_delta", write_path),
     Block("update_rule", write_path, params=(*STANDARD, EVERY_RULE, BY_CHANCE)),

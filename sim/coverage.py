@@ -7,7 +7,7 @@ which the RTL has equalled.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +15,11 @@ import numpy as np
 from hw.conditions import CONDITIONS
 from model.controller.settings import Settings
 from model.record import RunRecord
+from spec.choices import ADC_KINDS, ENCODINGS, MEMORY_RULES, RULES, UPPER_LAYERS
 from spec.numerics import signed_limit
-from spec.params import ADC_KINDS, ENCODINGS, MEMORY_RULES, RULES, HwParams
+from spec.params import HwParams
 from spec.registers import VERIFY_WAYS, Fault, Mode
+from spec.run_file import BACKWARD, TRAINED
 
 FOLDER = Path("build") / "coverage"
 
@@ -66,6 +68,12 @@ def _spec_bins() -> Iterator[tuple[str, str]]:
         ("grid of rows", "its rows on several macros"),
         ("grid of columns", "its columns on several macros"),
     )
+    for kind in UPPER_LAYERS:
+        yield f"upper layer {kind}", "a run on samples"
+    for layers in TRAINED:
+        yield f"trained {layers}", "a training run with pulses on these layers, of an analog upper layer"
+    for source in BACKWARD:
+        yield f"backward {source}", "errors that are not 0, of an analog upper layer"
     for name in _WORDS:
         yield f"words {name} ragged", "the last word of a row or sample is not full"
         yield f"words {name} full", "the last word is full"
@@ -129,6 +137,20 @@ def of_run(p: HwParams, s: Settings, mode: Mode, record: RunRecord, memory: np.n
         hits.update(_verdict(logits, verdict, s.margin if trains else None))
     if trains:
         hits += _training(p, s, record, memory)
+    return hits
+
+
+def of_upper(p: HwParams, registers: Mapping[str, int], mode: Mode, record: RunRecord) -> Counter[str]:
+    """Bins of the upper layer that a run on samples hit; registers: by name, as `of_run` else."""
+    hits = Counter({f"upper layer {p.upper_layer}": 1})
+    if record.upper is None or mode not in (Mode.TRAIN, Mode.TUNE):
+        return hits
+    moved = tuple(
+        layer for layer, strobes in (("first", record.strobes), ("last", record.upper)) if len(strobes)
+    )
+    hits.update(f"trained {name}" for name, layers in TRAINED.items() if layers == moved)
+    if np.any(record.trace["delta"]):
+        hits[f"backward {BACKWARD[registers.get('BACKWARD', 0)]}"] += 1
     return hits
 
 

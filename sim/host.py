@@ -13,10 +13,11 @@ from hw.interfaces import Count, Pixels, Result
 from hw.register_file import identity
 from sim.bus import Bus
 from sim.payloads import Words, unpack
+from spec.choices import ENCODINGS
 from spec.device_image import DeviceImage
 from spec.errors import InputError
 from spec.numerics import signed_limit
-from spec.params import ENCODINGS, HwParams
+from spec.params import HwParams
 from spec.registers import (
     ADDRESS,
     BY_NAME,
@@ -125,8 +126,10 @@ class Host:
     # -- faults --------------------------------------------------------------------------------
 
     async def faults(self) -> tuple[Fault, ...]:
-        """The latched causes."""
+        """The latched causes, of whichever array."""
         word = await self.read_field("FAULT")
+        if self.params.analog_upper:
+            word |= await self.read_field("UPPER_FAULT")
         return tuple(fault for fault in Fault if word >> fault & 1)
 
     async def clear_fault(self) -> None:
@@ -206,11 +209,19 @@ class Host:
         await self._command("clear_memory")
 
     async def transfer(self, counts: np.ndarray, *, progress: Progress | None = None) -> None:
-        """Open-loop pulses, int[rows, columns]: positive on G+, negative on G-; polarity from register WRITE."""
-        p, cap = self.params, await self.read_field("COUNT_CAP")
+        """Open-loop pulses, int[rows, columns]: positive on G+, negative on G-.
+
+        The polarity is that of register WRITE, the array that of register LAYER.
+        """
+        p, cap = await self._layer(), await self.read_field("COUNT_CAP")
         limit = min(signed_limit(p.count_bits), cap)
         counts = _integers("counts", counts, (p.rows, p.columns), -limit, limit)
         await self._write_array(Mode.TRANSFER, counts, progress)
+
+    async def _layer(self) -> HwParams:
+        """The parameters of the array that register LAYER means."""
+        p = self.params
+        return p.upper if p.analog_upper and await self.read_field("LAYER") else p
 
     async def verify(self, targets: np.ndarray, way: str, *, progress: Progress | None = None) -> None:
         """Program-verify: `way` "cell" brings each cell, "pair" the difference of each pair near its target.
@@ -274,8 +285,11 @@ class Host:
         return self._outcome(await self.bus.results(), labels)
 
     async def conductances(self, *, progress: Progress | None = None) -> np.ndarray:
-        """States of all pairs, uint16[rows, columns, 2], G+ first; read in mode DEBUG, which no run is in."""
-        p = self.params
+        """States of all pairs of the array that register LAYER means, uint16[rows, columns, 2], G+ first.
+
+        They are read in mode DEBUG, which no run is in.
+        """
+        p = await self._layer()
         states = np.zeros((p.rows, p.columns, 2), np.uint16)
         await self._idle()
         await self.configure(MODE=Mode.DEBUG)

@@ -52,9 +52,10 @@ class TapMonitor:
             self.unknown.add(name)
             return int("".join(bit if bit in "01" else "0" for bit in str(handle.value)), 2)
 
-    def strobes(self) -> Strobes:
-        """The strobes seen so far, in order."""
-        columns, seen = self.params.columns, self.trace["strobe"]
+    def strobes(self, upper: bool = False) -> Strobes:
+        """The strobes seen so far, in order, on the array that samples drive or on that of the upper layer."""
+        columns = self.params.classes if upper else self.params.columns
+        seen = self.trace["upper_strobe" if upper else "strobe"]
         if not seen:
             return Strobes.empty(columns)
         rows = np.array(seen)
@@ -108,15 +109,22 @@ class TapMonitor:
 
     def _entry(self, entry: dict) -> None:
         if not entry["end"]:
-            self.trace["entry"].append(np.array(self._row(entry), np.int32))
+            self.trace["entry"].append(np.array(_row(entry, self.params.columns), np.int32))
 
     def _strobe(self, operation: dict) -> None:
-        self.trace["strobe"].append(np.array([*self._row(operation), operation["depress"]], np.int32))
+        row = _row(operation, self.params.columns)
+        self.trace["strobe"].append(np.array([*row, operation["depress"]], np.int32))
 
-    def _row(self, payload: dict) -> list[int]:
-        columns = range(self.params.columns)
-        return [
-            payload["row"],
-            *(payload["up"] >> c & 1 for c in columns),
-            *(payload["down"] >> c & 1 for c in columns),
-        ]
+    def _upper_entry(self, entry: dict) -> None:
+        if not entry["end"]:
+            self.trace["upper_entry"].append(np.array(_row(entry, self.params.classes), np.int32))
+
+    def _upper_strobe(self, operation: dict) -> None:
+        row = _row(operation, self.params.classes)
+        self.trace["upper_strobe"].append(np.array([*row, operation["depress"]], np.int32))
+
+
+def _row(payload: dict, columns: int) -> list[int]:
+    """A row with pulses as a flat vector: row, up..., down..."""
+    ups, downs = (([payload[mask] >> c & 1 for c in range(columns)]) for mask in ("up", "down"))
+    return [payload["row"], *ups, *downs]

@@ -9,7 +9,7 @@ import numpy as np
 from model.controller.counters import COUNTERS
 from model.controller.update_rule import ACCUMULATE, FIRST_BY_CHANCE
 from model.record import RunRecord
-from sim.coverage import of_run
+from sim.coverage import of_run, of_upper
 from sim.scoreboard import differences
 from spec.numerics import signed_limit
 from spec.registers import Mode
@@ -126,6 +126,7 @@ class PairedController:
         self.bins += of_run(
             self.golden.params, self.golden.settings, mode, expected, self.golden.state.memory
         )
+        self.bins += of_upper(self.golden.params, self.golden.registers, mode, expected)
         return got if trace else RunRecord(got.predictions, got.updates, got.strobes)
 
     def _cover(self, record: RunRecord) -> None:

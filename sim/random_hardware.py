@@ -5,7 +5,8 @@ from math import ceil
 
 import numpy as np
 
-from spec.params import ADC_KINDS, ENCODINGS, MEMORY_RULES, RULES, HwParams
+from spec.choices import ADC_KINDS, ENCODINGS, MEMORY_RULES, RULES
+from spec.params import HwParams
 
 LIMITS = {
     "rows": 300, "columns": 64, "classes": 12, "dac_load_lanes": 16, "sar_settle_cycles": 3, "cmp_latency_cycles": 2,

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from model.record import RunRecord
+from model.record import RunRecord, Strobes
 from model.system import NONE
 from sim.host import Host
 from sim.monitor import TapMonitor
@@ -32,7 +32,11 @@ class RtlController:
         """As `Host.transfer`; the record has the strobes."""
         self.monitor.restart()
         await self.host.transfer(counts, progress=progress)
-        return RunRecord(NONE, NONE, self.monitor.strobes(), {"strobe": self.monitor.trace["strobe"]})
+        seen = {name: rows for name, rows in self.monitor.trace.items() if name in ("strobe", "upper_strobe")}
+        return RunRecord(NONE, NONE, self.monitor.strobes(), seen, self._upper())
+
+    def _upper(self) -> Strobes | None:
+        return self.monitor.strobes(upper=True) if self.host.params.analog_upper else None
 
     async def verify(
         self, targets: np.ndarray, way: str, *, progress: Callable[[int], None] | None = None
@@ -56,4 +60,6 @@ class RtlController:
         await self.host.run(mode, pixels, labels, progress=progress)
         seen = self.monitor.trace
         verdicts = np.array(seen["verdict"]).reshape(-1, 4)
-        return RunRecord(verdicts[:, 3], verdicts[:, 0], self.monitor.strobes(), seen if trace else {})
+        return RunRecord(
+            verdicts[:, 3], verdicts[:, 0], self.monitor.strobes(), seen if trace else {}, self._upper()
+        )

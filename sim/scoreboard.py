@@ -11,6 +11,13 @@ from spec.stages import STAGES, Stage
 Trace = Mapping[str, Sequence]
 """Arrays per stage in order of time, as `RunRecord.trace` has them; a stage may be absent."""
 
+_PULSES = {
+    "entry": "entry_sample",
+    "strobe": "entry_sample",
+    "upper_entry": "upper_entry_sample",
+    "upper_strobe": "upper_entry_sample",
+}
+"""Where a trace has the samples of rows with pulses."""
 _VERDICT = ("update", "target", "rival", "prediction")
 _NEVER = 1 << 62
 
@@ -114,8 +121,8 @@ def samples_of(stage: str, expected: Trace) -> Sequence[int] | None:
             if "verdict" in expected
             else None
         )
-    if stage in ("entry", "strobe"):
-        return expected.get("entry_sample")
+    if stage in _PULSES:
+        return expected.get(_PULSES[stage])
     if stage in ("conversion", "column"):  # one per bit plane
         planes = max(1, len(expected[stage]) // max(1, len(expected.get("adc", ()))))
         return [item // planes for item in range(len(expected[stage]))]
@@ -126,7 +133,7 @@ def _element(stage: str, index: int, size: int) -> str:
     """What an element of an item is: entries and strobes are row, up..., down..., and the polarity of a strobe."""
     if stage == "verdict":
         return _VERDICT[index]
-    if stage not in ("entry", "strobe"):
+    if stage not in _PULSES:
         return f"element {index}"
     columns = (size - 1) // 2
     if index == 0 or index > 2 * columns:

@@ -15,11 +15,12 @@ from model.device.laws import pulses_to_reach
 from model.record import RunRecord
 from model.system import GoldenController, run
 from model.training.calibrate import calibration_register
+from spec.choices import CHANCE_RULES, ENCODINGS, RULES
 from spec.device_file import ConverterSpread, DeviceSpec
 from spec.device_image import DeviceImage
 from spec.numerics import MASK32, signed_limit
-from spec.params import CHANCE_RULES, ENCODINGS, RULES, HwParams
-from spec.registers import VERIFY_WAYS, Mode
+from spec.params import HwParams
+from spec.registers import VERIFY_WAYS, Mode, fields_of
 
 ENOUGH_PULSES = 20
 """A run with fewer online pulses in either direction proves little: it is vacuous."""
@@ -50,6 +51,8 @@ class Stimulus:
     pixels: np.ndarray  # uint8[samples, inputs]
     labels: np.ndarray  # int64[samples]
     targets: dict[str, np.ndarray]  # by way of program-verify: int64[rows, columns, 2]
+    upper_counts: np.ndarray | None = None
+    """int32[columns + 1, classes], of an analog upper layer."""
     faults: bool = False
     """Provoke faults on the RTL when all else is done (sim/provoke.py)."""
 
@@ -66,12 +69,16 @@ async def exercise(ctl: Any, stimulus: Stimulus, *, progress=None) -> RunRecord:
     await ctl.load_weights(s.weights)
     await ctl.erase()
     await ctl.transfer(s.counts)
+    if s.params.analog_upper:
+        await _fill_upper(ctl, s)
     if s.params.calibration:
         await _calibrate(ctl, s, few)
     await ctl.run(Mode.INFER, s.pixels[few], s.labels[few])
     await ctl.clear_memory()
     record = await ctl.run(Mode.TRAIN, s.pixels, s.labels, trace=True, progress=progress)
     await ctl.run(Mode.INFER, s.pixels[few], s.labels[few])
+    if s.params.analog_upper:
+        await _train_single(ctl, s)
     if s.params.verify:
         await ctl.clear_memory()
         await ctl.run(Mode.TUNE, s.pixels, s.labels)
@@ -80,7 +87,32 @@ async def exercise(ctl: Any, stimulus: Stimulus, *, progress=None) -> RunRecord:
         await ctl.run(Mode.INFER, s.pixels[few], s.labels[few])
     await ctl.counters()
     await ctl.conductances()
+    if s.params.analog_upper:
+        await ctl.configure(LAYER=1)
+        await ctl.conductances()
+        await ctl.configure(LAYER=0)
     return record
+
+
+async def _fill_upper(ctl: Any, stimulus: Stimulus) -> None:
+    """The upper array's transfer."""
+    await ctl.configure(LAYER=1)
+    await ctl.erase()
+    await ctl.transfer(stimulus.upper_counts)
+    await ctl.configure(LAYER=0)
+
+
+async def _train_single(ctl: Any, s: Stimulus) -> None:
+    """Training of each layer alone, the first with errors from the digital copy of the weights."""
+    both = s.registers["TRAINED"]
+    for field, low in fields_of("TRAINED"):
+        await ctl.configure(TRAINED=1 << low)
+        if field.name == "first" and s.params.transposed_upper:
+            await ctl.configure(BACKWARD=0)
+        await ctl.run(Mode.TRAIN, s.pixels, s.labels)
+    await ctl.configure(TRAINED=both)
+    if s.params.transposed_upper:
+        await ctl.configure(BACKWARD=1)
 
 
 async def _calibrate(ctl: Any, stimulus: Stimulus, few: slice) -> None:
@@ -127,6 +159,9 @@ def make_stimulus(
     )
     if params.verify:
         stimulus = replace(stimulus, targets=_targets(rng, params))
+    if params.analog_upper:
+        counts = _counts(np.random.default_rng((seed, 1)), params.upper, device)
+        stimulus = replace(stimulus, upper_counts=counts)
     stimulus = _positive(stimulus)
     best, most = stimulus, -1
     for registers in _settings(rng, stimulus, rule, encoding):
@@ -223,6 +258,25 @@ def _verify_settings(rng: np.random.Generator, stimulus: Stimulus) -> dict[str, 
     }
 
 
+def _upper_settings(stimulus: Stimulus) -> dict[str, int]:
+    """Both layers trained; ranges of the upper array in which output codes and errors spread, some clipped."""
+    p = stimulus.params.upper
+    golden = GoldenController(stimulus.params, stimulus.image)
+    run(_fill_upper(golden, stimulus))
+    array = golden.upper.array  # type: ignore[union-attr]  # the hardware has one
+    sums = np.abs(array.integrate(np.full(p.rows, p.dac_full_scale // 3)))
+    errors = np.abs(np.diff(array.conductances().astype(np.int64), axis=-1)) >> (p.state_bits - p.read_bits)
+    found = {
+        "TRAINED": 3,
+        "UPPER_LSB": max(1, int(sums.max()) // (p.adc_limit + 1)),
+        "UPPER_X_THRESHOLD": p.dac_full_scale // 3,
+    }
+    if stimulus.params.transposed_upper:
+        lsb = int(errors.max()) * p.dac_full_scale // (p.adc_limit + 1)
+        found |= {"BACKWARD": 1, "BACKWARD_LSB": max(1, lsb)}
+    return found
+
+
 def _settings(rng: np.random.Generator, stimulus: Stimulus, rule: str, encoding: str):
     """Register values to try, in order: first a margin that not all samples fall below, then one that all do."""
     p = stimulus.params
@@ -246,9 +300,12 @@ def _settings(rng: np.random.Generator, stimulus: Stimulus, rule: str, encoding:
         common["INTEGRATE"] = 1 + common["INTEGRATE"] % 2  # it counts times full scale
     if p.verify:
         common |= _verify_settings(rng, stimulus)
+    if p.analog_upper:
+        common |= _upper_settings(stimulus)
     if rule in CHANCE_RULES:
         common["UPDATE_SEED"] = int(rng.integers(0, MASK32 + 1))
     all_below = 2 * p.logit_limit + 1
     for margin in (all_below // 4 + 1, all_below):
         for exponent in (*range(min(bits, 30) - 1, 0, -2), 0):
-            yield common | {"MARGIN": margin, "THRESHOLD": 1 << exponent}
+            upper = {"UPPER_THRESHOLD": 1 << max(0, exponent - 2)} if p.analog_upper else {}
+            yield common | upper | {"MARGIN": margin, "THRESHOLD": 1 << exponent}

@@ -24,7 +24,9 @@ TOOL_FILES = {"hw/lint.py": {"sim"}}
 SEES_DEVICES = {
     "model/device/": "the device itself",
     "model/system.py": "puts the controller beside its array",
-    "model/sample.py": "reads and pulses the array",
+    "model/sample.py": "reads the array",
+    "model/layer.py": "reads and pulses the array",
+    "model/upper.py": "has the upper layer's array",
     "model/training/prepare.py": "experiment: compiles the nominal device",
     "model/training/baselines.py": "experiment: program-verify",
     "sim/main_job.py": "experiment: reports the device",

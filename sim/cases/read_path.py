@@ -10,6 +10,7 @@ from model.controller.dac_load import dac_load
 from model.controller.input_buffer import input_buffer
 from model.controller.partial_sum import partial_sum
 from model.controller.shift_add import shift_add
+from model.upper import upper_codes
 from sim.cases import Outputs, Pick, grouped, pick_list, ungrouped, words
 from sim.simulation import Case
 from spec.numerics import CALIBRATED_GAIN_BITS, signed_limit
@@ -226,3 +227,19 @@ def golden_activation(p: HwParams, case: Case) -> tuple[Outputs, dict]:
     out = [item for codes in ungrouped(p, items) for item in grouped(p, activation(codes))]
     clipped = [[sum(code == p.adc_limit for code in item["codes"])] for item in items]
     return {"o": out, "clipped": clipped}, {}
+
+
+# -- upper_rows ------------------------------------------------------------------------------------
+
+
+def draw_upper_rows(p: HwParams, pick: Pick) -> Case:
+    samples = [pick_list(pick, 0, p.adc_limit, p.columns) for _ in range(pick(1, 3))]
+    return Case({"i": [item for codes in samples for item in grouped(p, codes)]})
+
+
+def golden_upper_rows(p: HwParams, case: Case) -> tuple[Outputs, dict]:
+    lanes, out = p.upper.dac_load_lanes, []
+    for hidden in ungrouped(p, case.inputs["i"]):
+        codes = words(upper_codes(hidden, p.upper.dac_full_scale), lanes)
+        out += [{"codes": group, "label": 0} for group in codes]
+    return {"o": out}, {}

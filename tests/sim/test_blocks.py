@@ -25,8 +25,10 @@ OTHERS = {
     "delta_store": "memories of update_rule, which is in the table",
     "macro_grid": "wires a grid of macros to one port: co-simulated",
     "sequencer": "its order of reads and commits needs the whole controller: co-simulated",
+    "analog_upper": "connects the blocks of an analog upper layer: co-simulated",
     "taps": "ports only",
     "top": "connects the controller and an array: co-simulated",
+    "upper_sequencer": "its order needs the whole controller: co-simulated",
     "update_lane": "one weight of update_rule, which is in the table",
 }
 """Files of hw with a component that has no entry in the table, and why."""

@@ -6,8 +6,9 @@ import pytest
 
 from sim.cosim import run_cosim
 from sim.stimulus import make_stimulus
+from spec.choices import ADC_KINDS, ENCODINGS
 from spec.device_file import load_device
-from spec.params import ADC_KINDS, ENCODINGS, INSTANCES
+from spec.params import INSTANCES
 
 TINY = replace(INSTANCES["TINY"], name="CONVERTERS", dac_bits=4, adc_bits=4)
 SAMPLES = 12

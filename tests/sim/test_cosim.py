@@ -13,8 +13,9 @@ from sim.mutants import mutated
 from sim.paired import Comparison, PairedController
 from sim.random_hardware import random_hardware
 from sim.stimulus import enough, exercise, make_stimulus
+from spec.choices import CHANCE_RULES, ENCODINGS, RULES
 from spec.device_file import load_device, preset_names
-from spec.params import CHANCE_RULES, ENCODINGS, INSTANCES, RULES
+from spec.params import INSTANCES
 
 RANDOM_SETS = 50
 RANDOM_SAMPLES = 60
@@ -28,7 +29,7 @@ RULED = {
     "counter": (replace(TINY, name="RAMP", rules=("counter", "stochastic"), counter_bits=2, logit_bits=4,
                         adc_kind="ramp", adc_bits=4, rows=6, dac_load_lanes=2, adc_channels=4, update_columns=6, macs=3,
                         macro_lanes=4,
-                        commit_depth=1, verify=1), "amplitude"),
+                        commit_depth=1, verify=1, upper_layer="analog", transposed=1), "amplitude"),
     "manhattan": (replace(TINY, name="MEMORYLESS", rules=CHANCE_RULES, logit_bits=5, commit_depth=4,
                           macro_rows=4, macro_columns=3), "amplitude"),
     "stochastic": (replace(TINY, name="SERIAL", rules=RULES, dac_bits=4, calibration=1,

@@ -12,8 +12,9 @@ from model.system import GoldenController
 from model.system import run as golden
 from sim.coverage import BINS, UNREACHABLE, conditions_seen, hit, merged, of_run, save
 from sim.stimulus import exercise, make_stimulus
+from spec.choices import ENCODINGS, RULES
 from spec.device_file import load_device
-from spec.params import ENCODINGS, INSTANCES, RULES
+from spec.params import INSTANCES
 from spec.registers import Fault, Mode
 
 

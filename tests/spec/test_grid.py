@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from spec.choices import MOST_TILES
 from spec.device_image import SECTIONS, DeviceImage, offset
 from spec.errors import InputError
 from spec.grid import macro_image, macro_seed, tiles
-from spec.params import INSTANCES, MOST_TILES
+from spec.params import INSTANCES
 
 TINY = INSTANCES["TINY"]
 SHAPES = [(9, 6, 1024, 1024), (9, 6, 8, 4), (13, 7, 4, 2), (16, 8, 4, 2), (9, 6, 9, 6), (9, 7, 1024, 6)]
