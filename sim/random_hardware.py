@@ -6,6 +6,7 @@ from math import ceil
 import numpy as np
 
 from spec.choices import ADC_KINDS, ENCODINGS, MEMORY_RULES, RULES
+from spec.errors import InputError
 from spec.params import HwParams
 
 LIMITS = {
@@ -25,9 +26,13 @@ RULE_SETS = (
 
 
 def random_hardware(seed: int) -> HwParams:
-    """Legal parameters from a seed; its grid and converters are drawn apart: see `on_a_grid`, `random_converters`."""
+    """Legal parameters from a seed.
+
+    Grid, converters and upper layer are drawn apart: see `on_a_grid`, `random_converters`, `random_upper`.
+    """
     tiles = np.random.default_rng([seed, 2]).choice(GRID_SHARES, 2)
-    return random_converters(on_a_grid(_random_array(seed), *tiles), np.random.default_rng([seed, 1]))
+    drawn = random_converters(on_a_grid(_random_array(seed), *tiles), np.random.default_rng([seed, 1]))
+    return random_upper(drawn, np.random.default_rng([seed, 3]))
 
 
 def on_a_grid(p: HwParams, rows: int, columns: int) -> HwParams:
@@ -63,6 +68,16 @@ def random_converters(params: HwParams, rng: np.random.Generator) -> HwParams:
     if planes * drawn.adc_groups * drawn.conversion_cycles > RAMP_CYCLES:
         drawn = replace(drawn, adc_kind="sar")
     return drawn
+
+
+def random_upper(params: HwParams, rng: np.random.Generator) -> HwParams:
+    """The same hardware, every other time with an analog upper layer, where it can have one that is short to simulate."""
+    analog, transposed = (rng.random(2) < (0.5, 0.7)).tolist()
+    try:
+        drawn = replace(params, upper_layer="analog", transposed=int(transposed))
+    except InputError:
+        return params
+    return drawn if analog and drawn.upper.conversion_cycles <= RAMP_CYCLES else params
 
 
 def _random_array(seed: int) -> HwParams:
