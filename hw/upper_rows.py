@@ -13,7 +13,7 @@ class UpperRows(wiring.Component):
 
     i: hidden codes.  o: words of `HwParams.upper`, their label 0.  The bias row has a word of its own where the groups
     are full.  Latency 0; one word per cycle.
-    Golden: model/upper.py, `upper_codes`.
+    Golden: model/controller/upper_rows.py.
     """
 
     def __init__(self, params: HwParams):

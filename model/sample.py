@@ -13,10 +13,11 @@ from model.controller.margin_error import margin_error
 from model.controller.settings import BIT_SERIAL
 from model.controller.shift_add import shift_add
 from model.controller.upper_layer import upper_layer
+from model.controller.upper_rows import upper_rows
 from model.device.array import macro_state
 from model.jit import kernel
 from model.layer import commit, convert, update
-from model.upper import transposed_error, upper_codes, upper_read, upper_update
+from model.upper import transposed_error, upper_read, upper_update
 
 
 @kernel
@@ -69,7 +70,7 @@ def run_samples(s, state, array, pixels, labels, train, first, events, t, entrie
         if upper is None:
             logits = upper_layer(hidden, state.weights, s.adc_bits, s.logit_shift, s.logit_bits)
         else:
-            driven = upper_codes(hidden, (1 << (s.adc_bits - 1)) - 1)
+            driven = upper_rows(hidden, (1 << (s.adc_bits - 1)) - 1)
             logits = upper_read(upper, driven)
         verdict = margin_error(logits, labels[k], s.margin, train)
         t.codes[k], t.adc[k], t.hidden[k], t.logits[k] = codes, adc, hidden, logits

@@ -49,15 +49,6 @@ class UpperState(NamedTuple):
 
 
 @kernel
-def upper_codes(hidden, full):
-    """Input codes of the upper array, int32[columns + 1]: the hidden codes, and the bias row at full scale."""
-    codes = np.empty(hidden.shape[0] + 1, np.int32)
-    codes[:-1] = hidden
-    codes[-1] = full
-    return codes
-
-
-@kernel
 def output_error(target, rival, classes, delta_bits):
     """Errors of the output units, int32[classes]: as large as there are, up for the target, down for its rival."""
     error = np.zeros(classes, np.int32)

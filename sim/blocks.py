@@ -103,7 +103,7 @@ BLOCKS = (
     Block("shift_add", read_path, params=WITH_GRID),
     Block("activation", read_path, events={"clipped": Event(("i__valid", "i__ready"), ("clipped",))}),
     Block("upper_layer", write_path, params=WITH_GRID),
-    Block("upper_rows", read_path, function="upper_codes", params=WITH_ANALOG_UPPER),
+    Block("upper_rows", read_path, params=WITH_ANALOG_UPPER),
     Block("margin_error", write_path),
     Block("backprop_delta", write_path),
     Block("update_rule", write_path, params=(*STANDARD, EVERY_RULE, BY_CHANCE)),

@@ -10,7 +10,7 @@ from model.controller.dac_load import dac_load
 from model.controller.input_buffer import input_buffer
 from model.controller.partial_sum import partial_sum
 from model.controller.shift_add import shift_add
-from model.upper import upper_codes
+from model.controller.upper_rows import upper_rows
 from sim.cases import Outputs, Pick, grouped, pick_list, ungrouped, words
 from sim.simulation import Case
 from spec.numerics import CALIBRATED_GAIN_BITS, signed_limit
@@ -240,6 +240,6 @@ def draw_upper_rows(p: HwParams, pick: Pick) -> Case:
 def golden_upper_rows(p: HwParams, case: Case) -> tuple[Outputs, dict]:
     lanes, out = p.upper.dac_load_lanes, []
     for hidden in ungrouped(p, case.inputs["i"]):
-        codes = words(upper_codes(hidden, p.upper.dac_full_scale), lanes)
+        codes = words(upper_rows(hidden, p.upper.dac_full_scale), lanes)
         out += [{"codes": group, "label": 0} for group in codes]
     return {"o": out}, {}
