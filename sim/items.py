@@ -4,6 +4,7 @@ An item of a stage is what the golden model's trace has one array of: the codes 
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -44,6 +45,8 @@ class Form(NamedTuple):
     transfers: int
     order: np.ndarray
     """int32[elements of the item]: which of the elements of all its transfers each is; the others are padding."""
+    columns: int
+    """Of the masks, 0 without any."""
 
     @property
     def collected(self) -> int:
@@ -51,6 +54,7 @@ class Form(NamedTuple):
         return self.transfers * sum(run.length for run in self.runs)
 
 
+@cache
 def item_forms(params: HwParams) -> dict[str, Form]:
     """The form of each stage, in the order of the stages."""
     return {name: _form(params, name, layout) for name, layout in tap_layouts(params).items()}
@@ -74,7 +78,9 @@ def _form(p: HwParams, stage: str, layout: data.Layout) -> Form:
         transfers, order = p.update_words, np.arange(p.columns)
     elif "codes" in members:
         transfers, order = p.adc_groups, column_order(p, p.grid_rows if stage == "conversion" else 1)
-    return Form(runs, _bit(members, "last"), _bit(members, "end"), transfers, order.astype(np.int32))
+    ends = _bit(members, "last"), _bit(members, "end")
+    columns = Shape.cast(members["up"].shape).width if "up" in members else 0
+    return Form(runs, *ends, transfers, order.astype(np.int32), columns)
 
 
 def _runs(field: data.Field) -> list[Run]:

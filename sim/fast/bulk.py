@@ -132,7 +132,7 @@ class BulkPair(PairedController):
         return record
 
     def _new_digests(self) -> GoldenDigests:
-        return GoldenDigests(self.golden.params.columns)
+        return GoldenDigests(self.golden.params)
 
     async def _operate(self, name: str, samples: int, golden: Coroutine, rtl: Coroutine) -> RunRecord:
         self._operations += 1

@@ -9,9 +9,10 @@ from numba import types
 
 from model.jit import kernel
 from model.record import Strobes
-from sim.items import mask_words, packed
+from sim.items import item_forms, mask_words, packed
 from sim.scoreboard import Suspect, samples_of
 from spec.numerics import MASK32, draw
+from spec.params import HwParams
 from spec.stages import STAGES
 
 _NEVER = 1 << 62
@@ -50,8 +51,8 @@ def strobe_digests(strobes: Strobes) -> np.ndarray:
 class GoldenDigests:
     """Takes the stages of a golden run chunk by chunk (`watch`), and has digests and samples of all items so far."""
 
-    def __init__(self, columns: int):
-        self._columns = columns
+    def __init__(self, params: HwParams):
+        self._forms = item_forms(params)
         self.done = 0
         self._digests: dict[str, list[np.ndarray]] = {}
         self._samples: dict[str, list[np.ndarray]] = {}
@@ -61,8 +62,8 @@ class GoldenDigests:
             items = chunk.get(stage.name, ())
             if len(items):
                 rows = np.stack(items)
-                if stage.name == "entry":
-                    rows = packed(rows, self._columns)
+                if columns := self._forms[stage.name].columns:
+                    rows = packed(rows, columns)
                 self._digests.setdefault(stage.name, []).append(digests(rows))
                 samples = np.asarray(samples_of(stage.name, chunk))
                 self._samples.setdefault(stage.name, []).append(self.done + samples)

@@ -154,8 +154,8 @@ class Harness:
             stage, _, length = words[at : at + 3]
             item, at = words[at + 3 : at + 3 + length], at + 3 + length
             name = self.stages[stage]
-            masked = name in ("entry", "strobe")
-            found[name].append(unpacked(item[None], self.params.columns)[0] if masked else item)
+            columns = item_forms(self.params)[name].columns
+            found[name].append(unpacked(item[None], columns)[0] if columns else item)
         return found
 
     def _fetch(self, what: str, dtype: Any, *of: int) -> np.ndarray:

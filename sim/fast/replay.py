@@ -21,6 +21,7 @@ from sim.host import HardwareFault, HostError
 from sim.paired import Comparison
 from sim.scoreboard import Difference, Suspect, differences, samples_of
 from sim.stimulus import Stimulus
+from spec.params import HwParams
 from spec.registers import Mode
 
 AFTER = 2
@@ -35,8 +36,8 @@ class Seen(Exception):
 class GoldenItems(GoldenDigests):
     """Keeps the items of one sample, too."""
 
-    def __init__(self, columns: int, sample: int | None):
-        super().__init__(columns)
+    def __init__(self, params: HwParams, sample: int | None):
+        super().__init__(params)
         self._sample = sample
         self.items: dict[str, list[np.ndarray]] = {}
 
@@ -64,7 +65,7 @@ class ReplayPair(BulkPair):
         rtl.look = self._look
 
     def _new_digests(self) -> GoldenDigests:
-        self._items = GoldenItems(self.golden.params.columns, self.where.sample)
+        self._items = GoldenItems(self.golden.params, self.where.sample)
         return self._items
 
     async def _golden(self, name: str, operation: Any, digests: GoldenDigests | None = None) -> RunRecord:

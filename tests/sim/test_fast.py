@@ -55,6 +55,8 @@ FAULTS = [
      r"run 2 \(train\): strobe \(block pulse_scheduler\), sample 0, up\[\d\]: expected \d, got \d$"),
     ("hw.pulse_scheduler", "self.o.payload.depress.eq(self.depress)", "self.o.payload.depress.eq(1)",
      r"transfer: strobe \(block pulse_scheduler\), item 0, depress: expected 0, got 1$"),
+    ("hw.pulse_driver", "m.d.sync += timer.eq(width - 1)", "m.d.sync += timer.eq(width)",
+     r"transfer: strobe \(block pulse_scheduler\), item \d+: item \d+ is missing$"),
 ]  # fmt: skip
 
 

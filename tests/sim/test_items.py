@@ -61,7 +61,7 @@ def expected() -> Expected:
     """Three samples, of which the last two update, with one row of pulses each."""
     verdicts = np.array([[0, 1, 2, 1], [1, 1, 2, 2], [1, 0, 2, 2]], np.int32)
     entries = np.array([[4, *[1] * 6, *[0] * 6], [2, *[0] * 6, *[1] * 6]], np.int32)
-    golden = GoldenDigests(TINY.columns)
+    golden = GoldenDigests(TINY)
     for part in (slice(0, 2), slice(2, 3)):
         updates = verdicts[part, 0] == 1
         golden(
@@ -112,7 +112,7 @@ def test_missing_and_additional_items_are_suspect():
 def test_strobes_that_are_not_the_entries_have_no_sample():
     masks = np.zeros((1, TINY.columns), np.uint8)
     strobes = Strobes(np.zeros(1, np.int32), masks, masks, np.zeros(1, np.uint8))
-    found = GoldenDigests(TINY.columns).finish(strobes)
+    found = GoldenDigests(TINY).finish(strobes)
     assert found.digests["strobe"].tolist() == strobe_digests(strobes).tolist()
     assert "strobe" not in found.samples
 
