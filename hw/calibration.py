@@ -112,7 +112,7 @@ class Calibration(wiring.Component):
     def _results(self, m):
         """Channel after channel: sums and results turn by one place until all have come past place 0."""
         p = self.params
-        m.submodules.targets = targets = Memory(shape=SUM_BITS, depth=p.converters, init=[])
+        m.submodules.targets = targets = Memory(shape=SUM_BITS, depth=max(2, p.converters), init=[])
         write, read = targets.write_port(), targets.read_port()
         channel = Signal(self._index)
         bit = Signal(range(CALIBRATED_GAIN_BITS))

@@ -34,7 +34,7 @@ class ShiftAdd(wiring.Component):
     def elaborate(self, platform):
         p, m = self.params, Module()
         sums = data.ArrayLayout(signed(p.adc_bits + p.dac_bits), p.group_channels)
-        m.submodules.memory = memory = Memory(shape=sums, depth=p.adc_groups, init=[])
+        m.submodules.memory = memory = Memory(shape=sums, depth=max(2, p.adc_groups), init=[])
         write, read = memory.write_port(), memory.read_port()
         held = Signal(ColumnCodes(p))
         plane, group = Signal(p.plane_bits), Signal(range(max(2, p.adc_groups)))
