@@ -41,7 +41,8 @@ class Strobes:
 class RunRecord:
     """One run.  `trace[stage]` is a list with one array per sample (or per entry, per strobe), see spec/stages.py.
 
-    The golden model's has `entry_sample` too: the sample of each entry, hence of each online strobe.
+    The golden model's has `entry_sample` too: the sample of each entry, hence of each online strobe; that of a tune run
+    `tuned`: how many strobes each sample's commit has.
     """
 
     predictions: np.ndarray

@@ -188,6 +188,7 @@ class GoldenController:
         planes = p.dac_bits if s.encoding == BIT_SERIAL else 0
         upper = self.upper.prepare(self.registers, CHUNK) if self.upper else None
         strobes, upper_strobes = [Strobes.empty(p.columns)], [Strobes.empty(p.classes)]
+        tuned: list[Strobes] = []
 
         def new_traces() -> dict[str, list[np.ndarray]]:
             return {name: [] for name in stage_names(p)} if trace or watch else {}
@@ -199,7 +200,8 @@ class GoldenController:
         )
         for first in range(0, len(pixels), chunk):
             if tuner:  # what is tuned is no longer in the queue
-                strobes.append(self._tune(tuner, first))
+                tuned.append(self._tune(tuner, first))
+                strobes.append(tuned[-1])
             part = np.ascontiguousarray(pixels[first : first + chunk], np.uint8)
             t = new_trace(p, len(part), planes)
             events = self.array.events
@@ -226,13 +228,16 @@ class GoldenController:
                 progress(len(part))
         if tuner:
             last = range(len(pixels), len(pixels) + p.commit_depth)
-            strobes += [self._tune(tuner, n) for n in last]
+            tuned += [self._tune(tuner, n) for n in last]
+            strobes += tuned[len(pixels) :]
         strobes.append(self._flush(len(pixels), log))
         record = RunRecord(
             np.concatenate(predictions), np.concatenate(updates), Strobes.join(strobes), traces
         )
         if trace:
             traces["strobe"] = strobe_rows(record.strobes)
+        if trace and tuner:  # strobes of each sample's commit, which comes D samples later
+            traces["tuned"] = [np.array(len(commit.row)) for commit in tuned[p.commit_depth :]]
         if upper:
             record.upper = Strobes.join(upper_strobes)
             self._count_upper(record.upper, *upper.tally[1:].tolist())

@@ -18,6 +18,9 @@ from model.cycles.state import (
     MARGIN_LAST,
     MARGIN_SCAN,
     MARGIN_VERDICT,
+    PLANE_ADD,
+    PLANE_GIVE,
+    PLANE_TAKE,
     SUM_STAGES,
     fifo,
 )
@@ -30,7 +33,7 @@ def loading(s, c, w, p):
     l_ready = not s.loaded
     l_issue = s.waiting != 0 and (not s.lvalid or l_ready)
     if s.loaded:
-        s.loaded = not s.do_int
+        s.loaded = not s.swap
     elif s.lvalid:
         s.dac_w += 1
         if s.dac_w == c.row_words:
@@ -53,21 +56,50 @@ def loading(s, c, w, p):
 
 
 @kernel
+def room_for_codes(s, c):
+    """Whether what comes behind the converters takes a group; room: of the FIFO of hidden codes."""
+    room = s.hid_in != c.groups + 1
+    takes = s.add == PLANE_TAKE if c.serial else room
+    return not s.cal_valid or takes if c.calibrated else takes
+
+
+@kernel
+def column_codes(s, c, w, p):
+    """hw/calibration.py, hw/shift_add.py as far as they are there, and the FIFO of hidden codes."""
+    room = s.hid_in != c.groups + 1
+    given = s.cal_valid if c.calibrated else s.adc_valid
+    if c.calibrated and s.codes_ready:
+        s.cal_valid = s.adc_valid
+    if c.serial:
+        comes, given = given, s.add == PLANE_GIVE
+        if s.add == PLANE_TAKE:
+            s.add = PLANE_ADD if comes else PLANE_TAKE
+        elif s.add == PLANE_ADD:
+            whole = s.add_plane == c.planes - 1
+            s.add = PLANE_GIVE if whole else PLANE_TAKE
+            s.add_group += 1
+            if s.add_group == c.groups:
+                s.add_group, s.add_plane = 0, 0 if whole else s.add_plane + 1
+        elif room:
+            s.add = PLANE_TAKE
+    s.hid_in, s.hid_out = fifo(s.hid_in, s.hid_out, c.groups + 1, given, s.hid_ready)
+
+
+@kernel
 def converters(s, c, w, p):
     """hw/sar_adc.py, hw/ramp_adc.py: group after group."""
-    h_ready = s.hid_in != c.groups + 1
-    a_next = s.adc_valid and not h_ready
+    a_next = s.adc_valid and not s.codes_ready
     if s.adc_busy:
         if s.adc_t:
             s.adc_t -= 1
-        elif not s.adc_valid or h_ready:
+        elif not s.adc_valid or s.codes_ready:
             a_next = True
             s.adc_t = c.conversion - 1
             s.adc_g += 1
             s.adc_busy = s.adc_g != c.groups
     elif s.adc_start:
         s.adc_busy, s.adc_t, s.adc_g = True, c.conversion - 2, 0  # the start is the first cycle
-    s.hid_in, s.hid_out = fifo(s.hid_in, s.hid_out, c.groups + 1, s.adc_valid, s.hid_ready)
+    column_codes(s, c, w, p)
     s.adc_valid = a_next
 
 

@@ -6,13 +6,26 @@ import numpy as np
 
 from model.jit import kernel
 
-SEQ_READ, SEQ_INTEGRATE, SEQ_DRAIN = range(3)
+SEQ_READ, SEQ_INTEGRATE, SEQ_PLANE, SEQ_DRAIN = range(4)
 DRIVER_IDLE, DRIVER_BEFORE, DRIVER_STROBE, DRIVER_AFTER = range(4)
 GATE_FREE, GATE_STROBE, GATE_GUARD = range(3)
 RULE_IDLE, RULE_DELTAS, RULE_ROWS, RULE_END = range(4)
 BACK_IDLE, BACK_TARGET, BACK_RIVAL, BACK_DRAIN = range(4)
 MARGIN_IDLE, MARGIN_SCAN, MARGIN_LAST, MARGIN_VERDICT = range(4)
 LOGIT_IDLE, LOGIT_SHIFT, LOGIT_LAST, LOGIT_OFFER = range(4)
+PLANE_TAKE, PLANE_ADD, PLANE_GIVE = range(3)
+SCHEDULE_ROW, SCHEDULE_STROBES, SCHEDULE_REPORT, SCHEDULE_DONE = range(4)
+(
+    VERIFY_IDLE,
+    VERIFY_PICK,
+    VERIFY_READ,
+    VERIFY_READING,
+    VERIFY_FIRST,
+    VERIFY_COMPARE,
+    VERIFY_DECIDE,
+    VERIFY_PULSE,
+    VERIFY_NEXT,
+) = range(9)
 
 BACK_STAGES = 4
 """Stages of the backward pass from a word of weights to a word of errors."""
@@ -33,6 +46,10 @@ STATE = np.dtype(
     running accept adc_start adc_ends allow array_free b_adv back_idle commit_start committed d_next do_int
     e_ready end first_last first_rival free hid_ready idle logit_taken op_valid pulses_busy released
     row_taken rows_ready strobe_next take_delta take_q take_rel take_rule done
+    plane swap codes_ready cal_valid add add_plane add_group op_ready queued writing g_read reads_cell
+    verify loop loop_pulses readings tunes pairs entry over
+    full_0 full_1 count_bank count_column count_row sched sched_bank sched_row sched_strobe sched_word
+    issued issued_last compared compared_last finished_row offered
     """.split()
     ]
 )
@@ -58,18 +75,35 @@ class Constants(NamedTuple):
     integrate_cycles: int
     pulse: int
     guard: int
+    planes: int
+    """Integrates of a read."""
+    serial: int
+    """1: a read is planes that are added."""
+    calibrated: int
+    """1: calibration is built in."""
+    tune: int
+    """1: the pulses of a commit are tuned."""
+    verifies: int
+    """1: a verify run."""
+    averages: int
+    columns: int
+    rows: int
 
 
 class Flow(NamedTuple):
-    """What flows: `Work` and `Array` of model/cycles."""
+    """What flows: `Work` and `Array` of model/cycles/work.py."""
 
     hidden: np.ndarray
     updates: np.ndarray
     rows: np.ndarray
     pulsed: np.ndarray
     words: np.ndarray
+    strobes: np.ndarray
+    loops: np.ndarray
+    pairs: np.ndarray
     read_time: np.ndarray
     strobe_time: np.ndarray
+    readout_time: np.ndarray
 
 
 class Pipes(NamedTuple):

@@ -1,6 +1,6 @@
 """One cycle after the other: the blocks in an order in which each sees what the others offered in the cycle before."""
 
-from model.cycles.read_path import converters, loading, margin_error, upper_layer, verdicts
+from model.cycles.read_path import converters, loading, margin_error, room_for_codes, upper_layer, verdicts
 from model.cycles.state import (
     DRIVER_BEFORE,
     DRIVER_IDLE,
@@ -8,26 +8,46 @@ from model.cycles.state import (
     GATE_GUARD,
     SEQ_DRAIN,
     SEQ_INTEGRATE,
+    SEQ_PLANE,
     SEQ_READ,
+    VERIFY_IDLE,
+    VERIFY_PULSE,
 )
-from model.cycles.write_path import backprop_delta, commit_queue, driver_and_gate, row_scan, update_rule
+from model.cycles.write_path import (
+    backprop_delta,
+    commit_queue,
+    driver_and_gate,
+    row_scan,
+    update_rule,
+    verify,
+)
 from model.jit import kernel
+
+
+@kernel
+def gate(s):
+    """What hw/pulse_gate.py says of the array and of the write lines; `writing`: an operation is under way."""
+    ready = s.busy == 0
+    s.free = s.gate == GATE_FREE or (s.gate == GATE_GUARD and s.gate_t == 0 and ready)
+    s.array_free = ready and not (s.g_int or s.g_strobe or s.g_read)
+    s.writing = s.drv != DRIVER_IDLE or not s.free
 
 
 @kernel
 def offers(s, c, w, p):
     """What the blocks offer each other in this cycle."""
-    ready = s.busy == 0
-    s.free = s.gate == GATE_FREE or (s.gate == GATE_GUARD and s.gate_t == 0 and ready)
-    s.array_free = ready and not (s.g_int or s.g_strobe)
+    gate(s)
+    s.swap = s.g_int and s.plane == 0
+    s.codes_ready = room_for_codes(s, c)
     s.end = s.q_out and p.ends[s.q_head % c.queue]
-    s.op_valid = s.commit and s.q_out and not s.end
-    s.pulses_busy = s.op_valid or s.drv != DRIVER_IDLE or not s.free
+    s.queued = s.commit and s.q_out and not s.end
+    s.op_valid = s.verify == VERIFY_PULSE if c.tune else s.queued
+    s.pulses_busy = s.queued or s.writing or s.verify != VERIFY_IDLE
     s.committed = s.started - s.active
-    s.allow = s.state != SEQ_INTEGRATE and not s.adc_busy
+    s.allow = (s.state == SEQ_READ or s.state == SEQ_DRAIN) and not s.adc_busy
     s.idle = not s.commit and not s.pulses_busy
     s.adc_ends = s.adc_busy and s.adc_t == 0 and s.adc_g == c.groups - 1
-    s.adc_ends = s.adc_ends and (not s.adc_valid or s.hid_in != c.groups + 1)
+    s.adc_ends = s.adc_ends and (not s.adc_valid or s.codes_ready)
     s.cycles += 1
 
 
@@ -64,14 +84,20 @@ def sequencer(s, c, w, p):
         ):
             s.do_int = True
             s.state = SEQ_INTEGRATE
+            s.reads += 1
+            s.plane = 0
     elif s.state == SEQ_INTEGRATE:
         if s.array_free:
             s.adc_start = True
-            s.state = SEQ_READ
+            s.state = SEQ_READ if s.plane == c.planes - 1 else SEQ_PLANE
+    elif s.state == SEQ_PLANE:
+        if not s.adc_busy and s.array_free:
+            s.do_int = True
+            s.state = SEQ_INTEGRATE
+            s.plane += 1
     elif (not c.train or s.committed == c.samples) and s.results == c.samples and not s.adc_busy and s.idle:
         s.done = True
     if s.do_int:
-        s.reads += 1
         s.integrating = 0
     elif s.integrating <= c.integrate_cycles:
         s.integrating += 1
@@ -93,20 +119,24 @@ def array(s, c, w, p):
     elif s.g_strobe and not s.was_strobe:
         s.busy = w.strobe_time[s.strobes]
         s.strobes += 1
+    elif s.g_read:
+        s.busy = w.readout_time[s.loop]
     s.was_strobe = s.g_strobe
-    s.g_int, s.g_strobe = s.do_int, s.strobe_next
+    s.g_int, s.g_strobe, s.g_read = s.do_int, s.strobe_next, s.reads_cell
 
 
 @kernel
 def walk(s, c, w, p):
-    """All cycles of a run; the counts are in the state."""
+    """All cycles of a run of samples; the counts are in the state."""
     while not s.done:
         offers(s, c, w, p)
         counters(s, c, w, p)
         sequencer(s, c, w, p)
         driver_and_gate(s, c, w, p)
-        array(s, c, w, p)
         commit_queue(s, c, w, p)
+        if c.tune:
+            verify(s, c, w, p)
+        array(s, c, w, p)
         update_rule(s, c, w, p)
         row_scan(s, c, w, p)
         backprop_delta(s, c, w, p)

@@ -15,6 +15,15 @@ from model.cycles.state import (
     RULE_END,
     RULE_IDLE,
     RULE_ROWS,
+    VERIFY_COMPARE,
+    VERIFY_DECIDE,
+    VERIFY_FIRST,
+    VERIFY_IDLE,
+    VERIFY_NEXT,
+    VERIFY_PICK,
+    VERIFY_PULSE,
+    VERIFY_READ,
+    VERIFY_READING,
     fifo,
 )
 from model.jit import kernel
@@ -23,9 +32,7 @@ from model.jit import kernel
 @kernel
 def driver_and_gate(s, c, w, p):
     """hw/pulse_driver.py and hw/pulse_gate.py: guard, strobe, guard."""
-    drv_ready = s.drv == DRIVER_IDLE or (s.drv == DRIVER_AFTER and s.drv_t == 0)
-    op_taken = s.op_valid and s.allow and drv_ready
-    s.take_q = s.commit and (s.end or (s.allow and drv_ready))
+    s.op_ready = s.allow and (s.drv == DRIVER_IDLE or (s.drv == DRIVER_AFTER and s.drv_t == 0))
     request = s.drv == DRIVER_STROBE
     begins = request and not s.requested
     s.requested = request
@@ -43,7 +50,7 @@ def driver_and_gate(s, c, w, p):
             s.gate_t = c.guard - 1
     elif s.gate_t != 0:
         s.gate_t -= 1
-    if op_taken:
+    if s.op_valid and s.op_ready:
         s.drv, s.drv_t = DRIVER_BEFORE, c.guard - 1
     elif s.drv == DRIVER_BEFORE:
         if not s.array_free:
@@ -67,6 +74,7 @@ def driver_and_gate(s, c, w, p):
 @kernel
 def commit_queue(s, c, w, p):
     """hw/commit_queue.py: entries in, operations out while a commit is open."""
+    s.take_q = s.commit and (s.end or (s.verify == VERIFY_IDLE if c.tune else s.op_ready))
     if not s.commit:
         s.commit = s.commit_start
     elif s.end:
@@ -78,6 +86,50 @@ def commit_queue(s, c, w, p):
     if s.q_out and s.take_q:
         s.q_head += 1
     s.q_in, s.q_out = fifo(s.q_in, s.q_out, c.queue - 1, s.e_valid, s.take_q)
+
+
+@kernel
+def verify(s, c, w, p):
+    """hw/verify.py: readings and pulses of one cell or pair after the other; a loop has a reading more than pulses."""
+    s.reads_cell = False
+    if s.verify == VERIFY_IDLE:
+        if c.tune and s.queued:
+            s.pairs = w.pairs[s.entry]
+            s.entry += 1
+            s.verify = VERIFY_PICK
+        elif not c.tune and s.loop < w.loops.shape[0]:
+            s.verify = VERIFY_READ
+    elif s.verify == VERIFY_PICK:
+        s.verify = VERIFY_READ if s.pairs else VERIFY_IDLE
+        s.tunes = s.pairs != 0
+        s.pairs -= 1
+    elif s.verify == VERIFY_READ:
+        if not s.writing and s.allow and s.array_free:
+            s.reads_cell = True
+            s.verify = VERIFY_READING
+    elif s.verify == VERIFY_READING:
+        if s.array_free:
+            s.readings += 1
+            s.verify = VERIFY_READ
+            if s.readings == c.averages:
+                s.verify = VERIFY_FIRST if s.tunes else VERIFY_COMPARE
+                s.readings = 0
+    elif s.verify == VERIFY_FIRST:
+        s.tunes = False
+        s.verify = VERIFY_COMPARE
+    elif s.verify == VERIFY_COMPARE:
+        s.verify = VERIFY_DECIDE
+    elif s.verify == VERIFY_DECIDE:
+        s.verify = VERIFY_NEXT if s.loop_pulses == w.loops[s.loop] else VERIFY_PULSE
+    elif s.verify == VERIFY_PULSE:
+        if s.op_ready:
+            s.loop_pulses += 1
+            s.verify = VERIFY_READ
+    else:
+        s.loop += 1
+        s.loop_pulses = 0
+        s.over = s.loop == w.loops.shape[0]
+        s.verify = VERIFY_PICK if c.tune else VERIFY_IDLE
 
 
 @kernel

@@ -1,39 +1,74 @@
 """The cycle model against the RTL: the same counters, with a host that is never late."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
 from hw.commit_queue import LEAST_DEPTH
-from hw.macro.timing import integrate_latency, strobe_latency
+from hw.macro import timing
 from hw.top import EmulatedTop
 from hw.update_lane import UpdateLane
-from model.cycles import LANE_LATENCY, LEAST_QUEUE, Array, Work, emulated_array, predict, work_of
+from model.cycles import (
+    LANE_LATENCY,
+    LEAST_QUEUE,
+    Array,
+    Work,
+    emulated_array,
+    predict,
+    transfer_work,
+    verify_work,
+    work_of,
+)
 from model.system import GoldenController, run
+from model.training.calibrate import calibration_register
 from sim.host import sample_words
 from sim.stimulus import make_stimulus
 from spec.device_file import load_device
 from spec.errors import InputError
 from spec.params import INSTANCES
-from spec.registers import ADDRESS, EMULATOR_BASE, Mode
+from spec.registers import ADDRESS, EMULATOR_BASE, VERIFY_WAYS, Mode
 
+TINY = INSTANCES["TINY"]
+FEW = 4
+"""Strobes of a transferred row at most."""
 COUNTED = ("CYCLES", "ELAPSED", "STRETCH")
 START, ERASE, CLEAR_MEMORY, CLEAR_COUNTERS, REWIND = (1 << bit for bit in range(5))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a sequence: its mode, its own register values, the way of a verify run."""
+
+    mode: Mode
+    registers: dict[str, int] = field(default_factory=dict)
+    way: str = ""
 
 
 def test_latencies_are_those_of_the_blocks():
     assert (LANE_LATENCY, LEAST_QUEUE) == (UpdateLane.LATENCY, LEAST_DEPTH)
 
 
-def counted(stimulus, mode):
-    """The counters of one run on an erased array, and what the golden model predicts."""
+def words_of(stimulus, run):
+    """What the host streams in: the name of the stream and its words."""
+    s = stimulus
+    if run.mode is Mode.TRANSFER:
+        return "counts", s.counts.ravel().tolist()
+    if run.mode is Mode.VERIFY:
+        targets = s.targets[run.way]
+        words = targets[..., 0] - targets[..., 1] if run.way == "pair" else targets
+        return "counts", words.ravel().tolist()
+    return "samples", list(sample_words(s.params, s.pixels, s.labels))
+
+
+def counted(stimulus, runs):
+    """The counters of each run, the first on an erased array."""
     s, p = stimulus, stimulus.params
     top = EmulatedTop(p)
     simulator = Simulator(top)
     simulator.add_clock(1e-8)
-    found = {}
+    found, waiting = [], []
 
     async def access(ctx, address, write, value=0):
         ctx.set(top.request.payload, {"address": address, "write": write, "data": value})
@@ -56,28 +91,35 @@ def counted(stimulus, mode):
         ctx.set(top.results.ready, 1)
         for k, word in enumerate(s.image.words):
             await access(ctx, EMULATOR_BASE + k, 1, int(word))
-        settings = s.registers | {"MODE": int(mode), "SAMPLES": len(s.pixels)}
-        for name, value in settings.items():
+        for name, value in (s.registers | {"SAMPLES": len(s.pixels)}).items():
             await access(ctx, ADDRESS[name], 1, value)
-        for bit in (ERASE, CLEAR_MEMORY, CLEAR_COUNTERS, REWIND):
+        for bit in (ERASE, CLEAR_MEMORY, REWIND):
             await command(ctx, bit)
         for weight in s.weights.ravel().tolist():
             await access(ctx, ADDRESS["WEIGHT_DATA"], 1, weight & 0xFF)
-        await access(ctx, ADDRESS["CONTROL"], 1, START)
-        while ctx.get(top.busy):
+        for one in runs:
+            for name, value in (one.registers | {"MODE": int(one.mode)}).items():
+                await access(ctx, ADDRESS[name], 1, value)
+            await command(ctx, CLEAR_COUNTERS)
+            waiting.append(words_of(s, one))
             await ctx.tick()
-        assert not ctx.get(top.fault)
-        for name in COUNTED:
-            found[name] = await access(ctx, ADDRESS[name], 0)
+            await command(ctx, START)
+            assert not ctx.get(top.fault)
+            found.append({name: await access(ctx, ADDRESS[name], 0) for name in COUNTED})
 
     async def feed(ctx):
-        for word in sample_words(p, s.pixels, s.labels):
-            ctx.set(top.samples.payload.as_value(), word)
-            ctx.set(top.samples.valid, 1)
-            ready = False
-            while not ready:
-                _, _, ready = await ctx.tick().sample(top.samples.ready)
-        ctx.set(top.samples.valid, 0)
+        while True:
+            await ctx.tick()
+            for name, words in [waiting.pop()] if waiting else []:
+                stream = getattr(top, name)
+                payload = stream.payload.count if name == "counts" else stream.payload.as_value()
+                for word in words:
+                    ctx.set(payload, word)
+                    ctx.set(stream.valid, 1)
+                    ready = False
+                    while not ready:
+                        _, _, ready = await ctx.tick().sample(stream.ready)
+                ctx.set(stream.valid, 0)
 
     simulator.add_testbench(bench)
     simulator.add_testbench(feed, background=True)
@@ -85,43 +127,111 @@ def counted(stimulus, mode):
     return found
 
 
-def predicted(stimulus, mode):
-    s = stimulus
+def predicted(stimulus, runs):
+    """The same of the golden model's runs."""
+    s, found = stimulus, []
     golden = GoldenController(s.params, s.image)
     for step in (golden.configure(**s.registers), golden.load_weights(s.weights), golden.erase()):
         run(step)
-    trace = run(golden.run(mode, s.pixels, s.labels, trace=True)).trace
-    array = emulated_array(s.params, s.registers, trace, integrate_latency, strobe_latency)
-    return predict(s.params, mode, s.registers, work_of(s.params, trace), array)
+    for one in runs:
+        run(golden.configure(**one.registers))
+        if one.mode is Mode.TRANSFER:
+            trace = run(golden.transfer(s.counts, trace=True)).trace
+            work = transfer_work(s.counts)
+        elif one.mode is Mode.VERIFY:
+            trace = run(golden.verify(s.targets[one.way], one.way, trace=True)).trace
+            work = verify_work(s.params, one.way, trace)
+        else:
+            trace = run(golden.run(one.mode, s.pixels, s.labels, trace=True)).trace
+            work = work_of(s.params, trace)
+        array = emulated_array(s.params, golden.registers, trace, work, timing)
+        found.append(predict(s.params, one.mode, golden.registers, work, array))
+    return found
 
 
-def test_counters_are_predicted_for_a_ramp():
-    params = replace(INSTANCES["TINY"], adc_kind="ramp", adc_bits=4, sar_settle_cycles=2)
-    stimulus = make_stimulus(params, load_device("PCMO"), "accumulate", 8, 4)
-    assert predicted(stimulus, Mode.TRAIN) == counted(stimulus, Mode.TRAIN)
+def check(params, runs, rule="accumulate", samples=8, seed=4, encoding="", device="PCMO", **registers):
+    stimulus = make_stimulus(params, load_device(device), rule, samples, seed, encoding)
+    stimulus.registers.update(registers)
+    stimulus = replace(stimulus, counts=np.clip(stimulus.counts, -FEW, FEW))
+    expected = predicted(stimulus, runs)
+    assert expected == counted(stimulus, runs)
+    return expected
 
 
-def test_counters_are_predicted_for_pulse_width():
-    params = replace(INSTANCES["TINY"], dac_bits=5, encodings=("amplitude", "pulse_width"))
-    stimulus = make_stimulus(params, load_device("PCMO"), "accumulate", 8, 4, "pulse_width")
-    stimulus.registers["INTEGRATE"] = 4
-    assert predicted(stimulus, Mode.TRAIN) == counted(stimulus, Mode.TRAIN)
+TRAIN, INFER = Run(Mode.TRAIN), Run(Mode.INFER)
 
 
-@pytest.mark.parametrize("changes", [{"encodings": ("bit_serial",)}, {"calibration": 1}])
-def test_what_is_not_modelled_is_refused(changes):
-    params = replace(INSTANCES["TINY"], **changes)
-    work = Work(*(np.zeros((0, 1), np.int64) for _ in range(5)))
-    with pytest.raises(InputError, match="not modelled"):
-        predict(params, Mode.INFER, {}, work, Array(np.zeros(0, np.int64), np.zeros(0, np.int64)))
-
-
-@pytest.mark.parametrize("mode", [Mode.TRAIN, Mode.INFER])
 @pytest.mark.parametrize(
     "seed, depth, queue, rule",
     [(0, 1, 4, "accumulate"), (1, 2, 2, "counter"), (2, 16, 4, "accumulate"), (3, 2, 64, "counter")],
 )
-def test_counters_are_predicted(seed, depth, queue, rule, mode):
-    params = replace(INSTANCES["TINY"], commit_depth=depth, queue_depth=queue)
-    stimulus = make_stimulus(params, load_device("PCMO"), rule, 8, seed)
-    assert predicted(stimulus, mode) == counted(stimulus, mode)
+def test_counters_are_predicted(seed, depth, queue, rule):
+    check(replace(TINY, commit_depth=depth, queue_depth=queue), [TRAIN, INFER], rule, seed=seed)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"adc_kind": "ramp", "adc_bits": 4, "sar_settle_cycles": 2},
+        {"cmp_latency_cycles": 2, "adc_channels": 1},
+        {"adc_channels": 6, "bank_columns": 2},
+        {"adc_bits": 3, "dac_load_lanes": 1, "rows": 40},
+    ],
+    ids=["ramp", "columns share a channel", "one group", "loading is slowest"],
+)
+def test_counters_are_predicted_for_other_converters_and_lanes(changes):
+    check(replace(TINY, **changes), [TRAIN, INFER])
+
+
+def test_counters_are_predicted_for_pulse_width():
+    params = replace(TINY, dac_bits=5, encodings=("amplitude", "pulse_width"))
+    check(params, [TRAIN], encoding="pulse_width", INTEGRATE=4)
+
+
+@pytest.mark.parametrize("encoding", ["bit_serial", "amplitude"])
+def test_counters_are_predicted_for_hardware_with_bit_planes(encoding):
+    params = replace(TINY, dac_bits=4, encodings=("amplitude", "bit_serial"))
+    check(params, [TRAIN, INFER], encoding=encoding)
+
+
+@pytest.mark.parametrize("encodings", [("amplitude",), ("bit_serial",)])
+def test_counters_are_predicted_with_calibration(encodings):
+    params = replace(TINY, dac_bits=4, encodings=encodings, calibration=1, converter_errors=1)
+    bits = {"shift": calibration_register(shift=1), "gains": calibration_register(gains=1)}
+    measured = [Run(Mode.CALIBRATE, {"CALIBRATION": value}) for value in bits.values()]
+    corrected = {"CALIBRATION": calibration_register(apply=1)}
+    check(params, [*measured, Run(Mode.TRAIN, corrected), INFER])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"update_columns": 2, "columns": 5}, {"update_columns": 6}, {"guard_min_cycles": 4}],
+    ids=["two words", "three words", "one word", "long guards"],
+)
+def test_counters_of_a_transfer_are_predicted(changes):
+    found = check(replace(TINY, **changes), [Run(Mode.TRANSFER), INFER], PULSE=1)
+    assert found[0]["CYCLES"] > 0
+
+
+@pytest.mark.parametrize(
+    ("averages", "encoding", "macro_columns"), [(1, "bit_serial", 6), (3, "amplitude", 4)]
+)
+def test_counters_of_program_verify_and_tuned_training_are_predicted(averages, encoding, macro_columns):
+    params = replace(TINY, rows=3, verify=1, encodings=("amplitude", "bit_serial"), dac_bits=3)
+    params = replace(params, macro_columns=macro_columns)
+    verified = [Run(Mode.VERIFY, {"VERIFY_WAY": k}, way) for k, way in enumerate(VERIFY_WAYS)]
+    runs = [Run(Mode.TRANSFER), Run(Mode.TUNE), *verified]
+    check(
+        params, runs, encoding=encoding, device="ReRAM-OM-approx", VERIFY_AVERAGES=averages, VERIFY_PULSES=5
+    )
+
+
+@pytest.mark.parametrize("encoding", ["amplitude", "bit_serial"])
+def test_counters_of_a_grid_are_predicted(encoding):
+    params = replace(TINY, macro_rows=4, macro_columns=4, encodings=("amplitude", "bit_serial"), dac_bits=4)
+    check(params, [Run(Mode.TRANSFER), TRAIN, INFER], encoding=encoding)
+
+
+def test_a_mode_without_runs_is_refused():
+    with pytest.raises(InputError, match="no run is in this mode"):
+        predict(TINY, Mode.DEBUG, {}, Work(), Array(*[Work().updates] * 2))

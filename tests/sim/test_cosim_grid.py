@@ -9,13 +9,11 @@ from hw.controller import Controller
 from hw.emit import to_systemverilog
 from hw.lint import lint
 from hw.top import EmulatedTop, ObservedTop
-from model.cycles import work_of
 from sim.cosim import SIMULATORS, cosim_random, run_cosim
 from sim.fast.pair import run_fast
 from sim.mutants import mutated
 from sim.stimulus import make_stimulus
 from spec.device_file import load_device
-from spec.errors import InputError
 from spec.params import INSTANCES
 
 TINY = INSTANCES["TINY"]
@@ -101,11 +99,6 @@ def test_a_macro_alone_keeps_the_name_of_its_port(params, tmp_path):
         "macro", "macro_0_0", "macro_1_0",
     }  # fmt: skip
     assert ports == ({"macro"} if params is TINY else {"macro_0_0", "macro_1_0"})
-
-
-def test_what_knows_one_macro_only_refuses_a_grid():
-    with pytest.raises(InputError, match="macro_rows: a grid of 2 x 2 macros"):
-        work_of(GRIDS["2x2"], {})
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.cycles import Array, Work, predict
 from model.device.compile import nominal_codes
 from model.system import GoldenController, run
 from sim.cosim import run_cosim
@@ -129,10 +128,3 @@ def test_readings_of_places_that_do_not_exist_are_refused():
         macro.read_cell(TUNED.rows, 0, Readout.PAIR)
     with pytest.raises(ValueError, match="is no reading"):
         macro.read_cell(0, 0, Readout.STATES)
-
-
-@pytest.mark.parametrize("mode", [Mode.VERIFY, Mode.TUNE, Mode.TRANSFER])
-def test_cycles_of_other_modes_are_not_predicted(mode):
-    nothing = np.zeros(0, np.int64)
-    with pytest.raises(InputError, match=f"the cycles of {mode.name} are not predicted"):
-        predict(TUNED, mode, {}, Work(*[nothing] * 5), Array(nothing, nothing))
