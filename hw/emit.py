@@ -20,6 +20,9 @@ _COMBINATIONAL = """\
 `endif
 """
 
+_ZERO_WORD = re.compile(r" *(\S+ ?)\[(\d+)\] = (\d+'h0+);")
+"""The beginning of one word of a memory, as Yosys writes it."""
+
 
 def to_systemverilog(
     component: Component, name: str, path: str | Path, *, source_attributes: bool = False
@@ -41,7 +44,7 @@ def to_systemverilog(
         strip_internal_attrs=not source_attributes,
         write_verilog_opts=["-sv"],
     )
-    return _write(Path(path), _for_icarus(text))
+    return _write(Path(path), _for_icarus(_zeros_in_loops(text)))
 
 
 def to_fast_systemverilog(component: Component, name: str, path: str | Path) -> Path:
@@ -54,7 +57,7 @@ def to_fast_systemverilog(component: Component, name: str, path: str | Path) -> 
     commands = ("proc", "opt -full", "memory_collect", "write_verilog -norename -noattr -sv")
     script = "\n".join((f"read_rtlil <<rtlil\n{_rtlil(component, name, False)}\nrtlil", *commands))
     yosys = verilog.find_yosys(lambda version: version >= (0, 40))
-    return _write(Path(path), yosys.run(["-q", "-"], script, ignore_warnings=True))
+    return _write(Path(path), _zeros_in_loops(yosys.run(["-q", "-"], script, ignore_warnings=True)))
 
 
 def to_rtlil(component: Component, name: str, path: str | Path, *, source_attributes: bool = False) -> Path:
@@ -63,6 +66,28 @@ def to_rtlil(component: Component, name: str, path: str | Path, *, source_attrib
     Raises TypeError when `component` has no signature.
     """
     return _write(Path(path), _rtlil(component, name, source_attributes))
+
+
+def _zeros_in_loops(text: str) -> str:
+    """The zeros that a memory begins with as a loop: a line for each word makes most of the text of large hardware."""
+    lines: list[str] = []
+    run: tuple[str, str, int] = (
+        "",
+        "",
+        0,
+    )  # a memory's name and zero, and how many words in a row begin with it
+    for line in [*text.split("\n"), ""]:
+        name, zero, words = run
+        found = _ZERO_WORD.fullmatch(line)
+        if found and found[1] == name and int(found[2]) == words:
+            run = name, zero, words + 1
+            continue
+        if words:
+            lines.append(f"    for (int i = 0; i < {words}; i = i + 1) {name}[i] = {zero};")
+        run = (found[1], found[3], 1) if found and found[2] == "0" else ("", "", 0)
+        if not run[2]:
+            lines.append(line)
+    return "\n".join(lines[:-1])
 
 
 def _for_icarus(text: str) -> str:

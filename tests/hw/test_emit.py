@@ -9,8 +9,35 @@ from amaranth.lib import stream
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out, Signature
 
-from hw.emit import to_rtlil, to_systemverilog
+from hw.emit import _zeros_in_loops, to_rtlil, to_systemverilog
 from hw.lint import lint
+
+ZEROS = """\
+  initial begin
+    memory[0] = 4'h0;
+    memory[1] = 4'h0;
+    memory[2] = 4'h1;
+    memory[3] = 4'h0;
+  end
+  initial begin
+    \\a.b [0] = 9'h000;
+    c[0] = 9'h000;
+  end
+"""
+
+
+def test_zeros_that_a_memory_begins_with_are_a_loop():
+    assert _zeros_in_loops(ZEROS).splitlines() == [
+        "  initial begin",
+        "    for (int i = 0; i < 2; i = i + 1) memory[i] = 4'h0;",
+        "    memory[2] = 4'h1;",
+        "    memory[3] = 4'h0;",
+        "  end",
+        "  initial begin",
+        "    for (int i = 0; i < 1; i = i + 1) \\a.b [i] = 9'h000;",
+        "    for (int i = 0; i < 1; i = i + 1) c[i] = 9'h000;",
+        "  end",
+    ]
 
 
 class Delay(Component):
