@@ -272,15 +272,15 @@ class UpdateRule(wiring.Component):
         p = self.params
         banks = data.ArrayLayout(p.bank_columns, p.update_words)
         row = [Signal(banks, name=f"{name}_of_bank_{bank}") for bank in range(p.update_banks)]
-        columns = self.o.payload[name]
-        with m.If(advance & finished & pulsed):
+        columns, taken = self.o.payload[name], finished & pulsed
+        with m.If(advance & taken):
             words = [Cat(bank[word] for bank in row) for word in range(p.update_words)]
             m.d.sync += [columns.eq(Cat(words)[: p.columns]), *(bank.eq(0) for bank in row)]
         with m.If(advance & done.valid & bits.any()):  # rare, which saves power and simulation time
             for number, bank in enumerate(row):
                 own = bits.word_select(number, p.bank_columns)
-                with m.If(own.any()):
-                    m.d.sync += bank[places[number].word].eq(own)
+                come = Cat(Mux(places[number].word == word, own, 0) for word in range(p.update_words))
+                m.d.sync += bank.as_value().eq(Mux(taken, 0, bank.as_value()) | come)
 
     def _phases(self, m, advance, sweep, swept, word, sample, token, store, drained):
         """A sample's deltas, the words of its rows, its end; between samples the sweep."""
