@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from model.cost import array_utilisation
 from model.cycles import ideal_array, predict, work_of
 from model.data import load_data
 from model.system import GoldenController
@@ -13,7 +14,7 @@ from model.training.hybrid import HybridJob, hybrid
 from model.training.offline import OfflineNet
 from model.training.prepare import prepare
 from sim.cosim import run_cosim
-from sim.data_job import data_job, figures
+from sim.data_job import data_job
 from sim.fast.pair import run_fast
 from spec.registers import Mode
 from spec.run_file import default_run
@@ -38,12 +39,19 @@ def untrained_job(samples: int) -> HybridJob:
     return prepare(run, load_data(run.data), OfflineNet(hidden, upper, 0.0, 0.0, 0.0), 0)
 
 
+def predicted(job: HybridJob) -> tuple[dict[str, int], dict[str, int]]:
+    """Registers of the job's online epoch, and its counters with the predicted times."""
+    controller = TracedController(job.params, job.image)
+    result = golden(hybrid(controller, job))
+    work = work_of(job.params, controller.trace)
+    array = ideal_array(job.params, result.registers, work)
+    times = predict(job.params, Mode.TRAIN, result.registers, work, array)
+    return result.registers, result.counters["online"] | times
+
+
 def check_cycles(job: HybridJob, found) -> None:
     """The online epoch took the predicted cycles; CYCLES has the host's delay before the first sample too."""
-    controller = TracedController(job.params, job.image)
-    registers = golden(hybrid(controller, job)).registers
-    work = work_of(job.params, controller.trace)
-    expected = predict(job.params, Mode.TRAIN, registers, work, ideal_array(job.params, registers, work))
+    _, expected = predicted(job)
     online = found.result.counters["online"]
     assert {name: online[name] for name in ("ELAPSED", "STRETCH")} == {
         name: expected[name] for name in ("ELAPSED", "STRETCH")
@@ -65,18 +73,24 @@ def mnist_job(kind: str, samples: int) -> HybridJob:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("kind", "utilisation", "cycles"), [("noise-aware", 0.97, 185), ("plain", 0.95, 210)]
-)
-def test_mnist_on_the_bench_takes_the_predicted_cycles(kind, utilisation, cycles):
-    """The first samples ask for most updates."""
-    job = mnist_job(kind, 10_000)
+@pytest.mark.parametrize("kind", ["noise-aware", "plain"])
+def test_mnist_on_the_bench_takes_the_predicted_cycles(kind):
+    job = mnist_job(kind, 2000)
     found = run_fast(job)
     assert (found.mismatches, found.differences, found.vacuous) == (0, [], False)
     check_cycles(job, found)
-    taken = figures(job, found)
-    assert taken["array_utilisation"] > utilisation
-    assert taken["cycles_per_sample"] < cycles
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "utilisation", "cycles"), [("noise-aware", 0.97, 185), ("plain", 0.95, 210)]
+)
+def test_an_epoch_of_mnist_keeps_the_array_busy(kind, utilisation, cycles):
+    """As predicted, which the test before this one holds against the hardware."""
+    job = mnist_job(kind, 0)
+    registers, counters = predicted(job)
+    assert counters["CYCLES"] < cycles * len(job.train_labels)
+    assert array_utilisation(job.params, registers, counters) > utilisation
 
 
 @pytest.mark.slow
