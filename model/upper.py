@@ -96,12 +96,17 @@ def upper_update(u, codes, target, rival, sample, k):
     u.tally[0], u.rows[k] = last, last - first
 
 
+def upper_array(params: HwParams, image: DeviceImage) -> GoldenArray:
+    """The upper layer's array.  `image`: that of the first layer, whose device it shares."""
+    return GoldenArray(params.upper, macro_image(image, upper_tile(params).place))
+
+
 class UpperArray:
     """The upper layer's array and memories.  `image`: that of the first layer, whose device it shares."""
 
     def __init__(self, params: HwParams, image: DeviceImage):
         self.params = params
-        self.array = GoldenArray(params.upper, macro_image(image, upper_tile(params).place))
+        self.array = upper_array(params, image)
         self.state = new_state(params.upper)
 
     def prepare(self, registers: dict[str, int], samples: int) -> UpperState:

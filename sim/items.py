@@ -54,6 +54,10 @@ class Form(NamedTuple):
         return self.transfers * sum(run.length for run in self.runs)
 
 
+STROBES = ("strobe", "upper_strobe")
+"""Stages of the write lines."""
+
+
 @cache
 def item_forms(params: HwParams) -> dict[str, Form]:
     """The form of each stage, in the order of the stages."""

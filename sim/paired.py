@@ -127,7 +127,7 @@ class PairedController:
             self.golden.params, self.golden.settings, mode, expected, self.golden.state.memory
         )
         self.bins += of_upper(self.golden.params, self.golden.registers, mode, expected)
-        return got if trace else RunRecord(got.predictions, got.updates, got.strobes)
+        return got if trace else RunRecord(got.predictions, got.updates, got.strobes, upper=got.upper)
 
     def _cover(self, record: RunRecord) -> None:
         """Count what only some runs reach: codes at full scale, update memory at its limit."""

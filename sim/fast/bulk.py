@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
-from model.record import RunRecord
+from model.record import RunRecord, Strobes
 from model.system import NONE, GoldenController
 from model.training.hybrid import HybridJob, Progress
 from model.training.write_costs import WriteJob
@@ -45,13 +46,18 @@ class FastController:
         self.harness.restart()
         self.look(mode)
 
+    def _record(self, predictions: np.ndarray, updates: np.ndarray) -> RunRecord:
+        """With the strobes on each array."""
+        upper = self.harness.strobes("upper_strobe") if self.harness.params.analog_upper else None
+        return RunRecord(predictions, updates, self.harness.strobes(), upper=upper)
+
     async def transfer(
         self, counts: np.ndarray, *, progress: Callable[[int], None] | None = None
     ) -> RunRecord:
         """As `Host.transfer`; the record has the strobes."""
         self._begin(None)
         await self.host.transfer(counts, progress=progress)
-        return RunRecord(NONE, NONE, self.harness.strobes())
+        return self._record(NONE, NONE)
 
     async def verify(
         self, targets: np.ndarray, way: str, *, progress: Callable[[int], None] | None = None
@@ -59,7 +65,7 @@ class FastController:
         """As `Host.verify`; the record has the strobes."""
         self._begin(None)
         await self.host.verify(targets, way, progress=progress)
-        return RunRecord(NONE, NONE, self.harness.strobes())
+        return self._record(NONE, NONE)
 
     async def run(
         self, mode: Mode, pixels: np.ndarray, labels: np.ndarray, *, progress: Callable | None = None
@@ -67,7 +73,7 @@ class FastController:
         """As `Host.run`; the record has predictions, updates and strobes."""
         self._begin(mode)
         outcome = await self.host.run(mode, pixels, labels, progress=progress)
-        return RunRecord(outcome.predictions, outcome.updates, self.harness.strobes())
+        return self._record(outcome.predictions, outcome.updates)
 
 
 class BulkPair(PairedController):
@@ -128,7 +134,7 @@ class BulkPair(PairedController):
         """The golden side of an operation; what it expects is kept until the operation is over."""
         record = await operation
         digests = digests or self._new_digests()
-        self._running = name, digests.finish(record.strobes)
+        self._running = name, digests.finish(record)
         return record
 
     def _new_digests(self) -> GoldenDigests:
@@ -161,9 +167,12 @@ class BulkPair(PairedController):
         pairs = {
             "sample": (("prediction", expected.predictions, got.predictions),
                        ("update", expected.updates, got.updates)),
-            "strobe": tuple((name, getattr(expected.strobes, name), getattr(got.strobes, name))
-                            for name in ("row", "up", "down", "depress")),
+            "strobe": _strobe_arrays(expected.strobes, got.strobes),
         }  # fmt: skip
+        if got.upper is not None:  # the golden model has none of what only concerns the other array
+            pairs["upper strobe"] = _strobe_arrays(
+                expected.upper or Strobes.empty(self.golden.params.classes), got.upper
+            )
         for item, arrays in pairs.items():
             for name, want, have in arrays:
                 if len(want) != len(have):
@@ -176,6 +185,11 @@ class BulkPair(PairedController):
                     place = "".join(f"[{k}]" for k in at[1:])
                     text = f"{item} {at[0]}, {name}{place}: expected {want[at]}, got {have[at]}"
                     self.comparison.add(operation, len(wrong), text)
+
+
+def _strobe_arrays(expected: Strobes, got: Strobes) -> tuple[tuple[str, np.ndarray, np.ndarray], ...]:
+    """Each field of two runs' strobes, with its name."""
+    return tuple((f.name, getattr(expected, f.name), getattr(got, f.name)) for f in fields(Strobes))
 
 
 async def compare(

@@ -8,8 +8,8 @@ import numpy as np
 from numba import types
 
 from model.jit import kernel
-from model.record import Strobes
-from sim.items import item_forms, mask_words, packed
+from model.record import RunRecord, Strobes
+from sim.items import STROBES, item_forms, mask_words, packed
 from sim.scoreboard import Suspect, samples_of
 from spec.numerics import MASK32, draw
 from spec.params import HwParams
@@ -60,7 +60,7 @@ class GoldenDigests:
     def __call__(self, chunk: dict[str, Sequence]) -> None:
         for stage in STAGES:
             items = chunk.get(stage.name, ())
-            if len(items):
+            if len(items) and stage.name not in STROBES:
                 rows = np.stack(items)
                 if columns := self._forms[stage.name].columns:
                     rows = packed(rows, columns)
@@ -69,13 +69,16 @@ class GoldenDigests:
                 self._samples.setdefault(stage.name, []).append(self.done + samples)
         self.done += len(chunk["verdict"])
 
-    def finish(self, strobes: Strobes) -> "Expected":
-        """All of the run, with its strobes: as many as entries, they are the entries' in order."""
+    def finish(self, record: RunRecord) -> "Expected":
+        """All of the run, with its record's strobes: as many as entries, they are the entries' in order."""
         found = {name: np.concatenate(parts) for name, parts in self._digests.items()}
         samples = {name: np.concatenate(parts) for name, parts in self._samples.items()}
-        found["strobe"] = strobe_digests(strobes)
-        if len(found.get("entry", ())) == len(strobes):
-            samples["strobe"] = samples.get("entry", np.zeros(0, np.int64))
+        for stage, strobes in (("strobe", record.strobes), ("upper_strobe", record.upper)):
+            entry = stage.replace("strobe", "entry")
+            if strobes is not None:
+                found[stage] = strobe_digests(strobes)
+                if len(found.get(entry, ())) == len(strobes):
+                    samples[stage] = samples.get(entry, np.zeros(0, np.int64))
         return Expected(found, samples)
 
 

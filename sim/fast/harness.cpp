@@ -26,14 +26,16 @@ struct Hooks {  // in this order
 };
 struct Array {  // one macro
     const Hooks* hooks; Cells cells;
-    uint8_t codes[ROWS];
+    int dac_bits, channels;
+    uint8_t codes[MOST_ROWS];
     uint32_t integrates, strobes;
+    int64_t full() const { return (1 << dac_bits) - 1; }
 };
 
 struct Run { int32_t low, bits, is_signed, count; };  // as sim/items.py
 struct Stage {
-    std::vector<Run> runs; int32_t last, skip, transfers; std::vector<int32_t> order;
-    std::vector<int32_t> collected, item; int32_t seen = 0;
+    std::vector<Run> runs; int32_t last, skip, transfers, keeps_all; std::vector<int32_t> order;
+    std::vector<int32_t> collected, item, all; int32_t seen = 0;
     std::vector<uint32_t> digests;
     uint64_t first = 0, end = 0;  // numbers of the items that are kept
 };
@@ -48,7 +50,6 @@ struct Harness {
     Hooks hooks;
     std::vector<Array> arrays;
     std::vector<Stage> stages;
-    std::vector<int32_t> strobes;  // items of their stage
     std::vector<int32_t> kept;     // per item: stage, number, how many elements, the elements
     std::vector<uint32_t> results;
     Window window;
@@ -87,7 +88,7 @@ static void tap(Harness& h, int number, const svBitVecVal* word) {
     }
     uint64_t index = s.digests.size();
     s.digests.push_back(h.hooks.digest(item->data(), item->size()));
-    if (number == STROBE) h.strobes.insert(h.strobes.end(), item->begin(), item->end());
+    if (s.keeps_all) s.all.insert(s.all.end(), item->begin(), item->end());
     if (s.first <= index && index < s.end) {
         h.kept.insert(h.kept.end(), {number, (int32_t)index, (int32_t)item->size()});
         h.kept.insert(h.kept.end(), item->begin(), item->end());
@@ -104,21 +105,25 @@ int harness_passed(const Harness* h) {
 int harness_tracing(const Harness* h) {
     return h->window.clock && h->window.clock->digests.size() >= h->window.start && !harness_passed(h);
 }
-void* array_open(int place) { return present ? &present->arrays[place] : nullptr; }
+void* array_open(int place, int dac_bits, int channels) {
+    if (!present) return nullptr;
+    Array& a = present->arrays[place];
+    a.dac_bits = dac_bits; a.channels = channels;
+    return &a;
+}
 void array_erase(void* it) { Array& a = *(Array*)it; a.hooks->erase(FIELDS(a.cells)); }
 void array_integrate(void* it, const svBitVecVal* shadow, int plane, svBitVecVal* sums) {
     Array& a = *(Array*)it;
-    uint8_t bits[ROWS];
+    uint8_t bits[MOST_ROWS];
     if (plane <= 0)  // later planes are of the same codes
-        for (unsigned k = 0; k < a.cells.rows; k++) a.codes[k] = part(shadow, k * DAC_BITS, DAC_BITS);
+        for (unsigned k = 0; k < a.cells.rows; k++) a.codes[k] = part(shadow, k * a.dac_bits, a.dac_bits);
     for (unsigned k = 0; k < a.cells.rows; k++) bits[k] = plane < 0 ? a.codes[k] : a.codes[k] >> plane & 1;
-    a.hooks->integrate(FIELDS(a.cells), bits, plane < 0 ? (1 << DAC_BITS) - 1 : 1, a.integrates++, (int32_t*)sums);
+    a.hooks->integrate(FIELDS(a.cells), bits, plane < 0 ? a.full() : 1, a.integrates++, (int32_t*)sums);
 }
 void array_integrate_transposed(void* it, int raised, int lowered, int first_row, svBitVecVal* sums) {
     Array& a = *(Array*)it;
-    const int64_t full = (1 << DAC_BITS) - 1;
     a.hooks->integrate_transposed(
-        FIELDS(a.cells), raised, lowered, first_row, full, a.integrates++, CHANNELS, (int32_t*)sums);
+        FIELDS(a.cells), raised, lowered, first_row, a.full(), a.integrates++, a.channels, (int32_t*)sums);
 }
 int64_t array_reading(void* it, int row, int column, int kind) {
     Array& a = *(Array*)it;
@@ -126,7 +131,7 @@ int64_t array_reading(void* it, int row, int column, int kind) {
 }
 void array_strobe(void* it, int row, const svBitVecVal* up, const svBitVecVal* down, svBit depress) {
     Array& a = *(Array*)it;
-    uint8_t masks[2][COLUMNS];
+    uint8_t masks[2][MOST_COLUMNS];
     bytes_of(up, masks[0], a.cells.columns); bytes_of(down, masks[1], a.cells.columns);
     a.hooks->strobe(FIELDS(a.cells), row, masks[0], masks[1], depress, a.strobes++);
 }
@@ -177,9 +182,9 @@ Harness* harness_new(const int64_t* cells, int64_t arrays, const Hooks* hooks) {
     return h;
 }
 void harness_delete(Harness* h) { delete h; }
-void harness_stage(Harness* h, const Run* runs, int64_t n, int last, int skip, int transfers, const int32_t* order,
-                   int64_t length) {
-    Stage s = {{runs, runs + n}, last, skip, transfers, {order, order + length}};
+void harness_stage(Harness* h, const Run* runs, int64_t n, int last, int skip, int transfers, int keeps_all,
+                   const int32_t* order, int64_t length) {
+    Stage s = {{runs, runs + n}, last, skip, transfers, keeps_all, {order, order + length}};
     s.item.resize(length);
     h->stages.push_back(s);
 }
@@ -193,8 +198,8 @@ int64_t harness_taken(const Harness* h) { return h->taken; }
 uint32_t harness_response(const Harness* h) { return h->response; }
 uint64_t harness_cycles(const Harness* h) { return h->cycles; }
 void harness_restart(Harness* h) {
-    for (Stage& s : h->stages) { s.collected.clear(); s.digests.clear(); s.seen = 0; s.first = s.end = 0; }
-    h->strobes.clear(); h->kept.clear();
+    for (Stage& s : h->stages) { s.collected.clear(); s.all.clear(); s.digests.clear(); s.seen = 0; s.first = s.end = 0; }
+    h->kept.clear();
     h->window.clock = nullptr;
 }
 void harness_keep(Harness* h, int stage, int64_t first, int64_t end) {
@@ -204,7 +209,9 @@ void harness_window(Harness* h, int clock, int64_t start, int64_t stop, int stag
     h->window = {&h->stages[clock], &h->stages[stage], (uint64_t)start, (uint64_t)stop, (uint64_t)item};
 }
 int64_t harness_results(Harness* h, const void** first) { *first = h->results.data(); return h->results.size(); }
-int64_t harness_strobes(Harness* h, const void** first) { *first = h->strobes.data(); return h->strobes.size(); }
+int64_t harness_all(Harness* h, int stage, const void** first) {
+    *first = h->stages[stage].all.data(); return h->stages[stage].all.size();
+}
 int64_t harness_kept(Harness* h, const void** first) { *first = h->kept.data(); return h->kept.size(); }
 int64_t harness_digests(Harness* h, int stage, const void** first) {
     *first = h->stages[stage].digests.data(); return h->stages[stage].digests.size();

@@ -19,9 +19,10 @@ from model.device.hooks import (
     strobe_hook,
 )
 from model.record import Strobes
+from model.upper import upper_array
 from sim.fast.build import build_library
 from sim.fast.digest import digest_hook
-from sim.items import item_forms, unpacked, words_mask
+from sim.items import STROBES, item_forms, unpacked, words_mask
 from spec.device_image import DeviceImage
 from spec.params import HwParams
 from spec.stages import stage_names
@@ -30,7 +31,7 @@ _ADDRESS, _SIZE, _INT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
 _FUNCTIONS = {
     "harness_new": (_ADDRESS, (_ADDRESS, _SIZE, _ADDRESS)),
     "harness_delete": (None, (_ADDRESS,)),
-    "harness_stage": (None, (_ADDRESS, _ADDRESS, _SIZE, _INT, _INT, _INT, _ADDRESS, _SIZE)),
+    "harness_stage": (None, (_ADDRESS, _ADDRESS, _SIZE, *(_INT,) * 4, _ADDRESS, _SIZE)),
     "harness_work": (None, (_ADDRESS, _INT, ctypes.c_char_p, *(_SIZE,) * 3)),
     "harness_idle": (_INT, (_ADDRESS,)),
     "harness_taken": (_SIZE, (_ADDRESS,)),
@@ -41,7 +42,7 @@ _FUNCTIONS = {
     "harness_window": (None, (_ADDRESS, _INT, _SIZE, _SIZE, _INT, _SIZE)),
     "harness_passed": (_INT, (_ADDRESS,)),
     "harness_results": (_SIZE, (_ADDRESS, _ADDRESS)),
-    "harness_strobes": (_SIZE, (_ADDRESS, _ADDRESS)),
+    "harness_all": (_SIZE, (_ADDRESS, _INT, _ADDRESS)),
     "harness_kept": (_SIZE, (_ADDRESS, _ADDRESS)),
     "harness_digests": (_SIZE, (_ADDRESS, _INT, _ADDRESS)),
     "harness_forget_results": (None, (_ADDRESS,)),
@@ -71,17 +72,23 @@ class Harness:
     """The arrays and the host of a bench in this process; `code` is what holds harness.cpp.  `close` it."""
 
     def __init__(self, code: ctypes.CDLL, params: HwParams, image: DeviceImage):
-        self.params, self.array, self.code = params, GoldenArray(params, image), code
+        self.params, self.code = params, code
+        self.arrays = [GoldenArray(params, image)]
+        if params.analog_upper:
+            self.arrays.append(upper_array(params, image))
         self.stages = stage_names(params)
         for name, (result, arguments_of) in _FUNCTIONS.items():
             function = getattr(code, name)
             function.restype, function.argtypes = result, arguments_of
-        cells = np.array([arguments(macro.state) for macro in self.array.macros], np.int64)
+        macros = [
+            macro for array in self.arrays for macro in array.macros
+        ]  # in the order of hw.controller.macros
+        cells = np.array([arguments(macro.state) for macro in macros], np.int64)
         hooks = np.array([hook.address for hook in _HOOKS], np.uint64)
         self.address = code.harness_new(cells.ctypes.data, len(cells), hooks.ctypes.data)
-        for form in item_forms(params).values():
+        for name, form in item_forms(params).items():
             runs, order = np.array(form.runs, np.int32), np.ascontiguousarray(form.order, np.int32)
-            ends = form.last, form.skip, form.transfers
+            ends = form.last, form.skip, form.transfers, int(name in STROBES)
             code.harness_stage(
                 self.address, runs.ctypes.data, len(runs), *ends, order.ctypes.data, len(order)
             )
@@ -135,10 +142,12 @@ class Harness:
         """Whether a window of the operation is over."""
         return bool(self.code.harness_passed(self.address))
 
-    def strobes(self) -> Strobes:
-        """Strobes of the operation so far."""
-        columns, words = self.params.columns, item_forms(self.params)["strobe"].collected
-        items, mask = self._fetch("strobes", np.int32).reshape(-1, words), words // 2 - 1
+    def strobes(self, stage: str = "strobe") -> Strobes:
+        """Strobes of the operation so far, on the array of a stage."""
+        form = item_forms(self.params)[stage]
+        columns, words = form.columns, form.collected
+        items = self._fetch("all", np.int32, self.stages.index(stage)).reshape(-1, words)
+        mask = words // 2 - 1
         up, down = (words_mask(items[:, first : first + mask], columns) for first in (1, 1 + mask))
         return Strobes(items[:, 0], up, down, items[:, -1].astype(np.uint8))
 

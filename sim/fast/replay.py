@@ -18,6 +18,7 @@ from sim.fast.bulk import BulkPair, FastController
 from sim.fast.digest import Expected, GoldenDigests
 from sim.fast.library import Library
 from sim.host import HardwareFault, HostError
+from sim.items import STROBES
 from sim.paired import Comparison
 from sim.scoreboard import Difference, Suspect, differences, samples_of
 from sim.stimulus import Stimulus
@@ -46,7 +47,7 @@ class GoldenItems(GoldenDigests):
         super().__call__(chunk)
         if 0 <= sample < len(chunk["verdict"]):
             for stage, items in chunk.items():
-                if stage != "strobe" and not stage.endswith("_sample"):
+                if stage not in STROBES and not stage.endswith("_sample"):
                     samples = samples_of(stage, chunk)
                     self.items[stage] = [items[k] for k in np.flatnonzero(np.asarray(samples) == sample)]
 
@@ -111,10 +112,11 @@ class ReplayPair(BulkPair):
         if self._record is None or self._items is None:
             return
         want = {name: self._items.items.get(name, []) for name in self._kept}
-        if numbers := self._kept.get("strobe"):
-            strobes, part = self._record.strobes, slice(numbers.start, numbers.stop)
-            parts = (strobes.row, strobes.up, strobes.down, strobes.depress)
-            want["strobe"] = strobe_rows(Strobes(*(values[part] for values in parts)))
+        for stage, strobes in zip(STROBES, (self._record.strobes, self._record.upper), strict=True):
+            if strobes is not None and (numbers := self._kept.get(stage)):
+                part = slice(numbers.start, numbers.stop)
+                parts = (strobes.row, strobes.up, strobes.down, strobes.depress)
+                want[stage] = strobe_rows(Strobes(*(values[part] for values in parts)))
         found = differences(want, self.rtl.harness.kept())
         if found:
             item = self._kept[found[0].stage].start + found[0].item

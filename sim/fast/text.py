@@ -5,35 +5,39 @@ from collections.abc import Iterable
 from amaranth.hdl import Shape
 from amaranth.lib import wiring
 
-from hw.controller import controller_ports
+from hw.controller import controller_ports, macros
 from hw.interfaces import MacroPort
 from spec.choices import ENCODINGS
-from spec.grid import Tile, tiles
+from spec.grid import Tile
 from spec.params import HwParams
 from spec.stages import stage_names
 
-MACRO = {"INTEGRATE": "integrate_cycles", "ENCODING": "encoding", "PLANE": "plane",
-         "TRANSPOSED": "transposed", "KIND": "readout_kind", "READING": "reading", "WORD": "dac_word", "GROUP": "group"}  # fmt: skip
-"""Ports of an array whose width is a macro; those that are not built in have none."""
-OWN = ("COLUMNS", "CHANNELS", "GROUPS", "WORD_BITS", "GROUP_BITS", "ROW_BITS", "COLUMN_BITS")
-"""Sizes that each macro of a grid has of its own: parameters of the array's module."""
+WIDTHS = {"INTEGRATE": "integrate_cycles", "ENCODING": "encoding", "PLANE": "plane", "KIND": "readout_kind",
+          "READING": "reading", "WORD": "dac_word", "GROUP": "group"}  # fmt: skip
+"""Pins of an array whose width is one of its sizes."""
+INPUTS = ("encoding", "plane", "readout_kind", "transposed", "first_row", "raised", "lowered")
+"""Pins that not every macro has: 0 where they are not built in."""
 
 
 def sizes(params: HwParams) -> dict[str, int]:
-    """Macros of sizes.svh and sizes.h, by name; those of an array are of the largest of the grid, which is the first."""
+    """Macros of sizes.svh and sizes.h, by name: sizes of the first array, and what is enough for each of them."""
     ports = port_widths(controller_ports(params).items())
+    arrays = [tile.params for tile in macros(params)]
     return {
-        **macro_sizes(tiles(params)[0].params),
-        "STROBE": stage_names(params).index("strobe"),
+        **macro_sizes(arrays[0]),
+        "BIT_SERIAL": ENCODINGS.index("bit_serial"),
+        "MOST_ROWS": max(p.rows for p in arrays),
+        "MOST_COLUMNS": max(p.columns for p in arrays),
+        "MOST_SUMS": max(max(p.columns, p.adc_channels) for p in arrays),
+        "MOST_CODES_BITS": max(p.row_words * p.dac_load_lanes * p.dac_bits for p in arrays),
         **{f"{name.upper()}_BITS": ports[f"{name}__payload"] for name in ("request", "samples", "counts")},
     }
 
 
 def macro_sizes(params: HwParams) -> dict[str, int]:
-    """Sizes of one macro."""
+    """Sizes of one macro: parameters of the array's module."""
     p, ports = params, port_widths(MacroPort(params).members.items())
     return {
-        "ROWS": p.rows,
         "COLUMNS": p.columns,
         "LANES": p.dac_load_lanes,
         "WORDS": p.row_words,
@@ -42,10 +46,9 @@ def macro_sizes(params: HwParams) -> dict[str, int]:
         "GROUPS": p.adc_groups,
         "ADC_BITS": p.adc_bits,
         "STATE_BITS": p.state_bits,
-        "BIT_SERIAL": ENCODINGS.index("bit_serial"),
         "ROW_BITS": p.row_bits,
         "COLUMN_BITS": p.column_bits,
-        **{f"{name}_BITS": ports[port] for name, port in MACRO.items() if port in ports},
+        **{f"{name}_BITS": ports.get(port, 1) for name, port in WIDTHS.items()},
     }
 
 
@@ -73,7 +76,7 @@ def wires(params: HwParams) -> str:
             "logic rst;",
             *(f"logic [{bits - 1}:0] {name};" for name, bits in ports.items()),
             "controller controller(.*);",
-            *(_array(number, tile) for number, tile in enumerate(tiles(params))),
+            *(_array(number, tile) for number, tile in enumerate(macros(params))),
             *_taps(params, ports),
             "",
         ]
@@ -81,11 +84,11 @@ def wires(params: HwParams) -> str:
 
 
 def _array(number: int, tile: Tile) -> str:
-    own = macro_sizes(tile.params)
-    given = ", ".join([f".PLACE({number})", *(f".{name}({own[name]})" for name in OWN)])
-    pins = ", ".join(
-        f".port__{pin}({tile.name}__{pin})" for pin in port_widths(MacroPort(tile.params).members.items())
-    )
+    own = {"PLACE": number} | macro_sizes(tile.params)
+    given = ", ".join(f".{name}({value})" for name, value in own.items())
+    built_in = port_widths(MacroPort(tile.params).members.items())
+    wired = {pin: "'0" for pin in INPUTS} | {pin: f"{tile.name}__{pin}" for pin in built_in}
+    pins = ", ".join(f".port__{pin}({wire})" for pin, wire in wired.items())
     return f"array_twin #({given}) array_{tile.name}(.clk, .rst, {pins});"
 
 

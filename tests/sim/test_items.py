@@ -57,6 +57,11 @@ def test_digest_of_many_random_items_is_never_the_same():
     assert len(set(digests(items).tolist())) == len({tuple(item) for item in items.tolist()})
 
 
+def record(strobes: Strobes, upper: Strobes | None = None) -> RunRecord:
+    none = np.zeros(0, np.int32)
+    return RunRecord(none, none, strobes, upper=upper)
+
+
 def expected() -> Expected:
     """Three samples, of which the last two update, with one row of pulses each."""
     verdicts = np.array([[0, 1, 2, 1], [1, 1, 2, 2], [1, 0, 2, 2]], np.int32)
@@ -74,7 +79,7 @@ def expected() -> Expected:
             }
         )
     rows, masks = np.array([4, 2], np.int32), np.eye(2, TINY.columns, dtype=np.uint8)
-    return golden.finish(Strobes(rows, masks, masks, np.zeros(2, np.uint8)))
+    return golden.finish(record(Strobes(rows, masks, masks, np.zeros(2, np.uint8))))
 
 
 def test_equal_digests_are_not_suspect():
@@ -112,7 +117,7 @@ def test_missing_and_additional_items_are_suspect():
 def test_strobes_that_are_not_the_entries_have_no_sample():
     masks = np.zeros((1, TINY.columns), np.uint8)
     strobes = Strobes(np.zeros(1, np.int32), masks, masks, np.zeros(1, np.uint8))
-    found = GoldenDigests(TINY).finish(strobes)
+    found = GoldenDigests(TINY).finish(record(strobes))
     assert found.digests["strobe"].tolist() == strobe_digests(strobes).tolist()
     assert "strobe" not in found.samples
 
@@ -132,3 +137,17 @@ def test_replay_tells_an_item_that_nobody_expects():
     pair._kept = pair._numbers(pair._running[1])
     pair._compare_items()
     assert str(pair.difference) == "strobe (block pulse_scheduler), item 2: item 2 came, none was expected"
+
+
+def test_items_of_an_upper_array_have_masks_of_a_bit_for_each_class():
+    params = replace(TINY, upper_layer="analog", columns=40, classes=5)
+    forms = item_forms(params)
+    assert (len(forms["entry"].order), len(forms["upper_entry"].order)) == (5, 3)
+    golden, row = GoldenDigests(params), np.array([3, *[1, 0, 0, 0, 1], *[0, 1, 0, 0, 0]], np.int32)
+    golden({"verdict": [np.ones(4, np.int32)] * 2, "upper_entry": [row], "upper_entry_sample": [1]})
+    masks = row[None, 1:6].astype(np.uint8), row[None, 6:].astype(np.uint8)
+    pulses = Strobes(row[:1], *masks, np.zeros(1, np.uint8))
+    found = golden.finish(record(Strobes.empty(params.columns), pulses))
+    assert found.digests["upper_entry"].tolist() == [digest(np.array([3, 0b10001, 0b00010], np.int32))]
+    assert found.digests["upper_strobe"].tolist() == [digest(np.array([3, 0b10001, 0b00010, 0], np.int32))]
+    assert found.samples["upper_strobe"].tolist() == found.samples["upper_entry"].tolist() == [1]
