@@ -11,6 +11,17 @@ Device = Annotated[
     str, typer.Option("--device", help="Device: a preset (`crosstrain devices`) or a .toml file.")
 ]
 Simulator = Annotated[str, typer.Option("--sim", help="Simulator: verilator or icarus.")]
+Trained = Annotated[
+    str | None,
+    typer.Option("--trained", help="Layers that train, of an analog upper layer: first, last, both."),
+]
+Backward = Annotated[
+    str | None,
+    typer.Option(
+        "--backward",
+        help="Errors from a copy of an analog upper layer, or transposed reads: copy, transposed.",
+    ),
+]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 
 

@@ -117,7 +117,7 @@ class CosimResult:
     @property
     def vacuous(self) -> bool:
         """True when the training run had too few pulses in either direction to prove anything."""
-        return self.record is None or not enough(self.record)
+        return self.record is None or not enough(self.record, self.registers)
 
 
 def outcome(

@@ -8,7 +8,7 @@ import numpy as np
 
 from model.cost import array_utilisation
 from model.data import Dataset, Split, load_data
-from model.training import experiments, offline, range_search, transfer
+from model.training import analog_upper, experiments, offline, range_search, transfer
 from model.training import prepare as prepare_module
 from model.training.experiments import resolve
 from model.training.hybrid import HybridJob, Progress
@@ -16,12 +16,14 @@ from model.training.offline import OfflineNet, train_offline
 from model.training.prepare import check_fit, prepare
 from sim.cosim import CosimResult
 from spec.errors import InputError
-from spec.run_file import RunSpec, dump_run
+from spec.run_file import AUTO, RunSpec, dump_run
 
-MAKERS = (offline, experiments, prepare_module, transfer, range_search)
+MAKERS = (offline, experiments, prepare_module, transfer, range_search, analog_upper)
 """Modules whose text decides what network and thresholds come out."""
 KEPT = Path("build") / "jobs"
 """Networks and thresholds that were made once."""
+CHOSEN = ("threshold", "margin", "upper_threshold")
+"""What a run may leave to be chosen; the last stays so without an analog upper layer."""
 
 
 def data_job(run: RunSpec, progress: Progress) -> HybridJob:
@@ -53,7 +55,7 @@ def _network(run: RunSpec, data: Dataset, progress: Progress) -> tuple[OfflineNe
     if file.exists():
         kept = np.load(file)
         net = OfflineNet(*(kept[name] for name in OfflineNet._fields))
-        return net, replace(run, threshold=int(kept["threshold"]), margin=float(kept["margin"]))
+        return net, replace(run, **{name: kept[name].item() for name in CHOSEN if name in kept})
     net = train_offline(
         data,
         run.params,
@@ -63,8 +65,9 @@ def _network(run: RunSpec, data: Dataset, progress: Progress) -> tuple[OfflineNe
     )
     chosen = resolve(whole, data, net, lambda done, total: progress("thresholds", done, total))
     KEPT.mkdir(parents=True, exist_ok=True)
-    np.savez(file, **net._asdict(), threshold=chosen.threshold, margin=chosen.margin)
-    return net, replace(run, threshold=chosen.threshold, margin=chosen.margin)
+    values = {name: getattr(chosen, name) for name in CHOSEN if getattr(chosen, name) != AUTO}
+    np.savez(file, **net._asdict(), **values)
+    return net, replace(run, **values)
 
 
 def _digest(run: RunSpec, data: Dataset) -> str:

@@ -4,6 +4,7 @@ It is not meant to learn; it is meant to reach every path.  Ranges and threshold
 that column codes clip and pulses come in both directions, where the hardware is able to.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,10 +21,10 @@ from spec.device_file import ConverterSpread, DeviceSpec
 from spec.device_image import DeviceImage
 from spec.numerics import MASK32, signed_limit
 from spec.params import HwParams
-from spec.registers import VERIFY_WAYS, Mode, fields_of
+from spec.registers import VERIFY_WAYS, Mode, fields_of, reset_value
 
 ENOUGH_PULSES = 20
-"""A run with fewer online pulses in either direction proves little: it is vacuous."""
+"""A run with fewer online pulses in either direction, on an array that it trains, proves little: it is vacuous."""
 
 _NOMINAL_READ_POWER = 0.3
 _CLIPPED_QUANTILE = 0.97
@@ -166,7 +167,7 @@ def make_stimulus(
     best, most = stimulus, -1
     for registers in _settings(rng, stimulus, rule, encoding):
         candidate = replace(stimulus, registers=registers)
-        pulses = _fewer(run(exercise(GoldenController(params, image), candidate)))
+        pulses = _fewer(run(exercise(GoldenController(params, image), candidate)), registers)
         if pulses > most:
             best, most = candidate, pulses
         if most >= ENOUGH_PULSES:
@@ -174,14 +175,17 @@ def make_stimulus(
     return best
 
 
-def enough(record: RunRecord) -> bool:
-    """Whether a run had enough pulses in each direction."""
-    return _fewer(record) >= ENOUGH_PULSES
+def enough(record: RunRecord, registers: Mapping[str, int]) -> bool:
+    """Whether a training run with these registers, by name, had enough pulses in each direction on each array it trained."""
+    return _fewer(record, registers) >= ENOUGH_PULSES
 
 
-def _fewer(record: RunRecord) -> int:
-    """Pulses in the direction that had fewer."""
-    return min(record.strobes.pulses_up, record.strobes.pulses_down)
+def _fewer(record: RunRecord, registers: Mapping[str, int]) -> int:
+    """Pulses in the direction that had fewer, on the array that had fewer."""
+    trained = registers.get("TRAINED", reset_value("TRAINED"))
+    first, last = (trained >> low & 1 for _, low in fields_of("TRAINED"))
+    arrays = [s for s, trains in ((record.strobes, first), (record.upper, last)) if trains and s is not None]
+    return min((min(s.pulses_up, s.pulses_down) for s in arrays), default=0)
 
 
 def _positive(stimulus: Stimulus) -> Stimulus:

@@ -9,7 +9,7 @@ import typer
 
 from crosstrain.console import simulating, steps
 from crosstrain.files import make_folder, write
-from crosstrain.options import Simulator, check_count, check_rule, check_simulator
+from crosstrain.options import Backward, Simulator, Trained, check_count, check_rule, check_simulator
 from spec.errors import InputError
 
 MOST_SAMPLES = 1_000_000
@@ -17,6 +17,10 @@ DEFAULT_SAMPLES = 40
 SHOWN_SECONDS = 0.1
 """Shorter phases are left out of the text, not of the JSON."""
 GUIDE = "docs/debugging.md goes on from here"
+VACUOUS = (
+    "vacuous: fewer than 20 online pulses in a direction, on an array that is trained; "
+    "take more samples or another seed"
+)
 COCOTB, FAST = ENGINES = ("cocotb", "fast")
 
 
@@ -46,6 +50,8 @@ def cosim(
     rule: Annotated[
         str, typer.Option(help="Update rule; `crosstrain params` shows what is built in.")
     ] = "accumulate",
+    trained: Trained = None,
+    backward: Backward = None,
     offline: Annotated[
         str | None,
         typer.Option(help="With --data: the software network, plain or noise-aware. [default: noise-aware]"),
@@ -61,7 +67,10 @@ def cosim(
         str | None, typer.Option(help="With --engine fast: training samples of the waveform. [default: 0:4]")
     ] = None,
     pulses: Annotated[
-        Path | None, typer.Option(help="Write the training run's pulses as CSV, to replay on an instrument.")
+        Path | None,
+        typer.Option(
+            help="Write the training run's pulses on the first layer as CSV, to replay on an instrument."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for result.json and the waveform.")] = None,
@@ -80,10 +89,7 @@ def cosim(
     check_count(seed, 0, MASK32, "--seed")
     if tests is not None:
         check_count(tests, 1, MOST_SAMPLES, "--tests")
-    if data is None and tests is not None:
-        raise InputError("only a job with --data is tested", key="--tests")
-    if data is None and offline is not None:
-        raise InputError("only a job with --data has a software network", key="--offline")
+    _check_random(data, tests=tests, offline=offline, trained=trained, backward=backward)
     samples_shown = _window(window, engine, waves)
     folder = make_folder(out) if out else None
     places = folder or Path("build/waves")
@@ -95,9 +101,9 @@ def cosim(
             job = params or "TINY", device or "AlOx/HfO2", rule, samples or DEFAULT_SAMPLES, seed
             summary, found, device_pulse = _random(*job, progress=progress, **kind)
         else:
-            given = {"data": data, "params": params, "device": device, "rule": rule, "seeds": [seed],
-                     "train_samples": samples or 0, "test_samples": tests or 0,
-                     "offline": offline and {"kind": offline}}  # fmt: skip
+            given = {"data": data, "params": params, "device": device, "rule": rule, "trained": trained,
+                     "backward": backward, "offline": offline and {"kind": offline}, "seeds": [seed],
+                     "train_samples": samples or 0, "test_samples": tests or 0}  # fmt: skip
             summary, found, device_pulse = _data(given, engine, fast if engine == FAST else bulk, progress)
     if pulses and found.record:
         _write_pulses(pulses, found, device_pulse, summary)
@@ -176,6 +182,19 @@ def _window(window: str | None, engine: str, waves: bool) -> range:
     return range(int(first), int(end))
 
 
+def _check_random(data: str | None, **options: object) -> None:
+    """Raise `InputError` for options that say nothing to a random job."""
+    why = {
+        "tests": "only a job with --data is tested",
+        "offline": "only a job with --data has a software network",
+        "trained": "a random job trains every layer; this is for --data",
+        "backward": "a random job takes errors from everywhere; this is for --data",
+    }
+    for key, value in options.items():
+        if data is None and value is not None:
+            raise InputError(why[key], key=f"--{key}")
+
+
 def _check_engine(engine: str, simulator: str, waves: bool, data: str | None) -> None:
     """Raise `InputError` for an engine that there is not, or that cannot do what is asked."""
     if engine not in ENGINES:
@@ -190,7 +209,7 @@ def _check_engine(engine: str, simulator: str, waves: bool, data: str | None) ->
 
 def _summary(found, samples: int) -> dict:
     completed = found.result is not None
-    strobes = found.record.strobes if completed else None
+    strobes, upper = (found.record.strobes, found.record.upper) if completed else (None, None)
     return {
         "mismatches": found.mismatches,
         "differences": found.differences,
@@ -198,6 +217,11 @@ def _summary(found, samples: int) -> dict:
         "vacuous": found.vacuous,
         "pulses_up": strobes.pulses_up if strobes is not None else None,
         "pulses_down": strobes.pulses_down if strobes is not None else None,
+        **(
+            {}
+            if upper is None
+            else {"upper_pulses_up": upper.pulses_up, "upper_pulses_down": upper.pulses_down}
+        ),
         "coverage": found.coverage,
         "cycles": found.cycles,
         "seconds": round(found.seconds, 3),
@@ -236,6 +260,13 @@ def _advice(summary: dict) -> list[str]:
     return [f"  the same with {again} writes a waveform; {GUIDE}"]
 
 
+def _upper_line(summary: dict) -> list[str]:
+    if "upper_pulses_up" not in summary:
+        return []
+    up, down = summary["upper_pulses_up"], summary["upper_pulses_down"]
+    return [f"upper layer's     {up} up, {down} down"]
+
+
 def _text(summary: dict) -> str:
     lines = [
         f"{summary['params']}, {summary['device']}, {summary['rule']}: {summary['samples']} samples, "
@@ -247,6 +278,7 @@ def _text(summary: dict) -> str:
     if summary["completed"]:
         lines += [
             f"online pulses     {summary['pulses_up']} up, {summary['pulses_down']} down",
+            *_upper_line(summary),
             *(f"{name:<17} {count}" for name, count in summary["coverage"].items()),
             f"samples/s         {summary['samples_per_s']:g}",
         ]
@@ -259,5 +291,5 @@ def _text(summary: dict) -> str:
     if not summary["completed"]:
         lines.append("the run broke off before its end")
     elif summary["vacuous"]:
-        lines.append("vacuous: fewer than 20 online pulses in a direction; take more samples or another seed")
+        lines.append(VACUOUS)
     return "\n".join(lines) + "\n"

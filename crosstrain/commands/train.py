@@ -8,7 +8,7 @@ import typer
 
 from crosstrain.console import console, simulating, steps, table
 from crosstrain.files import make_folder, write
-from crosstrain.options import Out, Simulator, check_count, check_simulator
+from crosstrain.options import Backward, Out, Simulator, Trained, check_count, check_simulator
 
 DEFAULT_SEEDS = 10
 MOST_SEEDS = 1000
@@ -27,15 +27,8 @@ def train(
     rule: Annotated[
         str | None, typer.Option(help="Update rule that is built in (`crosstrain params`).")
     ] = None,
-    trained: Annotated[
-        str | None, typer.Option(help="Layers that train, of an analog upper layer: first, last, both.")
-    ] = None,
-    backward: Annotated[
-        str | None,
-        typer.Option(
-            help="Errors from a copy of an analog upper layer, or transposed reads: copy, transposed."
-        ),
-    ] = None,
+    trained: Trained = None,
+    backward: Backward = None,
     sim: Simulator = "verilator",
     seeds: Annotated[
         int | None, typer.Option(help="Golden seeds; the RTL runs the first. [default: 10]")

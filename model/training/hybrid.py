@@ -152,6 +152,8 @@ class HybridResult:
     """bool[n]: the prediction of each online sample, made before its update, was right."""
     conductances: np.ndarray | None
     """States at the end, uint16[rows, columns, 2]; None if they were not read out."""
+    upper_conductances: np.ndarray | None = None
+    """Those of an analog upper layer, uint16[columns + 1, classes, 2]."""
 
     @property
     def online_pulses(self) -> tuple[int, int]:
@@ -287,4 +289,12 @@ async def _phases(
         hybrid_accuracy=records["hybrid"].accuracy(job.test_labels),
         train_correct=records["online"].predictions == job.train_labels,
         conductances=await ctl.conductances() if read_out else None,
+        upper_conductances=await _upper_conductances(ctl) if read_out and job.analog_upper else None,
     )
+
+
+async def _upper_conductances(ctl) -> np.ndarray:
+    await ctl.configure(LAYER=1)
+    states = await ctl.conductances()
+    await ctl.configure(LAYER=0)
+    return states

@@ -80,9 +80,8 @@ class Harness:
         for name, (result, arguments_of) in _FUNCTIONS.items():
             function = getattr(code, name)
             function.restype, function.argtypes = result, arguments_of
-        macros = [
-            macro for array in self.arrays for macro in array.macros
-        ]  # in the order of hw.controller.macros
+        # in the order of hw.controller.macros
+        macros = [macro for array in self.arrays for macro in array.macros]
         cells = np.array([arguments(macro.state) for macro in macros], np.int64)
         hooks = np.array([hook.address for hook in _HOOKS], np.uint64)
         self.address = code.harness_new(cells.ctypes.data, len(cells), hooks.ctypes.data)

@@ -164,6 +164,16 @@ def test_device_file(bad_input, tmp_path, out, old, new, said):
         (("cosim", "--window", "0:4"), "--window: needs --engine fast and --waves"),
         (("cosim", "--engine", "fast", "--waves", "--window", "4"), "--window: '4' is not FIRST:END"),
         (("cosim", "--tests", "4"), "--tests: only a job with --data is tested"),
+        (("cosim", "--trained", "both"), "--trained: a random job trains every layer"),
+        (("cosim", "--backward", "copy"), "--backward: a random job takes errors from everywhere"),
+        (
+            ("cosim", "--data", "digits", "--trained", "both"),
+            "trained: only an analog upper layer is trained",
+        ),
+        (
+            ("cosim", "--data", "digits", "--backward", "mirror"),
+            "backward: 'mirror' is not one of copy, transposed",
+        ),
         (("cosim", "--data", "digits", "--sim", "icarus"), "--sim: a job with --data is run with verilator"),
         (("cosim", "--engine", "fast", "--sim", "icarus"), "--sim: the fast engine is built with verilator"),
         (("cosim", "--params", "ULX3S", "--rule", "accumulate"), "is not built into ULX3S"),

@@ -128,6 +128,15 @@ def test_cosim_prints_what_it_found(program, found, tmp_path):
     assert json.loads((tmp_path / "result.json").read_text()) == as_json
 
 
+def test_cosim_tells_the_pulses_of_an_analog_upper_layer(program, found):
+    found.result.upper = found.result.strobes
+    assert "upper layer's     150 up, 150 down" in program("cosim").out
+    assert json.loads(program("cosim", "--json").out)["upper_pulses_down"] == 150
+    found.result.upper = Strobes.empty(3)
+    found.__dict__["changes"].update(registers={"TRAINED": 3})
+    assert "vacuous" in program("cosim").out
+
+
 def test_cosim_fails_on_a_mismatch_and_shows_the_first(program, found):
     found.__dict__["changes"].update(mismatches=2, differences=["run 2: adc 5[3]: expected 4, got 5"])
     outcome = program("cosim")

@@ -17,7 +17,7 @@ from sim.cosim import run_cosim
 from sim.data_job import data_job
 from sim.fast.pair import run_fast
 from spec.registers import Mode
-from spec.run_file import default_run
+from spec.run_file import RunSpec, default_run
 
 
 class TracedController(GoldenController):
@@ -64,6 +64,34 @@ def test_digits_epoch_equals_golden_model_in_the_predicted_cycles():
     assert (found.mismatches, found.differences, found.vacuous) == (0, [], False)
     assert found.result.counters["online"]["UPDATES"] > 100
     check_cycles(job, found)
+
+
+@pytest.fixture(scope="module")
+def analog_run() -> RunSpec:
+    """Digits with both layers on arrays, both trained, errors read back; thresholds to be chosen."""
+    run = default_run("digits")
+    params = replace(run.params, name="DIGITS-ANALOG", upper_layer="analog", transposed=1)
+    return replace(run, params=params, trained="both", backward="transposed")
+
+
+@pytest.mark.slow
+def test_digits_epoch_of_two_arrays_equals_golden_model(analog_run):
+    job = data_job(analog_run, lambda *step: None)
+    found = run_fast(job)
+    assert (found.mismatches, found.differences, found.vacuous) == (0, [], False)
+    assert found.record.upper.pulses_up and found.record.upper.pulses_down
+    golden_result = golden(hybrid(GoldenController(job.params, job.image), job))
+    assert np.array_equal(found.result.upper_conductances, golden_result.upper_conductances)
+    assert found.result.hybrid_accuracy == golden_result.hybrid_accuracy
+
+
+@pytest.mark.slow
+def test_thresholds_of_both_layers_are_kept(analog_run, tmp_path, monkeypatch):
+    monkeypatch.setattr("sim.data_job.KEPT", tmp_path)
+    chosen, kept = (data_job(analog_run, lambda *step: None) for _ in range(2))
+    assert len(list(tmp_path.iterdir())) == 1
+    assert kept.threshold == chosen.threshold
+    assert kept.analog_upper.threshold == chosen.analog_upper.threshold < kept.threshold
 
 
 def mnist_job(kind: str, samples: int) -> HybridJob:

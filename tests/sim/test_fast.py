@@ -23,6 +23,14 @@ ODD = replace(
 )
 PLANES = replace(TINY, name="PLANES", encodings=("bit_serial",), adc_kind="ramp", verify=1)
 ERRING = replace(TINY, name="ERRING", converter_errors=1, calibration=1)
+COPY = replace(
+    TINY, name="COPY", upper_layer="analog", encodings=("bit_serial",), classes=5, logit_bits=6, verify=1
+)
+TRANSPOSED = replace(TINY, name="TRANSPOSED", upper_layer="analog", transposed=1, delta_bits=5)
+WIDE = replace(
+    TRANSPOSED, name="WIDE", rows=9, columns=7, classes=12, adc_channels=7, update_columns=6, logit_bits=10
+)
+"""Its upper array is the larger one but for its rows of a word."""
 ERRING_PLANES = replace(ERRING, name="ERRING_PLANES", encodings=("amplitude", "bit_serial"))
 
 
@@ -34,6 +42,9 @@ ERRING_PLANES = replace(ERRING, name="ERRING_PLANES", encodings=("amplitude", "b
         (ODD, "counter"),
         (PLANES, "counter"),
         (ERRING, "accumulate"),
+        (COPY, "counter"),
+        (TRANSPOSED, "accumulate"),
+        pytest.param(WIDE, "accumulate", marks=pytest.mark.slow),
         pytest.param(ERRING_PLANES, "counter", marks=pytest.mark.slow),
     ],
     ids=lambda value: getattr(value, "name", value),
@@ -48,16 +59,23 @@ ROW_OF_ANOTHER_LANE = (
 )  # fmt: skip
 """Updates are wrong, and what is read only once they are applied."""
 
+RIVAL_RAISED = "hw.analog_upper", "Mux(rival == klass, -limit, 0)", "Mux(rival == klass, limit, 0)"
+"""Only the upper array's pulses are wrong, at first."""
+
 FAULTS = [
-    (*ROW_OF_ANOTHER_LANE, r"run 2 \(train\): entry \(block update_rule\), sample 0, row: expected 1, got 2$"),
-    ("hw.activation", "Mux(code < 0, 0, code)", "code",
+    (TINY, *ROW_OF_ANOTHER_LANE, r"run 2 \(train\): entry \(block update_rule\), sample 0, row: expected 1, got 2$"),
+    (TINY, "hw.activation", "Mux(code < 0, 0, code)", "code",
      r"run 1 \(infer\): hidden \(block activation\), sample \d+, element \d: expected 0, got \d+$"),
-    ("hw.commit_queue", "self.o.payload.up.eq(entry.up)", "self.o.payload.up.eq(entry.down)",
+    (TINY, "hw.commit_queue", "self.o.payload.up.eq(entry.up)", "self.o.payload.up.eq(entry.down)",
      r"run 2 \(train\): strobe \(block pulse_scheduler\), sample 0, up\[\d\]: expected \d, got \d$"),
-    ("hw.pulse_scheduler", "self.o.payload.depress.eq(self.depress)", "self.o.payload.depress.eq(1)",
+    (TINY, "hw.pulse_scheduler", "self.o.payload.depress.eq(self.depress)", "self.o.payload.depress.eq(1)",
      r"transfer: strobe \(block pulse_scheduler\), item 0, depress: expected 0, got 1$"),
-    ("hw.pulse_driver", "m.d.sync += timer.eq(width - 1)", "m.d.sync += timer.eq(width)",
+    (TINY, "hw.pulse_driver", "m.d.sync += timer.eq(width - 1)", "m.d.sync += timer.eq(width)",
      r"transfer: strobe \(block pulse_scheduler\), item \d+: item \d+ is missing$"),
+    (TRANSPOSED, *RIVAL_RAISED,
+     r"run 2 \(train\): upper_entry \(block update_rule\), sample \d+, (row|up\[\d\]|down\[\d\]): expected \d, got \d$"),
+    (TRANSPOSED, "hw.analog_upper", '("row", "up", "down")', '("row", "up")',
+     r"run 2 \(train\): upper_strobe \(block pulse_scheduler\), sample \d+, down\[\d\]: expected 1, got 0$"),
 ]  # fmt: skip
 
 
@@ -69,14 +87,14 @@ def quick_builds(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("module", "old", "new", "first"),
+    ("params", "module", "old", "new", "first"),
     [pytest.param(*fault, marks=[pytest.mark.slow] if k else []) for k, fault in enumerate(FAULTS)],
-    ids=[fault[0] for fault in FAULTS],
+    ids=[f"{fault[1]}-{k}" for k, fault in enumerate(FAULTS)],
 )
 def test_first_difference_is_told_by_stage_sample_and_element(
-    module, old, new, first, tmp_path, quick_builds
+    params, module, old, new, first, tmp_path, quick_builds
 ):
-    stimulus, steps = make_stimulus(TINY, load_device("AlOx/HfO2"), "accumulate", 40, 2), []
+    stimulus, steps = make_stimulus(params, load_device("AlOx/HfO2"), "accumulate", 40, 2), []
     with mutated(module, old, new):
         found = run_fast(stimulus, replays=tmp_path, progress=lambda *step: steps.append(step))
     assert found.mismatches > 0
@@ -94,12 +112,20 @@ def test_fault_is_found_long_before_a_prediction_is_wrong(tmp_path, quick_builds
     assert int(re.search(r"sample (\d+), prediction", wrong[0])[1]) > 3
 
 
+def test_fault_of_an_analog_upper_layer_is_named_by_its_stage(tmp_path, quick_builds, monkeypatch):
+    monkeypatch.setattr(pair, "replay", lambda job, found, folder, progress: found)
+    with mutated(*RIVAL_RAISED):
+        found = run_fast(make_stimulus(TRANSPOSED, load_device("AlOx/HfO2"), "accumulate", 40, 2))
+    assert (found.suspect.operation, found.suspect.stage) == ("run 2 (train)", "upper_entry")
+    assert any("upper strobe" in line for line in found.differences)
+
+
 @pytest.mark.slow
 def test_bench_under_cocotb_is_looked_into_on_the_library(tmp_path, quick_builds):
     with mutated(*ROW_OF_ANOTHER_LANE):
         stimulus = make_stimulus(TINY, load_device("AlOx/HfO2"), "accumulate", 40, 2)
         found = run_bulk(stimulus, replays=tmp_path)
-    assert re.match(FAULTS[0][3], found.differences[0])
+    assert re.match(FAULTS[0][4], found.differences[0])
     assert found.replayed.exists()
 
 
@@ -115,12 +141,20 @@ def test_build_error_has_what_the_tool_said(tmp_path, monkeypatch):
         build.build_library(TINY)
 
 
-def test_bench_under_cocotb_finds_what_the_library_finds():
-    stimulus = make_stimulus(TINY, load_device("AlOx/HfO2"), "accumulate", 40, 2)
+@pytest.mark.parametrize(
+    "params", [TINY, pytest.param(TRANSPOSED, marks=pytest.mark.slow)], ids=lambda p: p.name
+)
+def test_bench_under_cocotb_finds_what_the_library_finds(params):
+    stimulus = make_stimulus(params, load_device("AlOx/HfO2"), "accumulate", 40, 2)
     library, cocotb = run_fast(stimulus), run_bulk(stimulus)
     assert (cocotb.mismatches, cocotb.differences, cocotb.vacuous) == (0, [], False)
     assert cocotb.counters == library.counters
-    assert np.array_equal(cocotb.record.strobes.up, library.record.strobes.up)
+    for one, other in (
+        (cocotb.record.strobes, library.record.strobes),
+        (cocotb.record.upper, library.record.upper),
+    ):
+        assert (one is None) == (other is None)
+        assert one is None or np.array_equal(one.up, other.up)
 
 
 def test_waveform_holds_the_window_of_samples_and_nothing_else(tmp_path):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from model.system import GoldenController, run
@@ -34,6 +35,14 @@ def test_training_improves_on_open_loop(make_job, analog, trained, backward, gai
     assert (online["UPPER_STROBES"] > 0) == (trained != "first")
     assert result.counters[UPPER_TRANSFER]["UPPER_STROBES"] > 0 == result.counters[UPPER_TRANSFER]["STROBES"]
     assert result.transfer_pulses > abs(job.counts).sum()
+
+
+def test_states_of_both_arrays_are_read_out(make_job, analog):
+    job = make_job(params=analog, threshold=1 << 16, trained="both", upper_threshold=1 << 13)
+    controller = GoldenController(job.params, job.image)
+    result = run(hybrid(controller, job))
+    assert np.array_equal(result.conductances, controller.array.conductances())
+    assert np.array_equal(result.upper_conductances, controller.upper.array.conductances())
 
 
 def test_a_digital_upper_layer_is_not_trained_by_the_hardware(digits_run):
