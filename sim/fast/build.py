@@ -10,7 +10,6 @@ from hw.emit import to_fast_systemverilog
 from sim.cosim import SimulationError
 from sim.fast.text import defines, wires
 from sim.toolchain import environment
-from spec.errors import InputError
 from spec.params import HwParams
 
 BUILD = Path("build") / "fast"
@@ -33,10 +32,7 @@ def folder_of(params: HwParams) -> Path:
 
 
 def write_sources(params: HwParams) -> None:
-    """The controller's text and what the bench includes, into the folder of the parameters.  Raises InputError."""
-    if params.analog_upper:
-        text = "the bench has no array for an upper layer: take a simulator and a random job"
-        raise InputError(text, key="upper_layer")
+    """The controller's text and what the bench includes, into the folder of the parameters."""
     folder = folder_of(params)
     to_fast_systemverilog(Controller(params), "controller", folder / "controller.sv")
     write_sizes(params, folder)
@@ -50,7 +46,7 @@ def write_sizes(params: HwParams, folder: Path) -> None:
 
 
 def build_library(params: HwParams, *, waves: bool = False) -> Path:
-    """The bench as a shared library; with `waves` one that can write them, at half the speed.  Raises BuildError, InputError."""
+    """The bench as a shared library; with `waves` one that can write them, at half the speed.  Raises BuildError."""
     folder = folder_of(params)
     options = VERILATOR + (WAVES if waves else ())
     with open(folder / "lock", "w") as lock:

@@ -14,7 +14,6 @@ from sim.fast.under_cocotb import run_bulk
 from sim.mutants import mutated
 from sim.stimulus import exercise, make_stimulus
 from spec.device_file import load_device
-from spec.errors import InputError
 from spec.params import INSTANCES
 
 TINY = INSTANCES["TINY"]
@@ -127,11 +126,6 @@ def test_bench_under_cocotb_is_looked_into_on_the_library(tmp_path, quick_builds
         found = run_bulk(stimulus, replays=tmp_path)
     assert re.match(FAULTS[0][4], found.differences[0])
     assert found.replayed.exists()
-
-
-def test_second_array_is_refused():
-    with pytest.raises(InputError, match="upper_layer: the bench has no array for an upper layer"):
-        build.build_library(replace(TINY, name="SECOND", upper_layer="analog"))
 
 
 def test_build_error_has_what_the_tool_said(tmp_path, monkeypatch):
