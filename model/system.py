@@ -36,11 +36,18 @@ from spec.stages import stage_names
 
 NONE = np.zeros(0, np.int32)
 
-CHUNK = 64
-"""Samples per call of the kernel: bounds the logs, and is the grain of progress."""
+CHUNKS = range(64, 513)
+"""Samples per call of the kernel: many, because a call has its price, but of a large layer few: they bound the logs."""
+_LOG_BYTES = 1 << 22
 
 Watch = Callable[[dict[str, list[np.ndarray]]], None]
 """Called with a trace of some samples."""
+
+
+def chunk_of(params: HwParams) -> int:
+    """Samples per call of the kernel, and the grain of progress."""
+    fits = _LOG_BYTES // (2 * params.rows * params.columns)
+    return min(max(fits, CHUNKS.start), CHUNKS.stop - 1)
 
 
 class GoldenController:
@@ -182,11 +189,11 @@ class GoldenController:
         s, p = settings(self.params, self.registers, mode), self.params
         begin(self.state.channels)
         train = 1 if mode in (Mode.TRAIN, Mode.TUNE) else 0
-        tuner, chunk = (self._tuner(), 1) if mode is Mode.TUNE else (None, CHUNK)
+        tuner, chunk = (self._tuner(), 1) if mode is Mode.TUNE else (None, chunk_of(p))
         labels = np.asarray(labels, np.int64)
         predictions, updates, clipped, planes_clipped = [NONE], [NONE], 0, 0
         planes = p.dac_bits if s.encoding == BIT_SERIAL else 0
-        upper = self.upper.prepare(self.registers, CHUNK) if self.upper else None
+        upper = self.upper.prepare(self.registers, chunk) if self.upper else None
         strobes, upper_strobes = [Strobes.empty(p.columns)], [Strobes.empty(p.classes)]
         tuned: list[Strobes] = []
 
@@ -195,8 +202,8 @@ class GoldenController:
 
         traces = new_traces()
         entries, log = (
-            rows_log(CHUNK * p.rows, p.columns),
-            rows_log((CHUNK + p.commit_depth) * p.rows, p.columns),
+            rows_log(chunk * p.rows, p.columns),
+            rows_log((chunk + p.commit_depth) * p.rows, p.columns),
         )
         for first in range(0, len(pixels), chunk):
             if tuner:  # what is tuned is no longer in the queue
