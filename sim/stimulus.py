@@ -277,7 +277,8 @@ def _upper_settings(stimulus: Stimulus) -> dict[str, int]:
     }
     if stimulus.params.transposed_upper:
         lsb = int(errors.max()) * p.dac_full_scale // (p.adc_limit + 1)
-        found |= {"BACKWARD": 1, "BACKWARD_LSB": max(1, lsb)}
+        largest = min(stimulus.params.delta_limit, p.adc_limit)  # of an error: it comes out of a converter
+        found |= {"BACKWARD": 1, "BACKWARD_LSB": max(1, lsb), "DELTA_THRESHOLD": max(1, largest // 8)}
     return found
 
 
