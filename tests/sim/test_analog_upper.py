@@ -29,7 +29,7 @@ QUICK = [("copy", "icarus"), ("transposed", "verilator")]
 SLOW = [(name, simulator) for name in HARDWARE for simulator in ("verilator", "icarus")]
 
 FAULTS = [
-    ("logits", "hw.upper_rows", "lanes[bias].eq(full)", "lanes[bias].eq(full - 1)"),
+    ("logits", "hw.upper_rows", "lane.eq(full if k == 0 else 0)", "lane.eq(full - 1 if k == 0 else 0)"),
     ("delta", "hw.analog_upper", "self.port.lowered.eq(verdict.rival)", "self.port.lowered.eq(verdict.target)"),
     ("delta", "hw.upper_sequencer", "row.eq(row + step)", "row.eq(row + 1)"),
     ("upper_entry", "hw.analog_upper", "Mux(rival == klass, -limit, 0)", "Mux(rival == klass, limit, 0)"),

@@ -84,7 +84,13 @@ def ruled(rule, simulator):
     return run_cosim(replace(stimulus, faults=True), simulator)
 
 
-@pytest.mark.parametrize("rule", RULES)
+QUICK = [*((rule, "icarus") for rule in RULES), ("accumulate", "verilator")]
+SLOW = [(rule, "verilator") for rule in RULES if rule != "accumulate"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "simulator"), [*QUICK, *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW)]
+)
 def test_rtl_equals_golden_model_under_each_rule(rule, simulator):
     found = ruled(rule, simulator)
     assert (found.mismatches, found.differences, found.vacuous) == (0, [], False)

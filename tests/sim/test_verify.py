@@ -123,7 +123,7 @@ def test_driver_refuses_what_the_gate_or_the_hardware_would_not_take():
 def test_readings_of_places_that_do_not_exist_are_refused():
     macro = GoldenController(
         TUNED, make_stimulus(TUNED, load_device("PCMO"), "accumulate", 1, 0).image
-    ).array.alone
+    ).array.macros[0]
     with pytest.raises(ValueError, match="no pair"):
         macro.read_cell(TUNED.rows, 0, Readout.PAIR)
     with pytest.raises(ValueError, match="is no reading"):
