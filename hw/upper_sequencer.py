@@ -17,10 +17,11 @@ class UpperSequencer(wiring.Component):
       with update, trains_first, trains_last; transposed: errors come from transposed reads; word_taken.
     - Of pulses: ended (the update rule is through with the sample), pulses_busy, scheduled (a transfer is).
     - Outputs: awaits (a verdict), integrate, adc_start, converting (the codes are those of the present read),
-      backward (they are errors), first_row (of a transposed read), word_ends (with these errors a word is whole;
-      beyond the last hidden unit the errors are 0 and are not read), shift (take the errors), offers (the word),
+      backward (they are errors), first_row (of a transposed read), beyond (it is beyond the last hidden unit: errors
+      are 0 and are not read), shift (take the errors), offers (a word of them), last_word (of the sample),
       window_open, allow_pulses, array_erase, array_readout, readout_done, transferring, run_start, working (a
       sample's update is under way), busy (a command is).
+    After a fault the single commands end; what a sample left is flushed from outside.
     """
 
     def __init__(self, params: HwParams):
@@ -66,11 +67,15 @@ class UpperSequencer(wiring.Component):
             with m.Elif(self.readout):
                 m.next = "READOUT"
         with m.State("ERASE"):
-            with m.If(self.array_free):
+            with m.If(self.fault):
+                m.next = "IDLE"
+            with m.Elif(self.array_free):
                 m.d.comb += self.array_erase.eq(1)
                 m.next = "ARRAY"
         with m.State("READOUT"):
-            with m.If(self.array_free):
+            with m.If(self.fault):
+                m.next = "IDLE"
+            with m.Elif(self.array_free):
                 m.d.comb += self.array_readout.eq(1)
                 m.next = "ARRAY_READ"
         for state, done in (("ARRAY", None), ("ARRAY_READ", self.readout_done)):

@@ -48,7 +48,6 @@ def check(name, simulator):
     assert (found.mismatches, found.differences, found.vacuous) == (0, [], False)
     upper = found.record.upper
     assert upper.pulses_up and upper.pulses_down
-    assert len(upper) + len(found.record.strobes) > 0
 
 
 @pytest.mark.parametrize(("name", "simulator"), QUICK)
