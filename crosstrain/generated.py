@@ -128,11 +128,12 @@ def graph_text(root: Path) -> str:
 def builds_text(root: Path) -> str:
     """What the kept builds take of their parts, one column per board."""
     reports = [Report.load(path) for path in sorted((root / "fpga" / "reports").glob("*.json"))]
+    lines = [{name: (used, there) for name, used, there in r.rows()} for r in reports]
     rows = [("part", *(r.part for r in reports)), ("design", *(r.instance for r in reports))]
-    for cells in zip(*(r.rows() for r in reports), strict=True):
-        name = cells[0][0]
+    for name in dict.fromkeys(name for line in lines for name in line):
         relation = "needed" if name.startswith("Fmax") else "of"
-        rows.append((name, *(f"{used} ({relation} {there})" for _, used, there in cells)))
+        cells = (line.get(name) for line in lines)
+        rows.append((name, *("-" if cell is None else f"{cell[0]} ({relation} {cell[1]})" for cell in cells)))
     rows.append(("minutes", *(f"{sum(r.seconds.values()) / 60:.0f}" for r in reports)))
     rows.append(("limited by", *(f"`{r.timing.path_from}` to `{r.timing.path_to}`" for r in reports)))
     return _table(("", *(r.board for r in reports)), rows)

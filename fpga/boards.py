@@ -1,50 +1,108 @@
 """The boards: one row of a table each, and nothing else, belongs to a board."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
+from types import MappingProxyType
+from typing import NamedTuple
 
-from amaranth.build import Platform
-from amaranth.hdl import Elaboratable, Module
+from amaranth.build import Attrs, Pins, Platform, Resource, Subsignal
+from amaranth.hdl import ClockDomain, Elaboratable, Module
 from amaranth.lib import io
+from amaranth.lib.wiring import Flow
 
+from fpga.clock import BoardClock
+from fpga.families import Family, family
 from fpga.top import FpgaTop
 from spec.errors import InputError
 from spec.params import INSTANCES, HwParams
+
+
+class Pin(NamedTuple):
+    """A pin of a board's table: resource, its number, and one of its parts if it has any."""
+
+    resource: str
+    number: int = 0
+    part: str | None = None
+
+
+UART = {"rx": Pin("uart", 0, "rx"), "tx": Pin("uart", 0, "tx")}
 
 
 @dataclass(frozen=True)
 class Board:
     """What is built for a board, and where its pins are.
 
-    pins: module and class of its pin table in amaranth_boards, which also knows its clock.  instance, macro_lanes: the
-    hardware, and how many columns a cycle its emulated array has room for.  uart, lamps: resources (name, number) of
-    the pin table for the link, and for the lamps busy, fault and heartbeat.
+    pins: module and class of its pin table in amaranth_boards, which also knows its clock.  instance: the hardware.
+    clock_MHz: of the design.  wires: pins by the ports of the top; a port that is an output may have none.
+    extra: resources that the pin table lacks.  design: what is put on it.
     """
 
     name: str
     pins: tuple[str, str]
     instance: str
-    macro_lanes: int
+    clock_MHz: float
     baud: int
-    uart: tuple[str, int] = ("uart", 0)
-    lamps: tuple[tuple[str, int], ...] = (("led", 0), ("led", 1), ("led", 2))
+    wires: Mapping[str, Pin]
+    extra: tuple[Resource, ...] = field(default=(), repr=False)
+    design: type[FpgaTop] = FpgaTop
 
     @property
     def params(self) -> HwParams:
-        return replace(INSTANCES[self.instance], macro_lanes=self.macro_lanes)
+        return INSTANCES[self.instance]
+
+    @property
+    def clock_hz(self) -> float:
+        return self.clock_MHz * 1e6
 
     def platform(self) -> Platform:
         """A new pin table: one serves one build."""
         module, name = self.pins
-        return getattr(import_module(module), name)()
+        platform = getattr(import_module(module), name)()
+        platform.add_resources(self.extra)
+        return platform
+
+    def top(self) -> FpgaTop:
+        """What runs on it, but for clock and pins: it can be simulated."""
+        return self.design(self.params, self.clock_hz, self.baud)
+
+
+def _lamps(**pins: Pin) -> Mapping[str, Pin]:
+    return MappingProxyType(UART | pins)
 
 
 BOARDS = {
     board.name: board
     for board in (
-        Board("ulx3s", ("amaranth_boards.ulx3s", "ULX3S_85F_Platform"), instance="DIGITS", macro_lanes=4, baud=1_000_000),
+        Board(
+            "ulx3s",
+            ("amaranth_boards.ulx3s", "ULX3S_85F_Platform"),
+            instance="ULX3S",
+            clock_MHz=25,
+            baud=1_000_000,
+            wires=_lamps(busy=Pin("led", 0), fault=Pin("led", 1), heartbeat=Pin("led", 2)),
+        ),
+        Board(
+            "orangecrab",
+            ("amaranth_boards.orangecrab_r0_2", "OrangeCrabR0_2_25FPlatform"),
+            instance="TINY",
+            clock_MHz=48,
+            baud=1_000_000,
+            wires=_lamps(
+                busy=Pin("rgb_led", 0, "g"), fault=Pin("rgb_led", 0, "r"), heartbeat=Pin("rgb_led", 0, "b")
+            ),
+            extra=(
+                Resource(
+                    "uart",
+                    0,
+                    Subsignal("rx", Pins("0", dir="i", conn=("io", 0))),
+                    Subsignal("tx", Pins("1", dir="o", conn=("io", 0))),
+                    Attrs(IO_TYPE="LVCMOS33"),
+                ),
+            ),
+        ),
     )
-}  # fmt: skip
+}
 
 
 def find(name: str) -> Board:
@@ -55,21 +113,34 @@ def find(name: str) -> Board:
 
 
 class BoardTop(Elaboratable):
-    """`FpgaTop` on the pins of a board, in its default clock."""
+    """The board's top on its pins, in its clock."""
 
-    def __init__(self, board: Board, clock_hz: float):
+    def __init__(self, board: Board, parts: Family):
         self.board = board
-        self.top = FpgaTop(board.params, clock_hz, board.baud)
+        self.parts = parts
+        self.top = board.top()
 
     def elaborate(self, platform):
         m = Module()
+        m.domains.sync = ClockDomain("sync")
+        m.submodules.clock = BoardClock(self.parts, self.board.clock_MHz)
         m.submodules.fpga = top = self.top
-        uart = platform.request(*self.board.uart, dir="-")
-        m.submodules.rx = rx = io.Buffer(io.Direction.Input, uart.rx)
-        m.submodules.tx = tx = io.Buffer(io.Direction.Output, uart.tx)
-        m.d.comb += [top.rx.eq(rx.i), tx.o.eq(top.tx)]
-        for lamp, level in zip(self.board.lamps, (top.busy, top.fault, top.heartbeat), strict=True):
-            buffer = io.Buffer(io.Direction.Output, platform.request(*lamp, dir="-"))
-            m.submodules += buffer
-            m.d.comb += buffer.o.eq(level)
+        requested = {}
+        for name, pin in self.board.wires.items():
+            resource = (pin.resource, pin.number)
+            if resource not in requested:
+                requested[resource] = platform.request(*resource, dir="-")
+            port = requested[resource] if pin.part is None else getattr(requested[resource], pin.part)
+            inward = top.signature.members[name].flow is Flow.In
+            buffer = io.Buffer(io.Direction.Input if inward else io.Direction.Output, port)
+            m.submodules[f"{name}_pin"] = buffer
+            m.d.comb += getattr(top, name).eq(buffer.i) if inward else buffer.o.eq(getattr(top, name))
         return m
+
+
+def board_top(board: Board, platform: Platform) -> BoardTop:
+    """What is built for a board on its platform.  Raises InputError for a part of an unknown family."""
+    try:
+        return BoardTop(board, family(platform.device))
+    except KeyError:
+        raise InputError(f"no tools are known for the part {platform.device}", key="board") from None

