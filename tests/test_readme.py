@@ -17,23 +17,27 @@ PROGRAM = ".venv/bin/crosstrain"
 QUICK = ("devices", "params")
 
 
-def commands(start: str) -> list[list[str]]:
-    """Indented lines of the README that begin so, without their comments."""
-    lines = re.findall(rf"^    ({re.escape(start)} .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+def commands(start: str, document: str = "README.md") -> list[list[str]]:
+    """Indented lines of a document that begin so, without their comments."""
+    lines = re.findall(rf"^    ({re.escape(start)} .*)$", (ROOT / document).read_text(), re.MULTILINE)
     return [shlex.split(line, comments=True) for line in lines]
+
+
+ON_FPGAS = "docs/fpga.md"
 
 
 def test_there_are_commands():
     assert len(commands("make")) >= 2 and len(commands(PROGRAM)) >= 5
+    assert len(commands("make", ON_FPGAS)) >= 2 and len(commands(PROGRAM, ON_FPGAS)) >= 1
 
 
-@pytest.mark.parametrize("command", commands("make"), ids=" ".join)
+@pytest.mark.parametrize("command", commands("make") + commands("make", ON_FPGAS), ids=" ".join)
 def test_make_target_exists(command):
     found = subprocess.run([*command, "--dry-run"], cwd=ROOT, capture_output=True, text=True)
     assert found.returncode == 0, found.stderr
 
 
-@pytest.mark.parametrize("command", commands(PROGRAM), ids=" ".join)
+@pytest.mark.parametrize("command", commands(PROGRAM) + commands(PROGRAM, ON_FPGAS), ids=" ".join)
 def test_command_line_parses(command):
     group = typer.main.get_command(app)
     name, *arguments = command[1:]
