@@ -35,7 +35,9 @@ from spec.errors import InputError
 from spec.params_file import read_toml
 
 CELLS = ("resistive", "transistor")
-C2C_KINDS = ("additive", "relative")
+C2C_LIMITS = {"additive": 0.5, "relative": 15.0}
+"""Kinds of spread from pulse to pulse, and the largest sigma of each."""
+C2C_KINDS = tuple(C2C_LIMITS)
 DISTRIBUTIONS = ("normal", "lognormal")
 
 
@@ -223,13 +225,14 @@ def _device(values: dict) -> DeviceSpec:
     law = Law.from_dict(values["law"])
     c2c = values.get("c2c", {"kind": "additive", "sigma": 0.0})
     only(c2c, ("kind", "sigma"), "c2c")
+    c2c_kind = choice(c2c.get("kind"), C2C_KINDS, "c2c.kind")
     return DeviceSpec(
         name=_text(values, "name"),
         source=_text(values, "source"),
         law=law,
         **_range_of(values, law),
-        c2c_kind=choice(c2c.get("kind"), C2C_KINDS, "c2c.kind"),
-        c2c_sigma=number(c2c.get("sigma"), 0.0, 0.5, "c2c.sigma"),
+        c2c_kind=c2c_kind,
+        c2c_sigma=number(c2c.get("sigma"), 0.0, C2C_LIMITS[c2c_kind], "c2c.sigma"),
         cell=choice(values.get("cell", "resistive"), CELLS, "cell"),
         assumed=_assumed(values),
         pulse=_table_of(Pulses, values.get("pulse", {}), "pulse"),

@@ -41,6 +41,32 @@ LAWS: dict[str, dict[str, LawKey]] = {
         "a_up": LawKey(1e-5, 0.99, "potentiation step at the lowest state, as a share of the range"),
         "a_down": LawKey(1e-5, 0.99, "depression step at the highest state, likewise"),
     },
+    "linear_step": {
+        "a_up": LawKey(1e-5, 0.99, "potentiation step in the middle of the range, as a share of the range"),
+        "a_down": LawKey(1e-5, 0.99, "depression step there, likewise"),
+        "slope_up": LawKey(-1.0, 1.0, "share of it that is lost at the highest state, gained at the lowest"),
+        "slope_down": LawKey(
+            -1.0, 1.0, "share of it that is lost at the lowest state, gained at the highest"
+        ),
+    },
+    "exp_step": {
+        "a_up": LawKey(
+            1e-6, 0.99, "potentiation step where the exponential has died away, share of the range"
+        ),
+        "a_down": LawKey(1e-6, 0.99, "depression step there, likewise"),
+        "amp_up": LawKey(
+            -1e4, 1e4, "potentiation's exponential at the lowest state; negative: steps are larger"
+        ),
+        "amp_down": LawKey(-1e4, 1e4, "depression's, at the lowest state, likewise"),
+        "rate_up": LawKey(-50.0, 50.0, "potentiation's rate over the range"),
+        "rate_down": LawKey(-50.0, 50.0, "depression's, likewise"),
+    },
+    "pow_step": {
+        "a_up": LawKey(1e-5, 0.99, "potentiation step at the lowest state, as a share of the range"),
+        "a_down": LawKey(1e-5, 0.99, "depression step at the highest state, likewise"),
+        "pow_up": LawKey(0.0, 20.0, "potentiation's exponent; 0: equal steps, 1: soft bounds"),
+        "pow_down": LawKey(0.0, 20.0, "depression's exponent, likewise"),
+    },
     "measured": {
         "up_uS": LawKey(0.0, 1e6, "conductance after each potentiating pulse, rising", curve=True),
         "down_uS": LawKey(0.0, 1e6, "conductance after each depressing pulse, falling", curve=True),

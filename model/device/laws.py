@@ -108,6 +108,38 @@ def soft_bounds(spec: DeviceSpec, x: Floats) -> tuple[Floats, Floats]:
     return spec.law["a_up"] * (1.0 - x), spec.law["a_down"] * x
 
 
+def linear_step(spec: DeviceSpec, x: Floats) -> tuple[Floats, Floats]:
+    """IBM aihwkit's LinearStepDevice: dw_up = dw_min (1 - gamma_up w / w_max), dw_down alike with w_min, so with
+
+    u = 2x - 1: dx_up = a_up (1 - slope_up u), dx_down = a_down (1 + slope_down u).
+    """
+    law, u = spec.law, 2.0 * x - 1.0
+    return law["a_up"] * (1.0 - law["slope_up"] * u), law["a_down"] * (1.0 + law["slope_down"] * u)
+
+
+def exp_step(spec: DeviceSpec, x: Floats) -> tuple[Floats, Floats]:
+    """IBM aihwkit's ExpStepDevice: dw = dw_min (1 +- up_down) max(1 - A exp(+-gamma z), 0), z = 2 a w / range + b.
+
+    z is affine in x, so dx = a max(1 - amp exp(rate x), 0) for each direction: up, amp = A exp(gamma z(0)) and
+    rate = gamma (z(1) - z(0)); down, both with -gamma.
+    """
+    up, down = (
+        spec.law[f"a_{way}"]
+        * np.maximum(1.0 - spec.law[f"amp_{way}"] * np.exp(spec.law[f"rate_{way}"] * x), 0.0)
+        for way in ("up", "down")
+    )
+    return up, down
+
+
+def pow_step(spec: DeviceSpec, x: Floats) -> tuple[Floats, Floats]:
+    """dx_up = a_up (1 - x)^pow_up, dx_down = a_down x^pow_down: IBM aihwkit's PowStepDevice, after S. Fusi and
+
+    L. Abbott, Nat. Neurosci. 10:485, 2007, whose distance to a bound is a share of the range, as here.
+    """
+    x = np.clip(x, 0.0, 1.0)
+    return spec.law["a_up"] * (1.0 - x) ** spec.law["pow_up"], spec.law["a_down"] * x ** spec.law["pow_down"]
+
+
 def _curve_step(pulses: Floats, states: Floats, x: Floats) -> Floats:
     """One pulse further along a rising curve; past either end, the step at that end."""
     x = np.clip(x, states[0], states[-1])
@@ -130,6 +162,9 @@ LAWS: dict[str, Callable[[DeviceSpec, Floats], tuple[Floats, Floats]]] = {
     "exponential": exponential,
     "log": log_law,
     "soft_bounds": soft_bounds,
+    "linear_step": linear_step,
+    "exp_step": exp_step,
+    "pow_step": pow_step,
     "measured": measured,
 }
 

@@ -51,7 +51,8 @@ def changed(base, dotted, value):
 def test_presets_are_the_published_devices():
     expected = {
         "Ag:a-Si", "TaOx/TiO2", "PCMO", "AlOx/HfO2", "TaOx/HfOx", "EpiRAM", "FeFET", "FeTFT", "AND/GSD-like",
-        "extreme", "linear", "ReRAM-OM-approx",
+        "extreme", "linear", "ReRAM-OM-approx", "ReRAM-OM", "ReRAM-HfO2", "ReRAM-ES", "ReRAM-SB", "ECRAM-Li", "ECRAM-MO",
+        "PCM", "Gokmen-Vlasov",
     }  # fmt: skip
     assert set(preset_names()) == expected
     for entry in (resources.files("spec") / "presets").iterdir():
@@ -118,8 +119,9 @@ WRONG = [
     ("g_max_uS", float("inf"), "g_max_uS: inf is outside"),
     ("on_off", 1.0, "on_off: 1.0 is outside 1.05..1e+09"),
     ("c2c.kind", "cubic", "c2c.kind: 'cubic' is not one of additive, relative"),
-    ("c2c.sigma", None, "c2c.sigma: is missing (a number in 0..0.5)"),
-    ("c2c.sigma", 0.6, "c2c.sigma: 0.6 is outside 0..0.5"),
+    ("c2c.sigma", None, "c2c.sigma: is missing (a number in 0..15)"),
+    ("c2c.sigma", 16, "c2c.sigma: 16 is outside 0..15"),
+    ("c2c", {"kind": "additive", "sigma": 0.6}, "c2c.sigma: 0.6 is outside 0..0.5"),
     ("cell", "cubic", "cell: 'cubic' is not one of resistive, transistor"),
     ("pulse.t_ltp_ns", 0, "pulse.t_ltp_ns: 0.0 is outside"),
     ("pulse.v_ltp_V", "3 V", "pulse.v_ltp_V: '3 V' is not a number"),
