@@ -51,6 +51,18 @@ VERIFY_FAULTS: tuple[Fault, ...] = (
 )  # fmt: skip
 """Of a gate with the parameter `verify`."""
 
+WORD_FAULTS: tuple[Fault, ...] = (
+    ("a word selects both devices", "self.request.load & (self.request.up & self.request.down).any()", "self.request.load & 0"),
+    ("a word in a guard", "others | ~free | ~self.array_free", "others | ~self.array_free"),
+    ("a word into a busy array", "others | ~free | ~self.array_free", "others | ~free"),
+    ("a word while converting", "self.erase_request | self.converting | starts", "self.erase_request | starts"),
+    ("a word outside a run", " | ~(training | transfer)", ""),
+    ("an operation behind a word", "super()._started | self.write.load", "super()._started"),
+    ("a word in a fault", "self.request.load & may_select", "self.request.load"),
+    ("lines stay selected", "self.request.select & selects", "self.request.select"),
+)  # fmt: skip
+"""Of the gate of compact hardware."""
+
 DRIVER_FAULTS: tuple[Fault, ...] = (
     ("guard counted while the array works", "with m.If(~self.array_ready):", "with m.If(~self.array_ready & (timer == 0)):"),
     ("no guard before a strobe", "self.amplitude), self._timer.eq(guard - 1)]", "self.amplitude), self._timer.eq(0)]"),

@@ -11,14 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from formal.faults import DRIVER_FAULTS, GATE_FAULTS, VERIFY_FAULTS
+from formal.faults import DRIVER_FAULTS, GATE_FAULTS, VERIFY_FAULTS, WORD_FAULTS
 from formal.pulse_gate import PulseGateRules
 from formal.rules import Rules
+from formal.word_gate import WordGateRules
 from formal.write_path import WritePathRules
 from hw.emit import to_rtlil
 from sim.mutants import load_mutant
@@ -46,15 +48,18 @@ VERDICTS = {
 """What a status of sby means in its mode; a FAIL of the others is a counterexample."""
 
 
-def small(verify: int = 0) -> HwParams:
+def small(name: str = "SMALL", **parameters) -> HwParams:
     """An instance in which every rule can be broken within a few cycles."""
-    params = replace(
-        INSTANCES["TINY"], name="SMALL_VERIFY" if verify else "SMALL", verify=verify, rows=5, columns=3, adc_channels=1, update_columns=1, macro_lanes=1,
-        pulse_max_cycles=4, guard_min_cycles=2,
-    )  # fmt: skip
+    base: dict[str, Any] = {"rows": 5, "columns": 3, "adc_channels": 1, "update_columns": 1, "macro_lanes": 1,
+                            "pulse_max_cycles": 4, "guard_min_cycles": 2}  # fmt: skip
+    params = replace(INSTANCES["TINY"], name=name, **base | parameters)
     # Below what is legal: a counterexample of the watchdog at its least legal value would take minutes.
     object.__setattr__(params, "watchdog_cycles", 6)
     return params
+
+
+SMALL_VERIFY = small("SMALL_VERIFY", verify=1)
+COMPACT = small("COMPACT", compact=1, rules=("counter",), update_columns=2, bank_columns=2, adc_channels=2)
 
 
 @dataclass(frozen=True)
@@ -107,15 +112,24 @@ def _tasks() -> Iterator[Task]:
         for fault, old, new in faults:
             yield Task(f"{name} fault: {fault}", rules, small(), "bmc", SEARCH_DEPTH, (*block, old, new))
     large = (replace(INSTANCES[name], name=f"{name}_VERIFY", verify=1) for name in ("DIGITS", "MNIST"))
-    for params in (small(verify=1), *large):
+    for params in (SMALL_VERIFY, *large):
         yield Task(f"pulse_gate {params.name}", PulseGateRules, params, "prove", INDUCTION_DEPTH)
-    yield Task("pulse_gate verify reach", PulseGateRules, small(verify=1), "cover", SEARCH_DEPTH)
+    yield Task("pulse_gate verify reach", PulseGateRules, SMALL_VERIFY, "cover", SEARCH_DEPTH)
     for fault, old, new in VERIFY_FAULTS:
         task = f"pulse_gate verify fault: {fault}"
-        yield Task(task, PulseGateRules, small(verify=1), "bmc", SEARCH_DEPTH, (*GATE, old, new))
+        yield Task(task, PulseGateRules, SMALL_VERIFY, "bmc", SEARCH_DEPTH, (*GATE, old, new))
 
 
-TASKS: dict[str, Task] = {task.name: task for task in _tasks()}
+def _compact_tasks() -> Iterator[Task]:
+    name, gate = "word_gate", ("hw.word_gate", "WordGate")
+    for p in (COMPACT, INSTANCES["ICEBREAKER"]):
+        yield Task(f"{name} {p.name}", WordGateRules, p, "prove", INDUCTION_DEPTH)
+    yield Task(f"{name} reach", WordGateRules, COMPACT, "cover", SEARCH_DEPTH)
+    for fault, old, new in WORD_FAULTS:
+        yield Task(f"{name} fault: {fault}", WordGateRules, COMPACT, "bmc", SEARCH_DEPTH, (*gate, old, new))
+
+
+TASKS: dict[str, Task] = {task.name: task for task in (*_tasks(), *_compact_tasks())}
 
 
 def tools_missing() -> str | None:

@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
-from hw.interfaces import Entry, Operation
+from hw.interfaces import entry, operation
 from spec.params import HwParams
 
 LEAST_DEPTH = 3
@@ -15,7 +15,7 @@ LEAST_DEPTH = 3
 class CommitQueue(wiring.Component):
     """A FIFO of `queue_depth` entries (`LEAST_DEPTH` at least) that lets one sample out per `start`.
 
-    - `i`: entries, an `end` after each sample's rows.
+    - `i`: entries (compact hardware: their words, here and in the depth), an `end` after each sample's rows.
     - `start`: commit the next sample, one pulse while not `busy` (the order of reads and commits is
       model/controller/commit_queue.py).
     - `o`: its rows as operations that potentiate.
@@ -31,8 +31,8 @@ class CommitQueue(wiring.Component):
         self.params = params
         super().__init__(
             {
-                "i": In(stream.Signature(Entry(params))),
-                "o": Out(stream.Signature(Operation(params))),
+                "i": In(stream.Signature(entry(params))),
+                "o": Out(stream.Signature(operation(params))),
                 "start": In(1),
                 "busy": Out(1),
             }
@@ -40,19 +40,21 @@ class CommitQueue(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        layout = Entry(self.params)
+        layout = entry(self.params)
         depth = max(LEAST_DEPTH, self.params.queue_depth)
         m.submodules.fifo = fifo = SyncFIFOBuffered(width=layout.size, depth=depth)
-        entry = Signal(layout)
+        first = Signal(layout)
         m.d.comb += [
             fifo.w_data.eq(Value.cast(self.i.payload)),
             fifo.w_en.eq(self.i.valid),
             self.i.ready.eq(fifo.w_rdy),
-            Value.cast(entry).eq(fifo.r_data),
-            self.o.payload.row.eq(entry.row),
-            self.o.payload.up.eq(entry.up),
-            self.o.payload.down.eq(entry.down),
+            Value.cast(first).eq(fifo.r_data),
+            self.o.payload.row.eq(first.row),
+            self.o.payload.up.eq(first.up),
+            self.o.payload.down.eq(first.down),
         ]
+        if self.params.compact:
+            m.d.comb += [self.o.payload.word.eq(first.word), self.o.payload.last.eq(first.last)]
         with m.FSM():
             with m.State("HOLD"):
                 with m.If(self.start):
@@ -60,9 +62,9 @@ class CommitQueue(wiring.Component):
             with m.State("COMMIT"):
                 m.d.comb += [
                     self.busy.eq(1),
-                    self.o.valid.eq(fifo.r_rdy & ~entry.end),
-                    fifo.r_en.eq(entry.end | self.o.ready),
+                    self.o.valid.eq(fifo.r_rdy & ~first.end),
+                    fifo.r_en.eq(first.end | self.o.ready),
                 ]
-                with m.If(fifo.r_rdy & entry.end):
+                with m.If(fifo.r_rdy & first.end):
                     m.next = "HOLD"
         return m

@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import Any
 
 from amaranth.hdl import Value
+from amaranth.lib import stream
 
 from spec.registers import Fault
 
@@ -46,7 +47,11 @@ CONDITIONS: dict[str, str] = {
 def conditions(controller: Any) -> list[Value]:
     """The conditions of a controller whose blocks are in place, in the order of `CONDITIONS`."""
     active = controller.sequencer.run_active
-    streams = [attrgetter(path)(controller) for path, _ in STREAMS.values()]
+    left_out = ("logits", "backward") if controller.params.compact else ()  # inside the classifier
+    streams = [
+        stream.Signature(1).create() if name in left_out else attrgetter(path)(controller)
+        for name, (path, _) in STREAMS.items()
+    ]
     queue = controller.commit_queue
     values = {
         "late commit": controller.sequencer.late,

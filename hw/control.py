@@ -8,6 +8,8 @@ from amaranth.lib.wiring import connect, flipped
 
 from hw.analog_upper import COUNTS
 from hw.counters import REGISTERS
+from hw.interfaces import WordLines
+from hw.mask_lines import EntryMasks, MaskLines
 from hw.taps import tap_layouts
 from hw.verify import SETTINGS
 from spec.choices import ENCODINGS
@@ -221,8 +223,7 @@ def counts(c, m):
         n.update.eq(result.payload.update),
         n.integrate.eq(c.gate.integrate),
         n.strobe.eq(c.gate.write.strobe),
-        n.up.eq(c.gate.write.up),
-        n.down.eq(c.gate.write.down),
+        *(getattr(n, name).eq(getattr(c.gate.write, name)) for name in n.masks),
         n.readout.eq(c.array.readout),
         n.active.eq(c.sequencer.run_active),
         n.converting.eq(c.column_adc.busy),
@@ -232,7 +233,11 @@ def counts(c, m):
     if c.params.bit_serial:
         plane = c.partial_sum.i.valid & c.partial_sum.i.ready & c.sequencer.serial
         m.d.comb += n.planes_clipped.eq(c.partial_sum.clipped & plane.replicate(len(n.clipped)))
-    m.d.comb += [field(REGISTERS[name]).eq(getattr(n, name)) for name in n.names]
+    if c.params.compact:
+        m.d.comb += [getattr(n, name).eq(getattr(c.registers, name)) for name in ("select",)]
+        m.d.comb += [getattr(c.registers, name).eq(getattr(n, name)) for name in ("settled", "value")]
+    else:
+        m.d.comb += [field(REGISTERS[name]).eq(getattr(n, name)) for name in n.names]
 
 
 def upper(c, m):
@@ -301,15 +306,15 @@ def taps(c, m):
         "column": c.partial_sum.o,
         "adc": c.column_codes,
         "hidden": c.activation.o,
-        "logits": c.upper_layer.o,
+        "logits": c.classifier.logits if c.params.compact else c.upper_layer.o,
         "verdict": c.margin_error.o,
         "delta": c.deltas,
-        "entry": c.update_rule.o,
     }
-    writes = {"strobe": c.gate.write}
+    writes = {"strobe": _whole_masks(c, m)}
     if c.params.analog_upper:
         writes["upper_strobe"] = c.upper_macro.write
     valid = {name: s.valid & s.ready for name, s in transfers.items()}
+    valid["entry"] = _whole_entry(c, m)
     if c.params.analog_upper:
         valid["upper_entry"] = c.upper_layer.entry_valid
         m.d.comb += c.taps.upper_entry.eq(c.upper_layer.entry)
@@ -326,3 +331,37 @@ def taps(c, m):
     m.d.comb += c.taps.valid.eq(Cat(valid[name] for name in names))
     m.d.comb += [getattr(c.taps, name).eq(s.payload) for name, s in transfers.items() if name in names]
     m.d.comb += c.taps.codes.codes.eq(c.array.dac_codes)
+
+
+def _whole_masks(c, m):
+    """The write lines with whole masks."""
+    if not c.params.compact:
+        return c.gate.write
+    m.submodules.tapped_masks = masks = MaskLines(c.params)
+    m.d.comb += [
+        getattr(masks.words, name).eq(getattr(c.gate.write, name)) for name in WordLines(c.params).members
+    ]
+    return masks.write
+
+
+def _whole_entry(c, m):
+    """The tap of entries, whose masks are whole ones; returns when there is one."""
+    part, tap = c.update_rule.o, c.taps.entry
+    taken = part.valid & part.ready
+    if not c.params.compact:
+        m.d.comb += tap.eq(part.payload)
+        return taken
+    m.submodules.tapped_entry = masks = EntryMasks(c.params)
+    ends = part.payload.last | part.payload.end
+    m.d.comb += [
+        masks.taken.eq(taken),
+        masks.word.eq(part.payload.word),
+        masks.up_word.eq(part.payload.up),
+        masks.down_word.eq(part.payload.down),
+        masks.last.eq(ends),
+        tap.end.eq(part.payload.end),
+        tap.row.eq(part.payload.row),
+        tap.up.eq(masks.up),
+        tap.down.eq(masks.down),
+    ]
+    return taken & ends

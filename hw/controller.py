@@ -10,13 +10,15 @@ from hw.activation import Activation
 from hw.analog_upper import AnalogUpper
 from hw.backprop_delta import BackpropDelta
 from hw.calibration import Calibration
+from hw.classifier import Classifier
 from hw.commit_queue import CommitQueue
 from hw.conditions import CONDITIONS, conditions
+from hw.counter_memory import CounterMemory
 from hw.counters import Counters
 from hw.dac_encode import DacEncode
 from hw.dac_load import DacLoad
 from hw.input_buffer import InputBuffer
-from hw.interfaces import Count, Deltas, HiddenCodes, MacroPort, Pixels, Result, Update, image_stream
+from hw.interfaces import Count, Deltas, HiddenCodes, Pixels, Result, Update, controller_port, image_stream
 from hw.macro_grid import MacroGrid
 from hw.margin_error import MarginError
 from hw.numerics import link
@@ -26,14 +28,19 @@ from hw.pulse_gate import PulseGate
 from hw.pulse_scheduler import PulseScheduler
 from hw.ramp_adc import RampAdc
 from hw.register_file import BusRequest, BusResponse, RegisterFile
+from hw.register_memory import RegisterMemory
 from hw.sar_adc import SarAdc
 from hw.sequencer import Sequencer
 from hw.shift_add import ShiftAdd
 from hw.taps import Taps
 from hw.update_rule import UpdateRule
+from hw.update_walk import UpdateWalk
 from hw.upper_layer import UpperLayer
 from hw.verify import Verify
 from hw.weight_load import WeightLoad
+from hw.word_driver import WordDriver
+from hw.word_gate import WordGate
+from hw.word_scheduler import WordScheduler
 from spec.grid import Tile, tiles, upper_tile
 from spec.params import HwParams
 
@@ -61,7 +68,7 @@ def controller_ports(params: HwParams) -> dict[str, wiring.Member]:
     """The ports of a controller: the host's, the arrays', and the device image for emulated ones."""
     return {
         **host_ports(params),
-        **{tile.name: Out(MacroPort(tile.params)) for tile in macros(params)},
+        **{tile.name: Out(controller_port(tile.params)) for tile in macros(params)},
         "image": Out(image_stream()),
         "conditions": Out(len(CONDITIONS)),
     }
@@ -82,20 +89,22 @@ class Controller(wiring.Component):
 
     def elaborate(self, platform):
         p, m = self.params, Module()
-        self.registers = m.submodules.registers = RegisterFile(p)
+        self.registers = m.submodules.registers = (RegisterMemory if p.compact else RegisterFile)(p)
         self.sequencer = m.submodules.sequencer = Sequencer(p)
-        self.counters = m.submodules.counters = Counters(p)
-        self.driver = m.submodules.pulse_driver = PulseDriver(p)
-        self.gate = m.submodules.pulse_gate = PulseGate(p)
+        self.counters = m.submodules.counters = (CounterMemory if p.compact else Counters)(p)
+        self.driver = m.submodules.pulse_driver = (WordDriver if p.compact else PulseDriver)(p)
+        self.gate = m.submodules.pulse_gate = (WordGate if p.compact else PulseGate)(p)
         flush = ResetInserter(self.sequencer.flush)
         for name, block in (
             ("dac_encode", DacEncode), ("input_buffer", InputBuffer), ("dac_load", DacLoad),
             ("column_adc", {"sar": SarAdc, "ramp": RampAdc}[p.adc_kind]), ("partial_sum", PartialSum),
             ("activation", Activation),
             *([("shift_add", ShiftAdd)] if p.bit_serial else []),
-            *([("upper_layer", UpperLayer)] if not p.analog_upper else []),
-            ("margin_error", MarginError), ("backprop_delta", BackpropDelta),
-            ("update_rule", UpdateRule), ("commit_queue", CommitQueue), ("pulse_scheduler", PulseScheduler),
+            *([("upper_layer", UpperLayer)] if not (p.analog_upper or p.compact) else []),
+            *([("classifier", Classifier)] if p.compact else
+              [("margin_error", MarginError), ("backprop_delta", BackpropDelta)]),
+            ("update_rule", UpdateWalk if p.compact else UpdateRule), ("commit_queue", CommitQueue),
+            ("pulse_scheduler", WordScheduler if p.compact else PulseScheduler),
         ):  # fmt: skip
             setattr(self, name, block(p))
             m.submodules[name] = flush(getattr(self, name))
@@ -106,6 +115,8 @@ class Controller(wiring.Component):
             self.calibration = m.submodules.calibration = Calibration(p)
         if p.analog_upper:  # it flushes itself: its write lines have to end a strobe
             self.upper_layer = m.submodules.upper_layer = AnalogUpper(p)
+        if p.compact:  # one block is all three
+            self.upper_layer = self.margin_error = self.backprop_delta = self.classifier
         self._flush = flush
         self.array = self._array(m)
         self._read_path(m)
@@ -177,11 +188,22 @@ class Controller(wiring.Component):
         ]
         self._column_codes(m)
         control.encoding(self, m)
-        inlet, outlet = self._fifo(m, "hidden_fifo", HiddenCodes(p), p.adc_groups + 2)
-        link(m, self.activation.o, inlet)
-        link(m, outlet, self.upper_layer.i)
-        link(m, self.upper_layer.o, self.margin_error.i)
+        if p.compact:
+            self._classify(m)
+        else:
+            inlet, outlet = self._fifo(m, "hidden_fifo", HiddenCodes(p), p.adc_groups + 2)
+            link(m, self.activation.o, inlet)
+            link(m, outlet, self.upper_layer.i)
+            link(m, self.upper_layer.o, self.margin_error.i)
         link(m, self.input_buffer.label, self.margin_error.label)
+
+    def _classify(self, m):
+        """Of compact hardware: column codes to verdicts, and to the errors that follow them."""
+        block = self.classifier
+        link(m, self.activation.o, block.i)
+        link(m, block.deltas, self.update_rule.deltas)
+        self.deltas = block.deltas
+        m.d.comb += block.logits.ready.eq(1)  # looked at by taps only
 
     def _column_codes(self, m):
         """From the converters to the activation."""
@@ -215,8 +237,9 @@ class Controller(wiring.Component):
             (self.results, 1),
             (release_in, 1),
             (rule_in, training),
-            (self.backprop_delta.i, update & ~self._transposed),
         ]
+        if not p.compact:  # a classifier has its own verdicts
+            sinks.append((self.backprop_delta.i, update & ~self._transposed))
         if p.analog_upper:
             sinks.append((self.upper_layer.verdict, 1))
             m.d.comb += self.upper_layer.verdict.payload.eq(verdict.payload)
@@ -231,8 +254,9 @@ class Controller(wiring.Component):
             self.results.payload.update.eq(verdict.payload.update),
             release_in.payload.update.eq(update),
             rule_in.payload.update.eq(update),
-            self.backprop_delta.i.payload.eq(verdict.payload),
         ]
+        if not p.compact:
+            m.d.comb += self.backprop_delta.i.payload.eq(verdict.payload)
 
     def _trains(self, layer):
         """Whether this layer, `first` or `last`, is trained in training runs."""
@@ -256,10 +280,11 @@ class Controller(wiring.Component):
     def _write_path(self, m):
         """Updates to pulses on the write lines."""
         p, sequencer = self.params, self.sequencer
-        inlet, outlet = self._fifo(m, "delta_fifo", Deltas(p), p.input_slots * p.update_words)
-        self._deltas(m, inlet)
-        self.deltas = inlet
-        link(m, outlet, self.update_rule.deltas)
+        if not p.compact:
+            inlet, outlet = self._fifo(m, "delta_fifo", Deltas(p), p.input_slots * p.update_words)
+            self._deltas(m, inlet)
+            self.deltas = inlet
+            link(m, outlet, self.update_rule.deltas)
         link(m, self.input_buffer.rows, self.update_rule.rows)
         link(m, self.update_rule.o, self.commit_queue.i)
         link(m, self.commit_queue.o, self.pulse_scheduler.online)
@@ -287,8 +312,8 @@ class Controller(wiring.Component):
             load.rewind.eq(self.registers.field("CONTROL", "rewind_weights")),
             load.o.ready.eq(1),
         ]
-        copies = (
-            [self.backprop_delta] if self.params.analog_upper else [self.upper_layer, self.backprop_delta]
-        )
+        copies = [self.backprop_delta]
+        if not (self.params.analog_upper or self.params.compact):
+            copies.append(self.upper_layer)
         for block in copies:
             m.d.comb += [block.weights.payload.eq(load.o.payload), block.weights.valid.eq(load.o.valid)]

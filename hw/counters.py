@@ -1,6 +1,6 @@
 """The run's counters, behind the read-only registers of the same names."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -30,11 +30,16 @@ BUILT_IN_BY = {"given_up": "verify", "planes_clipped_codes": "bit_serial"}
 """The parameter that some counters need."""
 
 
+def built_in(params: HwParams) -> tuple[str, ...]:
+    """The counters of a hardware."""
+    return tuple(n for n in REGISTERS if n not in BUILT_IN_BY or getattr(params, BUILT_IN_BY[n]))
+
+
 class Counters(wiring.Component):
     """Counts events; `clear` sets all to 0, and a run adds to them.
 
     Events (a cycle each): result with correct and update; integrate; strobe (its level) with up, down (the masks
-    of the strobe, counted one cycle later); readout; clipped (codes at full scale in a cycle); active (a run), converting,
+    of the strobe, counted one cycle later; of compact hardware words, with load and first); readout; clipped (codes at full scale in a cycle); active (a run), converting,
     integrating and stretched (the array takes longer than programmed) are levels.  planes_clipped (codes of bit planes
     at full scale in a cycle) and its counter are there where bit-serial encoding is built in, give_up (of a cell or
     pair) and its counter with the parameter `verify`.
@@ -46,7 +51,13 @@ class Counters(wiring.Component):
         self.params = params
         events: tuple[str, ...] = ("clear", "run_start", "result", "correct", "update", "integrate", "strobe", "readout", "active",
                   "converting", "stretched")  # fmt: skip
-        self.names = tuple(n for n in REGISTERS if n not in BUILT_IN_BY or getattr(params, BUILT_IN_BY[n]))
+        self.names = built_in(params)
+        width = params.update_columns if params.compact else params.columns
+        self.masks = {
+            "up": In(width),
+            "down": In(width),
+            **({"load": In(1), "first": In(1)} if params.compact else {}),
+        }
         codes = {"clipped": In(range(params.group_channels + 1))}
         if params.verify:
             events += ("give_up",)
@@ -56,11 +67,13 @@ class Counters(wiring.Component):
             {
                 **{name: In(1) for name in events},
                 **codes,
-                "up": In(params.columns),
-                "down": In(params.columns),
-                **{name: Out(COUNTER_BITS) for name in self.names},
+                **self.masks,
+                **self._outputs(),
             }
         )
+
+    def _outputs(self):
+        return {name: Out(COUNTER_BITS) for name in self.names}
 
     def elaborate(self, platform):
         m = Module()
@@ -93,15 +106,24 @@ class Counters(wiring.Component):
 
     def _pulses(self, m, strobed):
         """Pulse numbers of a strobe in the cycle behind its first, else 0."""
-        numbers = [
-            Signal(range(len(mask) + 1), name=name) for name, mask in (("ups", self.up), ("downs", self.down))
-        ]
+        numbers = [Signal(range(self.params.columns + 1), name=name) for name in ("ups", "downs")]
+        if self.params.compact:
+            return self._of_words(m, strobed, numbers)
         m.d.sync += [number.eq(0) for number in numbers]
         with m.If(strobed):  # the sums are made for a strobe only, which saves power and simulation time
             m.d.sync += [
                 number.eq(popcount(mask)) for number, mask in zip(numbers, (self.up, self.down), strict=True)
             ]
         return numbers
+
+    def _of_words(self, m, strobed, numbers):
+        """Pulse numbers of a strobe in its first cycle, from the words that were loaded for it."""
+        with m.If(self.load):
+            m.d.sync += [
+                number.eq(Mux(self.first, 0, number) + popcount(word))
+                for number, word in zip(numbers, (self.up, self.down), strict=True)
+            ]
+        return [Mux(strobed, number, 0) for number in numbers]
 
     def _elapsed(self, m):
         """Time since the run's first integrate; it becomes part of ELAPSED when the array was last in use."""

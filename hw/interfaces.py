@@ -84,11 +84,14 @@ class Weight(data.StructLayout):
 
 
 class Logits(data.StructLayout):
-    """Output codes of one sample and, per column, whether its hidden code is neither 0 nor Q."""
+    """Output codes of one sample and, per column, whether its hidden code is neither 0 nor Q (compact: not here)."""
 
     def __init__(self, p: HwParams):
         super().__init__(
-            {"logits": data.ArrayLayout(signed(p.logit_bits), p.classes), "active": unsigned(p.columns)}
+            {
+                "logits": data.ArrayLayout(signed(p.logit_bits), p.classes),
+                "active": unsigned(0 if p.compact else p.columns),
+            }
         )
 
 
@@ -102,7 +105,7 @@ class Verdict(data.StructLayout):
                 "target": unsigned(p.class_bits),
                 "rival": unsigned(p.class_bits),
                 "prediction": unsigned(p.class_bits),
-                "active": unsigned(p.columns),
+                "active": unsigned(0 if p.compact else p.columns),
             }
         )
 
@@ -127,6 +130,22 @@ class Entry(data.StructLayout):
     def __init__(self, p: HwParams):
         super().__init__(
             {"end": 1, "row": unsigned(p.row_bits), "up": unsigned(p.columns), "down": unsigned(p.columns)}
+        )
+
+
+class EntryPart(data.StructLayout):
+    """A word of an entry, of compact hardware: those with pulses, in column order, `last` on the row's last of them."""
+
+    def __init__(self, p: HwParams):
+        super().__init__(
+            {
+                "end": 1,
+                "row": unsigned(p.row_bits),
+                "word": unsigned(p.update_word_bits),
+                "up": unsigned(p.update_columns),
+                "down": unsigned(p.update_columns),
+                "last": 1,
+            }
         )
 
 
@@ -162,6 +181,32 @@ class Operation(data.StructLayout):
         )
 
 
+class OperationPart(data.StructLayout):
+    """A word of an operation, of compact hardware, in column order; the operation has no device in words left out."""
+
+    def __init__(self, p: HwParams):
+        super().__init__(
+            {
+                "row": unsigned(p.row_bits),
+                "word": unsigned(p.update_word_bits),
+                "up": unsigned(p.update_columns),
+                "down": unsigned(p.update_columns),
+                "depress": 1,
+                "last": 1,
+            }
+        )
+
+
+def entry(p: HwParams) -> data.StructLayout:
+    """What the update rule gives: whole entries, or their words."""
+    return EntryPart(p) if p.compact else Entry(p)
+
+
+def operation(p: HwParams) -> data.StructLayout:
+    """What the scheduler gives: whole operations, or their words."""
+    return OperationPart(p) if p.compact else Operation(p)
+
+
 class Result(data.StructLayout):
     """One sample's outcome for the host."""
 
@@ -187,6 +232,36 @@ class WriteLines(wiring.Signature):
                 "strobe": Out(1),
             }
         )
+
+
+class WordLines(wiring.Signature):
+    """The write side of compact hardware: masks are registers of the array, loaded word by word.
+
+    `load` for one cycle stores `up` and `down` as the columns of word `word`; with `first` all other words become 0.
+    It is an operation of the array as an integrate is, but `ready` need not fall.  The masks reach the lines while
+    `select` is 1, else they carry the inhibit level.  The others as WriteLines.
+    """
+
+    def __init__(self, p: HwParams):
+        super().__init__(
+            {
+                "row": Out(p.row_bits),
+                "depress": Out(1),
+                "amplitude": Out(AMPLITUDE_BITS),
+                "select": Out(1),
+                "load": Out(1),
+                "first": Out(1),
+                "word": Out(p.update_word_bits),
+                "up": Out(p.update_columns),
+                "down": Out(p.update_columns),
+                "strobe": Out(1),
+            }
+        )
+
+
+def write_lines(p: HwParams) -> wiring.Signature:
+    """The write side as the controller has it."""
+    return WordLines(p) if p.compact else WriteLines(p)
 
 
 def integrate_bits(p: HwParams) -> int:
@@ -256,6 +331,15 @@ class MacroPort(wiring.Signature):
                 "ready": In(1),
             }
         )
+
+
+def controller_port(p: HwParams) -> wiring.Signature:
+    """MacroPort as the controller has it: compact hardware has the masks of the write lines word by word."""
+    return (
+        wiring.Signature({**MacroPort(p).members, "write": Out(write_lines(p))})
+        if p.compact
+        else MacroPort(p)
+    )
 
 
 class ImageWord(data.StructLayout):

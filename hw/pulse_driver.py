@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.interfaces import AMPLITUDE_BITS, WIDTH_BITS, Operation, WriteLines
+from hw.interfaces import AMPLITUDE_BITS, WIDTH_BITS, operation, write_lines
 from spec.params import HwParams
 from spec.registers import BY_NAME
 
@@ -36,13 +36,13 @@ class PulseDriver(wiring.Component):
         self.params = params
         super().__init__(
             {
-                "i": In(stream.Signature(Operation(params))),
+                "i": In(stream.Signature(operation(params))),
                 "width": In(WIDTH_BITS),
                 "guard": In(GUARD_BITS),
                 "amplitude": In(AMPLITUDE_BITS),
                 "array_ready": In(1),
                 "abort": In(1),
-                "request": Out(WriteLines(params)),
+                "request": Out(write_lines(params)),
                 "busy": Out(1),
                 "waiting": Out(1),
             }

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.interfaces import WIDTH_BITS, WriteLines
+from hw.interfaces import WIDTH_BITS, write_lines
 from hw.pulse_driver import GUARD_BITS, at_least
 from spec.params import HwParams
 from spec.registers import BY_NAME, Fault
@@ -74,13 +74,13 @@ class PulseGate(wiring.Component):
             asks += ("readout_request",)
         super().__init__(
             {
-                "request": In(WriteLines(params)),
+                "request": In(write_lines(params)),
                 **{name: In(1) for name in asks + levels},
                 "width_limit": In(WIDTH_BITS),
                 "guard": In(GUARD_BITS),
                 "strobe_cap": In(STROBE_CAP_BITS),
                 "count_cap": In(COUNT_CAP_BITS),
-                "write": Out(WriteLines(params)),
+                "write": Out(write_lines(params)),
                 "integrate": Out(1),
                 "erase": Out(1),
                 **({"readout": Out(1)} if params.verify else {}),
@@ -279,20 +279,27 @@ class PulseGate(wiring.Component):
 
     def _hold_lines(self, m, free, may_select):
         """The lines follow the request while no strobe needs them, at the inhibit level unless they may select."""
-        started = self.integrate | self.erase | self.write.strobe
         starting = self.integrate_request | self.erase_request | self._reads_out
-        if self.params.verify:
-            started |= self.readout
-        m.d.comb += self.array_free.eq(self.array_ready & ~started)
+        m.d.comb += self.array_free.eq(self.array_ready & ~self._started)
         selects = may_select & self.array_free & ~self.converting & ~starting
         with m.If(free):
-            m.d.sync += [now.eq(asked) for now, asked in self._line_pairs()]
-            with m.If(~selects):
-                m.d.sync += [self.write.up.eq(0), self.write.down.eq(0)]
+            self._follow(m, selects)
         with m.If(free & ~(selects & self._lines_are_as_asked)):
             m.d.sync += self._quiet.eq(1)
         with m.Elif(~self._quiet.all()):
             m.d.sync += self._quiet.eq(self._quiet + 1)
+
+    @property
+    def _started(self):
+        """An operation of the array begins in this cycle."""
+        started = self.integrate | self.erase | self.write.strobe
+        return started | self.readout if self.params.verify else started
+
+    def _follow(self, m, selects):
+        """The lines are those of the request, at the inhibit level unless they may select."""
+        m.d.sync += [now.eq(asked) for now, asked in self._line_pairs()]
+        with m.If(~selects):
+            m.d.sync += [self.write.up.eq(0), self.write.down.eq(0)]
 
     def _watch_array(self, m):
         with m.If(~self._working):

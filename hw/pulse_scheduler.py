@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hw.interfaces import Count, Operation
+from hw.interfaces import Count, operation
 from spec.params import HwParams
 
 
@@ -33,11 +33,11 @@ class PulseScheduler(wiring.Component):
         super().__init__(
             {
                 "counts": In(stream.Signature(Count(params))),
-                "online": In(stream.Signature(Operation(params))),
+                "online": In(stream.Signature(operation(params))),
                 "transfer": In(1),
                 "depress": In(1),
                 "restart": In(1),
-                "o": Out(stream.Signature(Operation(params))),
+                "o": Out(stream.Signature(operation(params))),
                 "done": Out(1),
             }
         )
@@ -51,12 +51,12 @@ class PulseScheduler(wiring.Component):
         )
         full, most = Signal(2), Signal(data.ArrayLayout(unsigned(p.count_bits), 2))
         self._load(m, store.write_port(granularity=1), full, most)
-        valid, operation = Signal(), Signal(Operation(p))
-        self._scan(m, store.read_port(), word, full, most, valid, operation)
+        valid, found = Signal(), Signal(operation(p))
+        self._scan(m, store.read_port(), word, full, most, valid, found)
         with m.If(self.transfer):
             m.d.comb += [
                 self.o.valid.eq(valid),
-                self.o.payload.eq(operation),
+                self.o.payload.eq(found),
                 self.o.payload.depress.eq(self.depress),
             ]
         with m.Else():

@@ -1,6 +1,6 @@
 """The register file: the map of spec/registers.py on a bus, its fields as ports."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -79,8 +79,12 @@ class RegisterFile(wiring.Component):
                 "response": Out(stream.Signature(BusResponse())),
                 "image": Out(image_stream()),
                 **{r.name.lower(): _ports(r) for r in REGISTERS if r.name not in identity(params)},
+                **self._more_ports(),
             }
         )
+
+    def _more_ports(self) -> dict[str, wiring.Member]:
+        return {}
 
     def field(self, register: str, field: str = "value") -> Signal:
         """The port of a field by the names of the map, or `valid` of a PORT register."""
@@ -103,13 +107,21 @@ class RegisterFile(wiring.Component):
                 self._trigger(m, register, written, request.data)
             elif register.access is Access.PORT:
                 self._event(m, register, written, request.data)
+        self._answer(m, request, act, read)
+        return m
+
+    def _answer(self, m: Module, request: Signal, act: Signal, read: dict[str, Value]) -> None:
+        """The word of the register, if it is one to read."""
         with m.If(act):
             m.d.sync += self.response.payload.data.eq(0)
             with m.If(~request.write), m.Switch(request.address):
                 for name, word in read.items():
                     with m.Case(ADDRESS[name]):
                         m.d.sync += self.response.payload.data.eq(word)
-        return m
+
+    def _known(self, request: Signal) -> Value:
+        """Whether the answer is there."""
+        return Const(1)
 
     def _bus(self, m: Module) -> tuple[Signal, Signal]:
         """The access in hand, and the cycle in which it acts."""
@@ -123,7 +135,10 @@ class RegisterFile(wiring.Component):
                     m.d.sync += request.eq(self.request.payload)
                     m.next = "ACT"
             with m.State("ACT"):
-                m.d.comb += [self.image.valid.eq(image), act.eq(self.image.ready | ~image)]
+                m.d.comb += [
+                    self.image.valid.eq(image),
+                    act.eq((self.image.ready | ~image) & self._known(request)),
+                ]
                 with m.If(act):
                     m.next = "RESPOND"
             with m.State("RESPOND"):

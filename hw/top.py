@@ -8,6 +8,7 @@ from hw.conditions import CONDITIONS
 from hw.controller import Controller, host_ports, macros
 from hw.macro.crossbar import CrossbarMacro
 from hw.macro.timing import erase_latency
+from hw.mask_lines import connect_macro
 from spec.device_image import offset
 from spec.errors import InputError
 from spec.grid import macro_seed
@@ -44,7 +45,7 @@ class EmulatedTop(wiring.Component):
         m.submodules.controller = controller = self.controller = Controller(self.params)
         for tile in macros(self.params):
             macro = m.submodules[tile.name] = CrossbarMacro(tile.params)
-            connect(m, getattr(controller, tile.name), macro.port)
+            connect_macro(m, tile.params, tile.name, getattr(controller, tile.name), macro.port)
             m.d.comb += [
                 macro.image.valid.eq(controller.image.valid),
                 macro.image.payload.eq(controller.image.payload),

@@ -10,7 +10,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.delta_store import DeltaStore
-from hw.interfaces import Deltas, Entry, Row, Update
+from hw.interfaces import Deltas, Row, Update, entry
 from hw.update_lane import DELTA_THRESHOLD_BITS, THRESHOLD_BITS, X_THRESHOLD_BITS, UpdateLane, unreachable
 from spec.choices import RULES
 from spec.numerics import THIN_BITS, thinning_mask, update_draw, update_key, update_seed_key
@@ -61,7 +61,7 @@ class UpdateRule(wiring.Component):
                 "i": In(stream.Signature(Update(params))),
                 "deltas": In(stream.Signature(Deltas(params))),
                 "rows": In(stream.Signature(Row(params))),
-                "o": Out(stream.Signature(Entry(params))),
+                "o": Out(stream.Signature(entry(params))),
                 **{name: In(shape) for name, shape in SETTINGS.items()},
                 "restart": In(1),
                 "clear": In(1),

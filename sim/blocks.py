@@ -17,7 +17,7 @@ from hw.pulse_route import PulseRoute
 from hw.ramp_adc import RampAdc
 from hw.sar_adc import SarAdc
 from sim import harness
-from sim.cases import Outputs, Pick, host, pulses, read_path, verify, write_path
+from sim.cases import Outputs, Pick, compact, host, pulses, read_path, verify, write_path
 from sim.pulse_harness import PinsHarness
 from sim.simulation import Case, Event
 from spec.choices import CHANCE_RULES, RULES
@@ -44,6 +44,12 @@ STANDARD = (INSTANCES["TINY"], ODD, ONE)
 GRID = replace(ODD, name="GRID", rows=14, columns=7, dac_load_lanes=2, macro_rows=4, macro_columns=3)
 """4 x 3 macros, of which the last ones are smaller in both directions."""
 WITH_GRID = (*STANDARD, GRID)
+COMPACT = replace(
+    INSTANCES["TINY"], name="COMPACT", compact=1, rules=("counter",), counter_bits=4, update_columns=2, bank_columns=2,
+)  # fmt: skip
+COMPACT_ODD = replace(ODD, name="COMPACT_ODD", compact=1, adc_channels=2)
+"""Their columns are no multiple of a word."""
+WITH_COMPACT = (COMPACT, COMPACT_ODD)
 WITH_ANALOG_UPPER = tuple(replace(p, name=f"{p.name}-analog", upper_layer="analog") for p in STANDARD)
 
 
@@ -109,6 +115,16 @@ BLOCKS = (
     Block("update_rule", write_path, params=(*STANDARD, EVERY_RULE, BY_CHANCE)),
     Block("commit_queue", write_path, harness=harness.CommitQueueHarness),
     Block("pulse_scheduler", write_path, events={"done": Event(("done",))}),
+    Block("update_walk", compact, function="update_rule", params=WITH_COMPACT),
+    Block("commit_queue", compact, harness=harness.CommitQueueHarness, params=WITH_COMPACT),
+    Block(
+        "word_scheduler",
+        compact,
+        events={"done": Event(("done",))},
+        function="pulse_scheduler",
+        params=WITH_COMPACT,
+    ),
+    Block("classifier", compact, function="upper_layer", params=WITH_COMPACT),
     Block("verify", verify, events=verify.VERIFY_EVENTS, params=VERIFYING),
     Block("pulse_driver", pulses, events=pulses.PULSE_DRIVER_EVENTS),
     Block("pulse_gate", pulses, harness=lambda params: PinsHarness(PulseGate(params)), params=GATED),

@@ -102,6 +102,12 @@ class HwParams:
     converter_errors: int = _param(
         0, 0, 1, "1: the converters of the emulated array have errors of offset and gain"
     )
+    compact: int = _param(
+        0,
+        0,
+        1,
+        "1: least logic instead of most speed: masks go word by word, blocks walk, memories have one port",
+    )
     macro_lanes: int = _param(
         32, 1, 1024, "columns that an emulated macro handles per cycle, if it has as many", "column/cycle"
     )
@@ -386,8 +392,8 @@ INSTANCES: dict[str, HwParams] = {
                  rules=("counter",), counter_bits=9, state_bits=9, read_bits=9,
                  macro_lanes=8),
         HwParams(name="ICEBREAKER", rows=785, columns=128, rules=("counter",), counter_bits=8, update_columns=4,
-                 bank_columns=4,
-                 dac_load_lanes=4, adc_channels=4, macs=4, cmp_latency_cycles=2,
+                 bank_columns=4, compact=1, queue_depth=256,
+                 dac_load_lanes=4, adc_channels=4, macs=1, cmp_latency_cycles=2,
                  macro_lanes=8),
     )
 }  # fmt: skip

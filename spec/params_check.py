@@ -38,6 +38,7 @@ def check(p: "HwParams") -> None:
         raise InputError(text, key="bank_columns")
     _check_grid(p)
     _check_upper(p)
+    _check_compact(p)
 
 
 def _check_grid(p: "HwParams") -> None:
@@ -80,6 +81,30 @@ def _check_upper(p: "HwParams") -> None:
         if p.grid_columns > 1:
             text = "hidden codes of several columns of macros are not in the order of an analog upper layer's rows"
             raise InputError(text, key="macro_columns")
+
+
+def _check_compact(p: "HwParams") -> None:
+    """Compact hardware has one of each: what it leaves out, and what its words have in common."""
+    if not p.compact:
+        return
+    for key, only in (
+        ("rules", ("counter",)),
+        ("encodings", ENCODINGS[:1]),
+        ("adc_kind", "sar"),
+        ("upper_layer", "digital"),
+        ("verify", 0),
+        ("calibration", 0),
+        ("transposed", 0),
+        ("macros", 1),
+        ("bank_columns", p.update_columns),
+        ("adc_channels", p.update_columns),
+    ):
+        if getattr(p, key) != only:
+            raise InputError(f"compact hardware has {key} {only!r} only", key="compact")
+    if p.update_columns & (p.update_columns - 1):
+        raise InputError(
+            f"{p.update_columns} is not a power of two, as compact hardware has it", key="update_columns"
+        )
 
 
 def _check_names(p: "HwParams", key: str, known: tuple[str, ...]) -> None:

@@ -52,12 +52,14 @@ def predict(
 ) -> dict[str, int]:
     """CYCLES, ELAPSED and STRETCH of one run.  registers: by name, the reset value where one is missing.
 
-    Raises `InputError` for mode DEBUG, in which no run is, and for an analog upper layer.
+    Raises `InputError` for mode DEBUG, in which no run is, for an analog upper layer and for compact hardware.
     """
     if mode is Mode.DEBUG:
         raise InputError("no run is in this mode", key="mode")
     if params.analog_upper:
         raise InputError("the cycles of an analog upper layer are not modelled", key="upper_layer")
+    if params.compact:
+        raise InputError("the cycles of compact hardware are not modelled", key="compact")
     p = params
     serial = reads_serially(p, registers) and mode not in WRITING
     integrate, pulse = times(p, registers)

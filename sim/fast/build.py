@@ -10,6 +10,7 @@ from hw.emit import to_fast_systemverilog
 from sim.cosim import SimulationError
 from sim.fast.text import defines, wires
 from sim.toolchain import environment
+from spec.errors import InputError
 from spec.params import HwParams
 
 BUILD = Path("build") / "fast"
@@ -32,7 +33,12 @@ def folder_of(params: HwParams) -> Path:
 
 
 def write_sources(params: HwParams) -> None:
-    """The controller's text and what the bench includes, into the folder of the parameters."""
+    """The controller's text and what the bench includes, into the folder of the parameters.
+
+    Raises InputError for compact hardware: the bench's array has whole masks.
+    """
+    if params.compact:
+        raise InputError("the bench of whole epochs is not there for compact hardware", key="compact")
     folder = folder_of(params)
     to_fast_systemverilog(Controller(params), "controller", folder / "controller.sv")
     write_sizes(params, folder)

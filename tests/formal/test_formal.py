@@ -3,11 +3,17 @@
 import pytest
 
 from formal import run
-from formal.faults import DRIVER_FAULTS, GATE_FAULTS, VERIFY_FAULTS
+from formal.faults import DRIVER_FAULTS, GATE_FAULTS, VERIFY_FAULTS, WORD_FAULTS
 
 pytestmark = pytest.mark.skipif(run.tools_missing() is not None, reason=str(run.tools_missing()))
 
-LARGE = ("pulse_gate MNIST", "pulse_gate MNIST_VERIFY", "write_path DIGITS", "write_path MNIST")
+LARGE = (
+    "word_gate ICEBREAKER",
+    "pulse_gate MNIST",
+    "pulse_gate MNIST_VERIFY",
+    "write_path DIGITS",
+    "write_path MNIST",
+)
 
 
 @pytest.mark.parametrize(
@@ -19,7 +25,7 @@ def test_proof_ends_as_it_should(name):
 
 
 def test_every_fault_is_a_task():
-    faults = (GATE_FAULTS, DRIVER_FAULTS, VERIFY_FAULTS)
+    faults = (GATE_FAULTS, DRIVER_FAULTS, VERIFY_FAULTS, WORD_FAULTS)
     assert sum("fault:" in name for name in run.TASKS) == sum(map(len, faults)) >= 10
 
 

@@ -7,6 +7,7 @@ from functools import cache
 import pytest
 
 from model.system import GoldenController, run
+from sim.blocks import WITH_COMPACT
 from sim.cosim import cosim_random, run_cosim
 from sim.coverage import BINS
 from sim.mutants import mutated
@@ -82,6 +83,16 @@ def ruled(rule, simulator):
     params, encoding = RULED[rule]
     stimulus = make_stimulus(params, load_device("AlOx/HfO2"), rule, 30, 2, encoding)
     return run_cosim(replace(stimulus, faults=True), simulator)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [pytest.param(p, id=p.name, marks=[pytest.mark.slow] * (p != WITH_COMPACT[0])) for p in WITH_COMPACT],
+)
+def test_rtl_of_compact_hardware_equals_golden_model(params, simulator):
+    stimulus = make_stimulus(params, load_device("PCMO"), "counter", 20, 10)
+    found = run_cosim(replace(stimulus, faults=True), simulator)
+    assert (found.mismatches, found.differences, found.vacuous) == (0, [], False)
 
 
 QUICK = [*((rule, "icarus") for rule in RULES), ("accumulate", "verilator")]

@@ -1,0 +1,62 @@
+"""Counters in a memory are those in registers, whenever they are read."""
+
+import random
+from dataclasses import replace
+
+import pytest
+from amaranth.hdl import Module
+from amaranth.lib.wiring import In
+from amaranth.sim import Simulator
+
+from hw.counter_memory import CounterMemory, in_order
+from hw.counters import Counters
+from sim.blocks import COMPACT
+from spec.params import INSTANCES
+
+CYCLES = 3000
+RARE = {"readout": 30, "first": 3}
+"""One cycle in so many has the event; the others come about every other one."""
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("params", [COMPACT, replace(INSTANCES["ICEBREAKER"], rows=9)], ids=lambda p: p.name)
+def test_counters_are_right_in_every_turn(params, seed):
+    m, rng = Module(), random.Random(seed)
+    m.submodules.plain = plain = Counters(params)
+    m.submodules.memory = memory = CounterMemory(params)
+    inputs = [name for name, member in plain.signature.members.items() if member.flow is In]
+    order, seen = in_order(params), set()
+
+    async def bench(ctx):
+        quiet = 0
+        for cycle in range(CYCLES):
+            quiet = rng.randrange(60) if rng.random() < 1 / 60 else max(0, quiet - 1)
+            strobe = ctx.get(plain.strobe)
+            clears = cycle == 0 or rng.random() < 1 / 400
+            begins = ctx.get(plain.clear) or rng.random() < 1 / 150  # counters are cleared between runs
+            for name in inputs:
+                chance = 1 / RARE.get(name, 2)
+                value = rng.getrandbits(len(getattr(plain, name))) if rng.random() < chance else 0
+                if name == "clipped":
+                    value = min(value, params.group_channels)
+                if name in ("clear", "run_start"):
+                    value = int(clears if name == "clear" else begins)
+                if (clears or begins or quiet) and name in ("strobe", "converting", "integrate"):
+                    value = 0
+                if name == "load" and strobe:
+                    value = 0
+                for block in (plain, memory):
+                    ctx.set(getattr(block, name), value)
+            select = rng.randrange(len(order))
+            ctx.set(memory.select, select)
+            if cycle and ctx.get(memory.settled):
+                name = order[select]
+                seen.add(name)
+                assert ctx.get(memory.value) == ctx.get(getattr(plain, name)), (cycle, name)
+            await ctx.tick()
+
+    simulator = Simulator(m)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert seen == set(order)

@@ -1,0 +1,66 @@
+"""A register file out of memories answers as the one of registers."""
+
+import random
+
+from amaranth.hdl import Module
+from amaranth.sim import Simulator
+
+from hw.counters import REGISTERS as COUNTERS
+from hw.register_file import RegisterFile
+from hw.register_memory import RegisterMemory
+from sim.blocks import COMPACT
+from spec.registers import REGISTERS, Access
+
+ACCESSES = 800
+
+
+def test_every_access_has_the_same_answer_and_levels():
+    m, rng = Module(), random.Random(1)
+    m.submodules.plain = plain = RegisterFile(COMPACT)
+    m.submodules.memory = memory = RegisterMemory(COMPACT)
+    levels = [(r.name, f.name) for r in REGISTERS if r.access is Access.RW for f in r.fields]
+    inputs = [(r.name, f) for r in REGISTERS if r.access is Access.RO and r.name not in COUNTERS.values()
+              and r.name not in ("MAGIC", "VERSION", "PARAMS_HASH") for f in r.fields]  # fmt: skip
+
+    async def bench(ctx):
+        for block in (plain, memory):
+            ctx.set(block.image.ready, 1)
+            ctx.set(block.response.ready, 1)
+        for _ in range(ACCESSES):
+            for name, field in inputs:
+                value = rng.getrandbits(field.bits) if rng.random() < 1 / 2 else 0
+                for block in (plain, memory):
+                    ctx.set(block.field(name, field.name), value)
+            request = {
+                "address": rng.choice((rng.randrange(len(REGISTERS) + 2), rng.getrandbits(16))),
+                "write": rng.getrandbits(1),
+                "data": rng.getrandbits(32),
+            }
+            answers = []
+            for block in (plain, memory):
+                ctx.set(block.request.payload, request)
+                ctx.set(block.request.valid, 1)
+                await ctx.tick()
+                ctx.set(block.request.valid, 0)
+                ctx.set(block.request.payload, {name: rng.getrandbits(16) for name in request})
+                counter = 0
+                while not ctx.get(block.response.valid):
+                    if block is memory:
+                        settled = rng.random() < 1 / 4
+                        ctx.set(memory.settled, settled)
+                        ctx.set(memory.value, counter := rng.getrandbits(32))
+                    await ctx.tick()
+                answers.append(ctx.get(block.response.payload.data))
+                await ctx.tick()
+            name = REGISTERS[request["address"]].name if request["address"] < len(REGISTERS) else ""
+            read_counter = name in COUNTERS.values() and REGISTERS[request["address"]].built_in(COMPACT)
+            if read_counter and not request["write"]:
+                answers[0] = counter
+            assert answers[0] == answers[1], (name, request)
+            for level in levels:
+                assert ctx.get(plain.field(*level)) == ctx.get(memory.field(*level)), level
+
+    simulator = Simulator(m)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
