@@ -1,6 +1,7 @@
 """The host's end of the link: the bus of `sim/host.py`'s driver over any channel of bytes, such as a serial port."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from fpga.link import item_sizes
@@ -29,7 +30,7 @@ from spec.link import (
 )
 from spec.params import HwParams
 
-ATTEMPTS = 5
+ATTEMPTS = 8
 """How often a request is sent before the link is given up."""
 REPLY_SECONDS = 0.25
 """Silence after which a request is sent again: longer than GAP_MS, after which the device has forgotten it."""
@@ -51,22 +52,35 @@ class Channel(Protocol):
 
 
 class SerialChannel:
-    """A serial port.  Raises InputError when it cannot be opened."""
+    """A serial port.  patience: seconds of silence after which a request is sent again.
 
-    def __init__(self, port: str, baud: int):
+    Raises InputError when it cannot be opened; LinkError when it is gone.
+    """
+
+    def __init__(self, port: str, baud: int, patience: float = REPLY_SECONDS):
         import serial  # only who has a board needs it
 
+        self._gone = (serial.SerialException, OSError)
         try:
-            self._port = serial.Serial(port, baud, timeout=REPLY_SECONDS)
+            self._port = serial.Serial(port, baud, timeout=patience, exclusive=True)
         except (serial.SerialException, ValueError) as error:
-            raise InputError(f"cannot be opened: {error}", source=port) from None
+            raise InputError(f"cannot be opened: {_why(error)}", source=port) from None
         self._port.reset_input_buffer()
 
     async def send(self, data: bytes) -> None:
-        self._port.write(data)
+        with self._link_lost():
+            self._port.write(data)
 
     async def receive(self) -> bytes:
-        return self._port.read(max(1, self._port.in_waiting))
+        with self._link_lost():
+            return self._port.read(max(1, self._port.in_waiting))
+
+    @contextmanager
+    def _link_lost(self) -> Iterator[None]:
+        try:
+            yield
+        except self._gone as error:
+            raise LinkError(f"the port is gone: {error}") from None
 
     def close(self) -> None:
         self._port.close()
@@ -159,6 +173,11 @@ class UartBus(Bus):
                         return _payload(command, reply)
             self._decoder.drop()
         raise LinkError(f"no reply to {command.name} after {ATTEMPTS} attempts")
+
+
+def _why(error: Exception) -> str:
+    """What the system says of a port; pyserial wraps it into its own words."""
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
 def _payload(command: Command, reply: Frame) -> bytes:

@@ -1,0 +1,1 @@
+"""A board without a board: `FpgaTop` in Verilator, its UART pins on a pseudo-terminal."""
