@@ -1,5 +1,6 @@
 """The host's end of the link: the bus of `sim/host.py`'s driver over any channel of bytes, such as a serial port."""
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -34,6 +35,8 @@ ATTEMPTS = 8
 """How often a request is sent before the link is given up."""
 REPLY_SECONDS = 0.25
 """Silence after which a request is sent again: longer than GAP_MS, after which the device has forgotten it."""
+PAYLOAD_STEP = 32
+"""Payloads are halved after each silence, and this longer after each reply: a short frame gets through a bad line."""
 assert REPLY_SECONDS * 1000 > GAP_MS
 
 
@@ -99,6 +102,7 @@ class UartBus(Bus):
         self._decoder = Decoder(START_REPLY)
         self._sequence = 0
         self._received: list[int] = []
+        self._payload = PAYLOAD_MAX
         self.retries = 0
 
     async def connect(self) -> None:
@@ -117,14 +121,14 @@ class UartBus(Bus):
     async def read_all(self, addresses: Iterable[int]) -> list[int]:
         """Words of several registers, in as few frames as possible."""
         words: list[int] = []
-        for part in _parts(list(addresses), DATA_BYTES):
+        for part in self._parts(list(addresses), DATA_BYTES):
             words += items(await self._ask(Command.READ, join(part, ADDRESS_BYTES)), DATA_BYTES)
         return words
 
     async def write_all(self, writes: Iterable[tuple[int, int]]) -> None:
         """Several words to registers (address, value), in order and in as few frames as possible."""
         pairs = [address | value << 8 * ADDRESS_BYTES for address, value in writes]
-        for part in _parts(pairs, ADDRESS_BYTES + DATA_BYTES):
+        for part in self._parts(pairs, ADDRESS_BYTES + DATA_BYTES):
             await self._ask(Command.WRITE, join(part, ADDRESS_BYTES + DATA_BYTES))
 
     async def send_samples(self, words: Iterable[int]) -> int:
@@ -149,7 +153,7 @@ class UartBus(Bus):
 
     async def _stream(self, command: Command, words: list[int]) -> int:
         size, taken = self._sizes[command].taken, 0
-        for part in _parts(words, size):
+        for part in self._parts(words, size):
             now = int.from_bytes(await self._ask(command, join(part, size)), "little")
             taken += now
             if now < len(part):
@@ -160,24 +164,35 @@ class UartBus(Bus):
     async def _collect(self) -> None:
         self._received += items(await self._ask(Command.RESULTS), self._sizes[Command.RESULTS].given)
 
+    def _parts(self, words: list, size: int) -> Iterator[list]:
+        """Words of `size` bytes in lists that fit a frame, which is short while the line is bad."""
+        start = 0
+        while start < len(words):
+            most = max(1, self._payload // size)
+            yield words[start : start + most]
+            start += most
+
     async def _ask(self, command: Command, payload: bytes = b"") -> bytes:
         """The reply to one request."""
         self._sequence = (self._sequence + 1) % (1 << SEQUENCE_BITS)
         request = encode(START_REQUEST, Frame(self._sequence, command, payload))
-        for attempt in range(ATTEMPTS):
-            self.retries += attempt != 0
+        for _ in range(ATTEMPTS):
             await self._channel.send(request)
             while data := await self._channel.receive():
                 for reply in self._decoder.feed(data):
                     if reply.sequence == self._sequence:
+                        self._payload = min(PAYLOAD_MAX, self._payload + PAYLOAD_STEP)
                         return _payload(command, reply)
             self._decoder.drop()
+            self.retries += 1
+            self._payload = max(PAYLOAD_STEP, self._payload // 2)
         raise LinkError(f"no reply to {command.name} after {ATTEMPTS} attempts")
 
 
 def _why(error: Exception) -> str:
     """What the system says of a port; pyserial wraps it into its own words."""
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else str(error)
 
 
 def _payload(command: Command, reply: Frame) -> bytes:
@@ -185,9 +200,3 @@ def _payload(command: Command, reply: Frame) -> bytes:
         meaning = {int(status): doc for status, doc in STATUS_DOC.items()}.get(reply.code, "unknown reason")
         raise LinkError(f"{command.name} was refused: {meaning}")
     return reply.payload
-
-
-def _parts(words: list, size: int) -> list[list]:
-    """Words of `size` bytes in lists that fit a frame."""
-    most = PAYLOAD_MAX // size
-    return [words[k : k + most] for k in range(0, len(words), most)]

@@ -1,9 +1,12 @@
 """What the documents say exists and works: commands, links, files."""
 
 import ast
+import os
 import re
 import shlex
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from crosstrain.cli import app, main
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+IN_TREE = {**os.environ, "PYTHONPATH": str(ROOT)}
 PROGRAM = ".venv/bin/crosstrain"
 QUICK = ("devices", "params")
 
@@ -62,6 +66,26 @@ def test_commands_without_simulation_run_one_after_the_other(monkeypatch, tmp_pa
     monkeypatch.chdir(tmp_path)
     chain = [c[1:] for c in commands(PROGRAM) if "--no-rtl" in c or c[1] == "report"]
     assert [run(monkeypatch, arguments) for arguments in chain] == [0] * len(chain) and len(chain) >= 3
+
+
+def test_a_board_is_simulated_and_driven_as_the_document_says(tmp_path):
+    """Its two commands in two processes; only the port is another one."""
+    simulate, drive = (
+        [sys.executable, "-m", "crosstrain", *c[1:]]
+        for c in commands(PROGRAM, ON_FPGAS)
+        if c[1] == "simulate-board" or (c[1] == "run-on" and "/dev/pts/5" in c)
+    )
+    with subprocess.Popen(simulate, cwd=tmp_path, env=IN_TREE, stdout=subprocess.PIPE, text=True) as board:
+        try:
+            port = board.stdout.readline().split()[-1]
+            drive[drive.index("/dev/pts/5")] = port
+            driven = subprocess.run(drive, cwd=tmp_path, env=IN_TREE, capture_output=True, text=True)
+        finally:
+            board.send_signal(signal.SIGINT)
+        said = board.stdout.read()
+    assert driven.returncode == 0, driven.stderr
+    assert "mismatches        0" in driven.stdout
+    assert board.returncode == 0 and "cycles" in said
 
 
 def checklist(program: str) -> list[list[str]]:

@@ -116,10 +116,13 @@ def _job(hardware, data, device, rule, offline, samples, tests, seed, progress):
 def _play(port, baud, patience, job, read_out, progress):
     from fpga.board_job import run_on as play
     from fpga.host_link import LinkError, SerialChannel, UartBus
+    from sim.host import IdentityError
 
     channel = SerialChannel(port, baud, patience)
     try:
         return asyncio.run(play(UartBus(channel, job.params), job, read_out=read_out, progress=progress))
+    except IdentityError as error:
+        raise InputError(str(error), source=port) from None
     except LinkError as error:
         print(f"crosstrain: {port}: {error}", file=sys.stderr)
         raise typer.Exit(LINK_LOST) from None

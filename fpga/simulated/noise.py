@@ -15,16 +15,18 @@ class Rates:
     delay: float = 0.0
 
 
+PERFECT = Rates()
+
+
 class NoisyLine:
     """One direction of a line.  seed: of its accidents; `accidents` counts them by the names of `Rates`.
 
-    A byte that is held back, and all behind it, wait for `DELAY` calls of `pass_on`.
+    A byte that is held back, and all behind it, wait for `delay` calls of `pass_on`.
     """
 
-    DELAY = 40
-
-    def __init__(self, rates: Rates, seed: int):
+    def __init__(self, rates: Rates = PERFECT, seed: int = 0, delay: int = 40):
         self.rates = rates
+        self.delay = delay
         self.accidents: Counter[str] = Counter()
         self._random = Random(seed)
         self._held = bytearray()
@@ -49,7 +51,7 @@ class NoisyLine:
             if self._happens("corrupt"):
                 byte ^= 1 << self._random.randrange(8)
             if self._happens("delay"):
-                self._wait = self.DELAY
+                self._wait = self.delay
             target = self._held if self._wait else ready
             target += bytes((byte,)) * (1 + self._happens("duplicate"))
         return bytes(ready)

@@ -7,12 +7,11 @@ import tty
 from collections import Counter
 
 from fpga.simulated.board import SimulatedBoard
-from fpga.simulated.noise import NoisyLine, Rates
+from fpga.simulated.noise import PERFECT, NoisyLine, Rates
 
 SLICE_CYCLES = 500
 """Cycles between two looks at the terminal."""
 READ_BYTES = 4096
-PERFECT = Rates()
 IDLE_SECONDS = 0.1
 """Between two looks at whether to stop."""
 
