@@ -3,7 +3,7 @@
 import pytest
 from amaranth.sim import Simulator
 
-from fpga.host_link import ATTEMPTS, LinkError, UartBus, _parts
+from fpga.host_link import ATTEMPTS, PAYLOAD_STEP, LinkError, UartBus
 from fpga.link import Link
 from hw.interfaces import Count, Pixels
 from spec.link import (
@@ -329,6 +329,22 @@ def test_refusal_is_an_error():
 
 
 def test_words_are_split_into_frames():
-    sizes = [[len(part) for part in _parts(list(range(2 * PAYLOAD_MAX)), size)] for size in (1, 1000)]
+    bus = UartBus(None, TINY)
+    sizes = [[len(part) for part in bus._parts(list(range(2 * PAYLOAD_MAX)), size)] for size in (1, 1000)]
     assert sizes == [[PAYLOAD_MAX, PAYLOAD_MAX], [1] * 2 * PAYLOAD_MAX]
-    assert [word for part in _parts(list(range(700)), 3) for word in part] == list(range(700))
+    assert [word for part in bus._parts(list(range(700)), 3) for word in part] == list(range(700))
+
+
+def test_frames_are_short_while_the_line_is_bad():
+    async def bench(bus, device, channel):
+        channel.silence = SHORT_SILENCE_CYCLES
+        lost = [b"", b""]
+        channel.damage = lambda n, data: lost.pop() if lost else data
+        await bus.read(0)
+        assert bus.retries == 2
+        assert bus._payload == PAYLOAD_MAX // 4 + PAYLOAD_STEP
+        for _ in range(PAYLOAD_MAX // PAYLOAD_STEP):
+            await bus.read(0)
+        assert bus._payload == PAYLOAD_MAX
+
+    play(bench)
