@@ -29,23 +29,33 @@ class FpgaTop(wiring.Component):
         self.params = params
         self.clock_hz = clock_hz
         self.divisor = divisor(clock_hz, baud)
-        super().__init__(dict(self.PORTS))
+        super().__init__({**self.PORTS, **self.array_ports(params)})
+
+    @staticmethod
+    def array_ports(params: HwParams) -> dict[str, wiring.Member]:
+        """Pins to an array that is not emulated."""
+        return {}
+
+    def _hardware(self, m) -> wiring.Component:
+        """What the link talks to."""
+        m.submodules.emulated = emulated = EmulatedTop(self.params)
+        return emulated
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.receiver = receiver = UartReceiver(self.divisor)
         m.submodules.transmitter = transmitter = UartTransmitter(self.divisor)
         m.submodules.link = link = Link(self.params, int(self.clock_hz * GAP_MS / 1000))
-        m.submodules.emulated = emulated = EmulatedTop(self.params)
+        hardware = self._hardware(m)
         connect(m, receiver.o, link.i)
         connect(m, link.o, transmitter.i)
         for name in ("request", "response", "samples", "counts", "results"):
-            connect(m, getattr(link, name), getattr(emulated, name))
+            connect(m, getattr(link, name), getattr(hardware, name))
         m.d.comb += [
             receiver.rx.eq(self.rx),
             self.tx.eq(transmitter.tx),
-            self.busy.eq(emulated.busy),
-            self.fault.eq(emulated.fault),
+            self.busy.eq(hardware.busy),
+            self.fault.eq(hardware.fault),
         ]
         self._heartbeat(m)
         return m

@@ -334,7 +334,11 @@ class MacroPort(wiring.Signature):
 
 
 def controller_port(p: HwParams) -> wiring.Signature:
-    """MacroPort as the controller has it: compact hardware has the masks of the write lines word by word."""
+    """MacroPort as the controller has it.
+
+    Compact hardware has the masks of the write lines word by word, and what belongs to a start stays until `ready` is 1
+    again, so that a link can take its time.
+    """
     return (
         wiring.Signature({**MacroPort(p).members, "write": Out(write_lines(p))})
         if p.compact

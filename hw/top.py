@@ -45,7 +45,7 @@ class EmulatedTop(wiring.Component):
         m.submodules.controller = controller = self.controller = Controller(self.params)
         for tile in macros(self.params):
             macro = m.submodules[tile.name] = CrossbarMacro(tile.params)
-            connect_macro(m, tile.params, tile.name, getattr(controller, tile.name), macro.port)
+            self._attach(m, tile, getattr(controller, tile.name), macro.port)
             m.d.comb += [
                 macro.image.valid.eq(controller.image.valid),
                 macro.image.payload.eq(controller.image.payload),
@@ -59,6 +59,10 @@ class EmulatedTop(wiring.Component):
             connect(m, getattr(controller, name), flipped(getattr(self, name)))
         m.d.comb += [self.busy.eq(controller.busy), self.fault.eq(controller.fault)]
         return m
+
+    def _attach(self, m, tile, controller, macro):
+        """The controller's port of a macro to the macro's."""
+        connect_macro(m, tile.params, tile.name, controller, macro)
 
 
 class ObservedTop(EmulatedTop):

@@ -29,11 +29,12 @@ class Conformance:
         pins: MacroPins,
         load_image: Callable[[DeviceImage], Awaitable[None]],
         seed: int,
+        driver: type[MacroDriver] = MacroDriver,
     ):
         self.params, self.image, self.load_image = params, image, load_image
         self.rng = random.Random(seed)
         self.golden = GoldenMacro(params, image)
-        self.driver = MacroDriver(params, pins, self.rng)
+        self.driver = driver(params, pins, self.rng)
         self.sums = np.zeros(params.columns, np.int32)  # what the converters see, of which lines
         self.line = "column"
 

@@ -43,7 +43,7 @@ class MacroDriver:
     Raises AssertionError when `ready` or `dac_ready` breaks the port's rules.  `log` has the operations.
     """
 
-    INPUTS = ("dac_valid", "integrate", "erase", "readout", "write__strobe")
+    INPUTS: tuple[str, ...] = ("dac_valid", "integrate", "erase", "readout", "write__strobe")
 
     def __init__(self, params: HwParams, pins: MacroPins, rng: random.Random):
         self.params, self.pins, self.rng = params, pins, rng
@@ -202,10 +202,7 @@ class MacroDriver:
     async def strobe(self, row: int, up: np.ndarray, down: np.ndarray, depress: int, width: int) -> None:
         """One pulse of `width` cycles; the lines keep the least guard distance and are junk beyond it."""
         guard = self.params.guard_min_cycles
-        self.pins.set("write__row", row)
-        self.pins.set("write__up", sum(int(bit) << j for j, bit in enumerate(up)))
-        self.pins.set("write__down", sum(int(bit) << j for j, bit in enumerate(down)))
-        self.pins.set("write__depress", depress)
+        await self._set_lines(row, up, down, depress)
         await self._ticks(guard)
         assert self.pins.get("ready"), "strobe: the array is busy before the start"
         self.pins.set("write__strobe", 1)
@@ -220,6 +217,12 @@ class MacroDriver:
             await self.pins.tick()
         self._junk_lines()
         await self._wait_ready("strobe", width, up, down, cycles=cycles)
+
+    async def _set_lines(self, row: int, up: np.ndarray, down: np.ndarray, depress: int) -> None:
+        self.pins.set("write__row", row)
+        self.pins.set("write__up", sum(int(bit) << j for j, bit in enumerate(up)))
+        self.pins.set("write__down", sum(int(bit) << j for j, bit in enumerate(down)))
+        self.pins.set("write__depress", depress)
 
     async def erase(self) -> None:
         await self._start("erase")
@@ -245,3 +248,53 @@ class MacroDriver:
         await self._start("readout")
         self._junk_readout()
         await self._wait_ready("readout", column)
+
+
+class WordDriver(MacroDriver):
+    """Of an array behind the port of compact hardware: masks word by word, no junk before an operation is done."""
+
+    INPUTS = (*MacroDriver.INPUTS, "write__load", "write__select")
+
+    def _junk_lines(self) -> None:
+        p = self.params
+        self._word(self.rng.randrange(p.rows), self.rng.randrange(p.update_words), [
+            self.rng.getrandbits(p.update_columns) for _ in range(2)], self.rng.getrandbits(1))  # fmt: skip
+        self.pins.set("write__first", self.rng.getrandbits(1))
+        self.pins.set("write__amplitude", self.rng.getrandbits(AMPLITUDE_BITS))
+        self.pins.set("write__select", 0)
+
+    def _word(self, row: int, word: int, masks: list[int], depress: int) -> None:
+        self.pins.set("write__row", row)
+        self.pins.set("write__word", word)
+        for name, mask in zip(("up", "down"), masks, strict=True):
+            self.pins.set(f"write__{name}", mask)
+        self.pins.set("write__depress", depress)
+
+    async def _set_lines(self, row: int, up: np.ndarray, down: np.ndarray, depress: int) -> None:
+        """The words with a device, in any order, and sometimes one without."""
+        lanes, first = self.params.update_columns, 1
+        order = list(range(self.params.update_words))
+        self.rng.shuffle(order)
+        for k, word in enumerate(order):
+            columns = slice(word * lanes, (word + 1) * lanes)
+            masks = [sum(int(bit) << j for j, bit in enumerate(mask[columns])) for mask in (up, down)]
+            if any(masks) or (first and k == len(order) - 1) or self.rng.random() < 1 / 4:
+                self._word(row, word, masks, depress)
+                self.pins.set("write__first", first)
+                self.pins.set("write__load", 1)
+                await self.pins.tick()
+                self.pins.set("write__load", 0)
+                first = 0
+                while not self.pins.get("ready"):
+                    await self.pins.tick()
+                self._junk_lines()
+        self._word(row, self.rng.randrange(self.params.update_words), [0, 0], depress)
+        self.pins.set("write__select", 1)
+
+    def _junk_integrate(self) -> None:
+        if self.pins.get("ready"):
+            super()._junk_integrate()
+
+    def _junk_readout(self) -> None:
+        if self.pins.get("ready"):
+            super()._junk_readout()

@@ -393,7 +393,7 @@ INSTANCES: dict[str, HwParams] = {
                  macro_lanes=8),
         HwParams(name="ICEBREAKER", rows=785, columns=128, rules=("counter",), counter_bits=8, update_columns=4,
                  bank_columns=4, compact=1, queue_depth=256,
-                 dac_load_lanes=4, adc_channels=4, macs=1, cmp_latency_cycles=2,
+                 dac_load_lanes=4, adc_channels=4, macs=1, sar_settle_cycles=24, cmp_latency_cycles=2,
                  macro_lanes=8),
     )
 }  # fmt: skip

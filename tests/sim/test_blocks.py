@@ -31,6 +31,8 @@ OTHERS = {
     "top": "connects the controller and an array: co-simulated",
     "mask_lines": "masks of compact hardware, for taps and whole arrays: co-simulated",
     "register_memory": "equals register_file, in a test of its own",
+    "serial_array": "the far end of serial_macro: co-simulated with it",
+    "serial_macro": "an end of a link: co-simulated, and tested for conformance, with the other one",
     "single_port": "memory of update_walk, which is in the table",
     "word_driver": "before word_gate: proved with it, and co-simulated",
     "word_gate": "proved, and co-simulated",
