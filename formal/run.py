@@ -17,10 +17,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from formal.faults import DRIVER_FAULTS, GATE_FAULTS, VERIFY_FAULTS, WORD_FAULTS
+from formal.faults import DRIVER_FAULTS, GATE_FAULTS, VERIFY_FAULTS, WORD_DRIVER_FAULTS, WORD_FAULTS
 from formal.pulse_gate import PulseGateRules
 from formal.rules import Rules
 from formal.word_gate import WordGateRules
+from formal.word_path import WordPathRules
 from formal.write_path import WritePathRules
 from hw.emit import to_rtlil
 from sim.mutants import load_mutant
@@ -31,6 +32,8 @@ BUILD = Path(__file__).parents[1] / "build" / "formal"
 INDUCTION_DEPTH = 2
 SEARCH_DEPTH = 18
 """Cycles within which everything that is to be reached or refuted is found."""
+LONG_DEPTH = 26
+"""As SEARCH_DEPTH, where words go before a strobe."""
 WIDTH = 140
 """Columns of the table where the output is no terminal."""
 SOLVER = "boolector"
@@ -125,6 +128,12 @@ def _compact_tasks() -> Iterator[Task]:
     for p in (COMPACT, INSTANCES["ICEBREAKER"]):
         yield Task(f"{name} {p.name}", WordGateRules, p, "prove", INDUCTION_DEPTH)
     yield Task(f"{name} reach", WordGateRules, COMPACT, "cover", SEARCH_DEPTH)
+    path = ("hw.word_driver", "WordDriver")
+    for p in (COMPACT, INSTANCES["ICEBREAKER"]):
+        yield Task(f"word_path {p.name}", WordPathRules, p, "prove", INDUCTION_DEPTH)
+    yield Task("word_path reach", WordPathRules, COMPACT, "cover", LONG_DEPTH)
+    for fault, old, new in WORD_DRIVER_FAULTS:
+        yield Task(f"word_path fault: {fault}", WordPathRules, COMPACT, "bmc", LONG_DEPTH, (*path, old, new))
     for fault, old, new in WORD_FAULTS:
         yield Task(f"{name} fault: {fault}", WordGateRules, COMPACT, "bmc", SEARCH_DEPTH, (*gate, old, new))
 

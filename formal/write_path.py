@@ -4,12 +4,12 @@ The array keeps to MacroPort and stretches what it likes; the sequencer reads it
 """
 
 from amaranth.asserts import AnyConst
-from amaranth.hdl import Assume, Cat, Mux, Signal
+from amaranth.hdl import Assume, Cat, Const, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In
 
 from formal.rules import Rules
-from hw.interfaces import WIDTH_BITS, Operation
+from hw.interfaces import WIDTH_BITS, operation
 from hw.pulse_driver import GUARD_BITS, PulseDriver
 from hw.pulse_gate import LINES, PulseGate
 from spec.params import HwParams
@@ -27,19 +27,25 @@ class WritePathRules(Rules):
     prove, or a mutant of it to refute.  invariants: as in PulseGateRules.
     """
 
+    GATE: type[PulseGate] = PulseGate
+
     def __init__(
         self, params: HwParams, block: type[wiring.Component] = PulseDriver, *, invariants: bool = True
     ):
         self.params, self.invariants = params, invariants
-        self.driver, self.gate = block(params), PulseGate(params)
+        self.driver, self.gate = block(params), self.GATE(params)
         super().__init__(
             {
-                "operations": In(stream.Signature(Operation(params))),
+                "operations": In(stream.Signature(operation(params))),
                 "read": In(1),
                 "converted": In(1),
                 "release": In(1),
+                **self._more_inputs(),
             }
         )
+
+    def _more_inputs(self) -> dict[str, wiring.Member]:
+        return {}
 
     def elaborate(self, platform):
         m = self.m
@@ -71,7 +77,7 @@ class WritePathRules(Rules):
             (self.gate, "run_active", 1),
         ):
             m.d.comb += getattr(block, name).eq(value)
-        for name in (*LINES, "strobe"):
+        for name in self.gate.request.signature.members:
             m.d.comb += getattr(self.gate.request, name).eq(getattr(self.driver.request, name))
 
     def _array(self):
@@ -79,10 +85,16 @@ class WritePathRules(Rules):
         m, gate = self.m, self.gate
         self.working, fresh, strobed = Signal(), Signal(), Signal()
         ready = self.now("ready", ~self.working | (self.release & ~gate.write.strobe & ~fresh))
-        starts = gate.integrate | (gate.write.strobe & ~strobed)
+        starts = gate.integrate | (gate.write.strobe & ~strobed) | self._more_starts()
         m.d.sync += [fresh.eq(starts), strobed.eq(gate.write.strobe)]
         m.d.sync += self.working.eq(starts | (self.working & ~ready))
-        m.d.comb += [gate.array_ready.eq(ready), self.driver.array_ready.eq(ready)]
+        m.d.comb += [gate.array_ready.eq(ready), self.driver.array_ready.eq(self._ready_for_driver(ready))]
+
+    def _more_starts(self) -> Value:
+        return Const(0)
+
+    def _ready_for_driver(self, ready) -> Value:
+        return ready
 
     def _sequence(self):
         """The sequencer: a read while nothing is written or about to be, its conversion, then operations again."""

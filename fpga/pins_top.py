@@ -13,6 +13,8 @@ from spec.params import HwParams
 class PinsTop(FpgaTop):
     """`Controller` and its link to the host, as FpgaTop; array_<name>: the pins of hw/macro_pins.py."""
 
+    RESULT_SLOTS = 256  # one block RAM
+
     @staticmethod
     def array_ports(params: HwParams) -> dict[str, wiring.Member]:
         return {f"array_{name}": member for name, member in MacroPins(params).members.items()}

@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
-from fpga.link import Link
+from fpga.link import RESULT_SLOTS, Link
 from fpga.uart import UartReceiver, UartTransmitter, divisor
 from hw.top import EmulatedTop
 from spec.link import GAP_MS
@@ -24,6 +24,8 @@ class FpgaTop(wiring.Component):
     PORTS = MappingProxyType(
         {"rx": In(1), "tx": Out(1), "busy": Out(1), "fault": Out(1), "heartbeat": Out(1)}
     )
+
+    RESULT_SLOTS = RESULT_SLOTS
 
     def __init__(self, params: HwParams, clock_hz: float, baud: int):
         self.params = params
@@ -45,7 +47,9 @@ class FpgaTop(wiring.Component):
         m = Module()
         m.submodules.receiver = receiver = UartReceiver(self.divisor)
         m.submodules.transmitter = transmitter = UartTransmitter(self.divisor)
-        m.submodules.link = link = Link(self.params, int(self.clock_hz * GAP_MS / 1000))
+        m.submodules.link = link = Link(
+            self.params, int(self.clock_hz * GAP_MS / 1000), result_slots=self.RESULT_SLOTS
+        )
         hardware = self._hardware(m)
         connect(m, receiver.o, link.i)
         connect(m, link.o, transmitter.i)

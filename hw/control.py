@@ -55,11 +55,14 @@ def registers(c, m):
         m.d.comb += c.upper_layer.shift.eq(field("LOGIT_SHIFT"))
     if c.params.chance_rules:
         m.d.comb += c.update_rule.update_seed.eq(field("UPDATE_SEED"))
-    with m.If(c.sequencer.readout_done):
-        m.d.sync += [
-            field("DEBUG_STATE", "plus").eq(c.array.readout_plus),
-            field("DEBUG_STATE", "minus").eq(c.array.readout_minus),
-        ]
+    states = [
+        field("DEBUG_STATE", name).eq(getattr(c.array, f"readout_{name}")) for name in ("plus", "minus")
+    ]
+    if c.params.compact:  # the array keeps them, too
+        m.d.comb += states
+    else:
+        with m.If(c.sequencer.readout_done):
+            m.d.sync += states
     with m.If(field("DEBUG_ADDRESS", "valid")):
         m.d.sync += [
             c.array.readout_row.eq(field("DEBUG_ADDRESS", "row")),

@@ -1,6 +1,6 @@
 """The run's counters of compact hardware, in a memory: one adder serves all of them in turn."""
 
-from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
@@ -20,14 +20,14 @@ class CounterMemory(Counters):
     select: its place in `in_order`.  What comes between two turns of a counter waits in a few bits,
     which its turn adds to its word, so that a turn is where a value is whole.
 
-    ELAPSED has two words and the last two turns: the one that is read, and the time since the run's first integrate,
+    ELAPSED has two words and two turns: the one that is read, and the time since the run's first integrate,
     which runs on.  What waits of that is `passed`; it had been `used` when the array was last in use, of which the word that
     is read has not heard while `in_use`.  With `rewound` the time runs on from the word that is read.
     """
 
     def __init__(self, params: HwParams):
         super().__init__(params)
-        self._slots = [*(name for name in in_order(params) if name != "elapsed"), "elapsed", "time"]
+        self._slots = [*in_order(params), "time"]
         self._round = 2 * len(self._slots) + 1  # cycles between two turns
 
     def _outputs(self):
@@ -43,7 +43,7 @@ class CounterMemory(Counters):
         read, write = memory.read_port(), memory.write_port()
         slot, phase, clears = Signal(range(len(self._slots))), Signal(2), Signal(range(len(self._slots) + 1))
         adds = Signal()  # the word that was read is here: the second cycle of a turn
-        elapsed, time = len(self._slots) - 2, len(self._slots) - 1
+        elapsed, time = self._slots.index("elapsed"), len(self._slots) - 1
         m.d.comb += [adds.eq(phase == 1), read.en.eq(phase == 0)]
         m.d.sync += phase.eq(phase + 1)
         with m.If((phase == 1) & (slot != time) | (phase == 2)):
@@ -56,31 +56,29 @@ class CounterMemory(Counters):
             m.d.sync += clears.eq(len(self._slots))
         amounts = self._waiting(m, slot, adds)
         in_use, rewound, time_amount = self._time(m, (slot == time) & adds)
-        number = Signal(range(len(self._slots)))
         m.d.comb += [
-            number.eq(Array([self._slots.index(name) for name in in_order(self.params)])[self.select]),
-            self.value.eq(Mux(clears == 0, read.data, 0) + Array([*amounts, 0, time_amount])[slot]),
+            self.value.eq(Mux(clears == 0, read.data, 0) + Array([*amounts, time_amount])[slot]),
             read.addr.eq(Mux((slot == time) & rewound, elapsed, slot)),
             write.data.eq(self.value),
             write.addr.eq(slot),
             write.en.eq(adds),
-            self.settled.eq(adds & (slot == number)),
+            self.settled.eq(adds & (slot == self.select)),
         ]
         # The turn of the time writes the word that is read, if it is to be written, and then its own.
         with m.If(slot == elapsed):
             m.d.comb += [
                 write.en.eq(adds & (clears != 0)),
-                self.settled.eq(adds & (number == elapsed) & ~in_use),
+                self.settled.eq(adds & (self.select == elapsed) & ~in_use),
             ]
         with m.If(slot == time):
             m.d.comb += [
                 write.en.eq((adds & in_use) | (phase == 2)),
                 write.addr.eq(Mux(adds, elapsed, time)),
-                self.settled.eq(adds & (number == elapsed) & in_use),
+                self.settled.eq(adds & (self.select == elapsed) & in_use),
             ]
         return m
 
-    def _waiting(self, m, slot, adds) -> list[Signal]:
+    def _waiting(self, m, slot, adds) -> list[Value]:
         """What waits of each counter; its turn takes it."""
         p, was_strobe = self.params, Signal()
         m.d.sync += was_strobe.eq(self.strobe)
@@ -100,8 +98,11 @@ class CounterMemory(Counters):
             "cycles": (self.active, 1),
             "stretch": (self.stretched, 1),
         }
-        amounts = []
-        for number, name in enumerate(self._slots[:-2]):
+        amounts: list[Value] = []
+        for number, name in enumerate(self._slots[:-1]):
+            if name == "elapsed":
+                amounts.append(Const(0))
+                continue
             event, most = events[name]
             waiting = Signal(range((self._round * most or words) + 1), name=name)
             m.d.sync += waiting.eq(Mux(adds & (slot == number), 0, waiting) + event)

@@ -1,6 +1,8 @@
 """The ring of samples: codes wait here for their read, and after it for their update."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from types import SimpleNamespace
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.memory import Memory
@@ -33,16 +35,49 @@ class InputBuffer(wiring.Component):
             }
         )
 
+        self._blocked: Value = Const(0)  # no word for the DAC can be read in this cycle
+        self._fresh: dict[str, Value] = {
+            "loads": Const(0),
+            "scans": Const(0),
+        }  # the word that was asked for comes
+
     def elaborate(self, platform):
         p, m = self.params, Module()
         depth = p.input_slots * p.row_words
         m.submodules.memory = memory = Memory(
             shape=data.ArrayLayout(p.dac_bits, p.dac_load_lanes), depth=depth, init=[]
         )
-        released = self._rows(m, memory.read_port())
+        loads, scans = self._read_ports(m, memory)
+        released = self._rows(m, scans)
         stored = self._store(m, memory.write_port(), released)
-        self._load(m, memory.read_port(), stored)
+        self._load(m, loads, stored)
         return m
+
+    def _read_ports(self, m, memory):
+        """Of words for the DAC, and of words that are scanned for rows; in compact hardware they share the memory's port.
+
+        Then a scan goes first, and each keeps what it read, from the second cycle after it asked.
+        """
+        if not self.params.compact:
+            return memory.read_port(), memory.read_port()
+        port = memory.read_port()
+        found = []
+        for name in ("loads", "scans"):
+            shared = SimpleNamespace(
+                addr=Signal.like(port.addr, name=f"{name}_addr"),
+                en=Signal(name=f"{name}_en"),
+                data=Signal(port.data.shape(), name=f"{name}_data"),
+            )
+            fresh = Signal(name=f"{name}_fresh")
+            m.d.sync += fresh.eq(shared.en)
+            with m.If(fresh):
+                m.d.sync += shared.data.eq(port.data)
+            self._fresh[name] = fresh
+            found.append(shared)
+        loads, scans = found
+        m.d.comb += [port.addr.eq(Mux(scans.en, scans.addr, loads.addr)), port.en.eq(loads.en | scans.en)]
+        self._blocked = scans.en
+        return loads, scans
 
     def _address(self, m, name, advance):
         """A ring address that steps on `advance`: (address, word is the sample's last)."""
@@ -87,32 +122,35 @@ class InputBuffer(wiring.Component):
         address, _, last = self._address(m, "load", issue)
         m.d.sync += waiting.eq(waiting + stored - (issue & last))
         m.d.comb += [
-            issue.eq((waiting != 0) & (~valid | self.load.ready)),
+            issue.eq((waiting != 0) & (~valid | self.load.ready) & ~(self._blocked | self._fresh["loads"])),
             port.addr.eq(address),
             port.en.eq(issue),
             self.load.valid.eq(valid),
             self.load.payload.eq(port.data),
         ]
-        with m.If(issue | self.load.ready):
-            m.d.sync += valid.eq(issue)
+        comes = self._fresh["loads"] if self.params.compact else issue
+        with m.If(comes | self.load.ready):
+            m.d.sync += valid.eq(comes)
 
     def _rows(self, m, port):
         """Scan an updating sample's words for non-zero codes; returns the pulse that frees a slot."""
         p = self.params
         lanes = p.dac_load_lanes
-        slot = Signal(range(p.input_slots))
-        word = Signal(range(max(2, p.row_words)))  # the next word to read
+        depth = p.input_slots * p.row_words
+        place = Signal(range(max(2, depth)))  # of the next word to read
+        word = Signal(range(p.row_words + 1))  # its number in the sample
+        fresh = self._fresh["scans"]
         base = Signal(range(max(2, p.row_words * lanes)))  # row of the present word's first lane
         sent = Signal(lanes)
         pending = Signal(lanes)
         lane_bit = Signal(lanes)
         final = Signal()  # the present word is the sample's last
         issue = Signal()
-        released = Signal()
+        released, skipped = Signal(), Signal()  # a sample's slot is free; its words were not read
         m.d.comb += [
-            port.addr.eq(slot * p.row_words + word),
+            port.addr.eq(place),
             port.en.eq(issue),
-            pending.eq(Cat(port.data[lane].any() for lane in range(lanes)) & ~sent),
+            pending.eq(Mux(fresh, 0, Cat(port.data[lane].any() for lane in range(lanes)) & ~sent)),
             lane_bit.eq(pending & (~pending + 1)),
         ]
         for lane in range(lanes):
@@ -122,8 +160,12 @@ class InputBuffer(wiring.Component):
                     self.rows.payload.code.eq(port.data[lane]),
                     self.rows.payload.last.eq(base + lane == p.rows - 1),
                 ]
+        with m.If(issue):
+            m.d.sync += place.eq(Mux(place == depth - 1, 0, place + 1))
+        with m.Elif(skipped):
+            m.d.sync += place.eq(Mux(place == depth - p.row_words, 0, place + p.row_words))
         with m.If(released):
-            m.d.sync += [slot.eq(Mux(slot == p.input_slots - 1, 0, slot + 1)), word.eq(0)]
+            m.d.sync += word.eq(0)
 
         with m.FSM():
             with m.State("VERDICT"):
@@ -133,12 +175,12 @@ class InputBuffer(wiring.Component):
                     m.d.sync += base.eq(0)
                     m.next = "SCAN"
                 with m.Elif(self.verdict.valid):
-                    m.d.comb += released.eq(1)
+                    m.d.comb += [released.eq(1), skipped.eq(1)]
             with m.State("SCAN"):
                 m.d.comb += self.rows.valid.eq(pending != 0)
                 with m.If(self.rows.ready):
                     m.d.sync += sent.eq(sent | lane_bit)
-                with m.If((pending == 0) | (self.rows.ready & (pending == lane_bit))):
+                with m.If(~fresh & ((pending == 0) | (self.rows.ready & (pending == lane_bit)))):
                     with m.If(final):
                         m.d.comb += released.eq(1)
                         m.next = "VERDICT"

@@ -1,6 +1,6 @@
 """The register file: the map of spec/registers.py on a bus, its fields as ports."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, Module, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -167,7 +167,7 @@ class RegisterFile(wiring.Component):
             m.d.sync += stored.eq(word)
         for f, low in fields:
             bits = stored[low : low + f.bits]
-            level = Mux(bits == 0, 1, bits) if register.name in AT_LEAST_ONE else bits
+            level = bits | (bits == 0) if register.name in AT_LEAST_ONE else bits
             m.d.comb += self.field(register.name, f.name).eq(level)
         return stored
 

@@ -1,5 +1,7 @@
 """The register file of compact hardware: what the host reads comes out of two memories."""
 
+from types import SimpleNamespace
+
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -9,14 +11,17 @@ from hw.counters import COUNTER_BITS
 from hw.counters import REGISTERS as COUNTERS
 from hw.numerics import within
 from hw.register_file import DATA_BITS, RegisterFile, identity
-from spec.registers import ADDRESS, REGISTERS, Access, fields_of, reset_value
+from hw.update_lane import unreachable
+from spec.device_image import IMAGE_WORDS
+from spec.registers import ADDRESS, EMULATOR_BASE, REGISTERS, Access, Register, fields_of, reset_value
 
 
 class RegisterMemory(RegisterFile):
     """As RegisterFile, but that the answer for a counter waits for the counter's turn.
 
     A copy of what the host writes is kept in a memory, beside the constants; counters are read in that of CounterMemory:
-    select, settled, value are its ports.
+    select, settled, value are its ports.  A request is ready only when it acts.  THRESHOLD as a level is at most
+    `unreachable`, and SAMPLES is one only in the cycle after CONTROL was written, in which a run begins.
     """
 
     def _more_ports(self):
@@ -25,10 +30,56 @@ class RegisterMemory(RegisterFile):
         self._counters = slice(first, first + len(order))
         return {"select": Out(range(len(order))), "settled": In(1), "value": In(COUNTER_BITS)}
 
-    def _known(self, request: Signal) -> Value:
+    def _bus(self, m: Module):
+        """The access in hand, which stays at the port until it acts, and the cycle in which it does."""
+        whole, act = self.request.payload, Signal()
+        self._begins = Signal()
+        # A short address is quick to compare; that of no register stands for all others.
+        address = Signal(len(REGISTERS).bit_length())
+        m.d.comb += address.eq(whole.address | (whole.address >> len(address)).any().replicate(len(address)))
+        request = SimpleNamespace(address=address, write=whole.write, data=whole.data)
+        window = (whole.address >= EMULATOR_BASE) & (whole.address < EMULATOR_BASE + IMAGE_WORDS)
+        image = whole.write & window & ~self.status.busy
+        with m.FSM():
+            with m.State("REQUEST"):
+                with m.If(self.request.valid):
+                    m.d.comb += self._begins.eq(1)
+                    m.next = "ACT"
+            with m.State("ACT"):
+                m.d.comb += [
+                    self.image.valid.eq(image),
+                    act.eq((self.image.ready | ~image) & self._known(request)),
+                    self.request.ready.eq(act),
+                ]
+                with m.If(act):
+                    m.next = "RESPOND"
+            with m.State("RESPOND"):
+                m.d.comb += self.response.valid.eq(1)
+                with m.If(self.response.ready):
+                    m.next = "REQUEST"
+        m.d.comb += [
+            self.image.payload.address.eq(whole.address - EMULATOR_BASE),
+            self.image.payload.value.eq(request.data),
+        ]
+        return request, act
+
+    def _store(self, m: Module, register: Register, written: Value, word: Value) -> Value:
+        if register.name == "SAMPLES":
+            return word  # read from the memory
+        if register.name == "THRESHOLD":
+            most = unreachable(self.params)
+            stored = Signal(range(most + 1), init=min(most, reset_value(register.name)))
+            bits = word[: register.fields[0].bits]
+            with m.If(written):
+                m.d.sync += stored.eq(Mux(bits < most, bits, most))
+            m.d.comb += self.field(register.name).eq(stored)
+            return stored
+        return super()._store(m, register, written, word)
+
+    def _known(self, request) -> Value:
         return request.write | ~within(request.address, self._counters) | self.settled
 
-    def _answer(self, m: Module, request: Signal, act: Signal, read: dict[str, Value]) -> None:
+    def _answer(self, m: Module, request, act: Signal, read: dict[str, Value]) -> None:
         p = self.params
         words = [
             identity(p)[r.name] if r.name in identity(p) else reset_value(r.name) if self._written(r) else 0
@@ -49,24 +100,18 @@ class RegisterMemory(RegisterFile):
                         ]
         m.d.comb += [
             self.select.eq(request.address - self._counters.start),
-            copy.addr.eq(self.request.payload.address),
-            copy.en.eq(self.request.ready),
+            copy.addr.eq(Mux(self._begins, request.address, ADDRESS["SAMPLES"])),
+            self.field("SAMPLES").eq(copy.data),
             write.addr.eq(request.address),
             write.data.eq(kept),
         ]
+        live = [r.name for r in REGISTERS if r.access is Access.RO and r.built_in(p)]
         with m.If(act):
-            m.d.sync += answer.eq(Mux(request.address < len(words), copy.data, 0))
-            with m.Switch(request.address):
-                for register in REGISTERS:
-                    if (
-                        register.access is Access.RO
-                        and register.name not in identity(p)
-                        and register.built_in(p)
-                    ):
-                        value = self.value if register.name in COUNTERS.values() else read[register.name]
-                        with m.Case(ADDRESS[register.name]):
-                            m.d.sync += answer.eq(value)
-            with m.If(request.write):
+            m.d.sync += answer.eq(Mux(within(request.address, self._counters), self.value, copy.data))
+            for name in sorted(set(live) - set(identity(p)) - set(COUNTERS.values())):
+                with m.If(request.address == ADDRESS[name]):
+                    m.d.sync += answer.eq(read[name])
+            with m.If(request.write | (request.address >= len(words))):
                 m.d.sync += answer.eq(0)
 
     def _written(self, register) -> bool:

@@ -74,10 +74,13 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         sampling = Signal()  # a run that reads samples
-        reads, results = Signal(SAMPLE_BITS), Signal(SAMPLE_BITS)
-        with m.If(self.result):
-            m.d.sync += results.eq(results + 1)
-        committed = self._commits(m, sampling, reads)
+        left = Signal(SAMPLE_BITS)  # samples of the run that are still to be read
+        waiting = Signal(range(self.params.input_slots + 2))  # samples that were read and have no result yet
+        begins = Signal()  # the read of a sample
+        m.d.sync += waiting.eq(waiting + begins - self.result)
+        all_read = Signal()
+        m.d.comb += all_read.eq(left == 0)
+        uncommitted = self._commits(m, begins, all_read)
         modes = [Mode.INFER, Mode.TRAIN, Mode.TRANSFER]
         writing, trains = self.transferring, self.mode == Mode.TRAIN
         if self.params.verify:
@@ -98,25 +101,28 @@ class Sequencer(wiring.Component):
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
             self._commands(m)
-            self._run(m, sampling, reads, results, committed)
+            self._run(m, sampling, left, waiting, begins, all_read, uncommitted)
             self._single_operations(m)
         return m
 
-    def _commits(self, m, sampling, reads):
-        """Start commits as the rule allows; returns the number of samples whose pulses are on the array."""
+    def _commits(self, m, begins, all_read):
+        """Start commits as the rule allows; returns the number of samples that were read and are not on the array."""
         depth = self.params.commit_depth
-        started = Signal(SAMPLE_BITS)
+        ahead = Signal(
+            range(depth + 1)
+        )  # samples of a training run that were read and whose commit has not begun
         active = Signal()
         idle = ~self.commit_busy & ~self.pulses_busy
-        due = (reads >= started + depth) | (reads == self.samples)
+        due = (ahead == depth) | (all_read & (ahead != 0))
+        m.d.sync += ahead.eq(ahead + (begins & self.training) - self.commit_start)
         with m.If(self.run_start):
-            m.d.sync += [started.eq(0), active.eq(0)]
+            m.d.sync += [ahead.eq(0), active.eq(0)]
         with m.Elif(active):
             m.d.sync += active.eq(~idle)
-        with m.Elif(self.training & idle & due & (started != self.samples)):
+        with m.Elif(self.training & idle & due):
             m.d.comb += self.commit_start.eq(1)
-            m.d.sync += [started.eq(started + 1), active.eq(1)]
-        return started - active
+            m.d.sync += active.eq(1)
+        return ahead + active
 
     def _commands(self, m):
         with m.State("IDLE"):
@@ -130,13 +136,13 @@ class Sequencer(wiring.Component):
             with m.Elif(self.readout_start & (self.mode == Mode.DEBUG)):
                 m.next = "READOUT"
 
-    def _run(self, m, sampling, reads, results, committed):
+    def _run(self, m, sampling, left, waiting, begins, all_read, uncommitted):
         integrating = Signal(integrate_bits(self.params))  # cycles of the present integration
         upper_working = self.upper_working if self.params.analog_upper else Const(0)
-        ends = Mux(self.training, committed == self.samples, 1) & (results == self.samples)
+        ends = (uncommitted == 0) & (waiting == 0)
         with m.State("START"):
             m.d.comb += [self.run_start.eq(1), self.flush.eq(1)]
-            m.d.sync += [reads.eq(0), results.eq(0)]
+            m.d.sync += [left.eq(self.samples), waiting.eq(0)]
             with m.If(self.mode == Mode.TRANSFER):
                 m.d.sync += self.transferring.eq(1)
                 m.next = "TRANSFER"
@@ -148,17 +154,17 @@ class Sequencer(wiring.Component):
                 m.d.sync += sampling.eq(1)
                 m.next = "READ"
         with m.State("READ"):
-            due = ~self.training | (committed + self.params.commit_depth > reads)
+            due = ~self.training | (uncommitted < self.params.commit_depth)
             m.d.comb += self.allow_pulses.eq(~self.adc_busy)
             converted = ~self.adc_busy | self.adc_ends  # the gate's register is between this and the array
-            m.d.comb += self.late.eq(self.loaded & converted & ~due & (reads != self.samples))
+            m.d.comb += self.late.eq(self.loaded & converted & ~due & ~all_read)
             with m.If(self.fault):
                 m.next = "FLUSH"
-            with m.Elif(reads == self.samples):
+            with m.Elif(all_read):
                 m.next = "DRAIN"
             with m.Elif(self.loaded & converted & self.array_ready & ~self.pulses_busy & due):
-                m.d.comb += self.integrate.eq(1)
-                m.d.sync += [reads.eq(reads + 1), integrating.eq(0)]
+                m.d.comb += [self.integrate.eq(1), begins.eq(1)]
+                m.d.sync += [left.eq(left - 1), integrating.eq(0)]
                 if self.params.bit_serial:
                     m.d.sync += self.plane.eq(0)
                 m.next = "INTEGRATE"

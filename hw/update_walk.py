@@ -1,5 +1,7 @@
 """The update rule of compact hardware: a word of weights at a time, in a memory of one port."""
 
+from dataclasses import replace
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data
 
@@ -10,6 +12,10 @@ from hw.update_lane import sum_bits
 from hw.update_rule import SAMPLE_BITS, UpdateRule
 from spec.numerics import signed_limit
 from spec.params import HwParams
+
+SIGN_BITS = 2
+SMALL = -2
+"""Stands for an error that is not 0 and does not count."""
 
 
 class UpdateWalk(UpdateRule):
@@ -29,7 +35,7 @@ class UpdateWalk(UpdateRule):
 
     def elaborate(self, platform):
         m, p = Module(), self.params
-        m.submodules.store = self._store = DeltaStore(p, delay=0)
+        m.submodules.store = self._store = DeltaStore(replace(p, delta_bits=SIGN_BITS), delay=0)
         m.submodules.memory = self._memory = SinglePort(
             p.memory_bits * p.update_columns, p.rows * p.update_words
         )
@@ -43,8 +49,8 @@ class UpdateWalk(UpdateRule):
             self._memory.address.eq(self._base + store.places[0].word),
             store.taken.eq(deltas.valid & deltas.ready),
             store.word.eq(self._word),
-            store.deltas.eq(deltas.payload.deltas),
-            store.kept.eq(deltas.payload.deltas),
+            store.kept.eq(store.deltas),
+            *(kept.eq(self._sign(d)) for kept, d in zip(store.deltas, deltas.payload.deltas, strict=True)),
             store.step.eq(self._word),
             self.o.payload.eq(self._held),
         ]
@@ -148,21 +154,32 @@ class UpdateWalk(UpdateRule):
                 with m.If(self._word == self._store.words):
                     m.next = "ROW"
 
-    def _increment(self, delta) -> Value:
-        """The sign of the error where it and the row's code are large."""
+    def _sign(self, delta) -> Value:
+        """What is kept of an error: its sign if it is large, `SMALL` if it is not, 0 if it is 0."""
         least = Mux(self.delta_threshold == 0, 1, self.delta_threshold)
-        counts = (self._row.code >= self.x_threshold) & (abs(delta) >= least)
-        return Mux(counts, Mux(delta < 0, Const(-1, signed(2)), Const(1, signed(2))), Const(0, signed(2)))
+        return Mux(abs(delta) >= least, Mux(delta < 0, -1, 1), Mux(delta == 0, 0, SMALL))
+
+    def _increment(self, sign) -> Value:
+        """The sign of the error where it and the row's code are large."""
+        counts = (self._row.code >= self.x_threshold) & (sign != SMALL)
+        return Mux(counts, sign, Const(0, signed(SIGN_BITS)))
 
     def _new_word(self, totals, threshold) -> tuple[Value, Value, Value]:
         """The word to store and its pulse bits; a weight without error stays as it is."""
-        limit = signed_limit(self.params.counter_bits)
+        bits, limit = self.params.memory_bits, signed_limit(self.params.counter_bits)
         stored, ups, downs = [], [], []
         for total, error in zip(totals, self._store.errors, strict=True):
-            touched, less, more = error != 0, total - threshold, total + threshold
-            up, down = touched & (less >= 0), touched & (more <= 0)
-            value = Mux(up, less, Mux(down, more, total))
-            stored.append(Mux(touched, saturate(value, -limit, limit), total)[: self.params.memory_bits])
-            ups.append(up)
-            downs.append(down)
+            rest = self._towards_zero(total, threshold)
+            fires = (error != 0) & Mux(total < 0, rest <= 0, rest >= 0)
+            # What a pulse leaves is within the limits.
+            kept = Mux(error == 0, total[:bits], saturate(total, -limit, limit)[:bits])
+            stored.append(Mux(fires, rest[:bits], kept))
+            ups.append(fires & (total >= 0))
+            downs.append(fires & (total < 0))
         return Cat(stored), Cat(ups), Cat(downs)
+
+    def _towards_zero(self, total, threshold) -> Value:
+        """total - threshold, or + where total is negative, by one adder: its lowest bit makes the carry into the others."""
+        minus = total >= 0
+        operand = Cat(minus, Cat(threshold, Const(0, 1)) ^ minus.replicate(len(threshold) + 1)).as_signed()
+        return (Cat(Const(1, 1), total).as_signed() + operand)[1:].as_signed()

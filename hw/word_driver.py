@@ -3,6 +3,7 @@
 from amaranth.hdl import Module, ResetInserter, Signal
 
 from hw.pulse_driver import PulseDriver, at_least
+from spec.params import HwParams
 
 
 class WordDriver(PulseDriver):
@@ -12,6 +13,11 @@ class WordDriver(PulseDriver):
     The guard before the strobe begins when the array is ready after the last one.  `select` is 1 from the first
     word to the end of the slot.
     """
+
+    def __init__(self, params: HwParams):
+        super().__init__(params)
+        self._loading = Signal()  # a word is under way
+        self._after = Signal()  # the guard behind a strobe
 
     def elaborate(self, platform):
         m = Module()
@@ -23,6 +29,8 @@ class WordDriver(PulseDriver):
             m.d.comb += [
                 self.busy.eq(~fsm.ongoing("IDLE")),
                 self._before.eq(fsm.ongoing("SETUP")),
+                self._after.eq(fsm.ongoing("HOLD")),
+                self._loading.eq(fsm.ongoing("LOAD") | fsm.ongoing("LOADED")),
                 self.waiting.eq(self._before & ~self.array_ready),
                 self.request.load.eq(fsm.ongoing("LOAD")),
                 self.request.select.eq(self.busy),

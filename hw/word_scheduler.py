@@ -1,7 +1,6 @@
 """The pulse scheduler of compact hardware: operations word by word."""
 
-from amaranth.hdl import Cat, Signal
-from amaranth.lib import data
+from amaranth.hdl import Cat, Const, Mux, Signal
 
 from hw.pulse_scheduler import PulseScheduler
 
@@ -9,31 +8,60 @@ from hw.pulse_scheduler import PulseScheduler
 class WordScheduler(PulseScheduler):
     """As PulseScheduler, but operations are given in words, those of a transfer as they are scanned.
 
-    Words without a pulse are left out, but for the last of a strobe.
+    Words without a pulse are left out, but for the last of a strobe.  A word takes two cycles, and one to be taken.
     """
 
     def _scan(self, m, read, word, full, most, valid, operation):
-        """Full banks, word by word and strobe by strobe, each into the register of the output."""
+        """Full banks, strobe by strobe and word by word; a word that was read stays until it is taken."""
         p = self.params
-        token = data.StructLayout({"valid": 1, "last": 1, "strobe": p.count_bits, "row": p.row_bits})
-        issued, compared, compared_word = Signal(token), Signal(token), Signal.like(word)
-        bank, advance = Signal(), Signal()
-        ups = Cat(count > compared.strobe for count in read.data)
-        downs = Cat(-count > compared.strobe for count in read.data)
-        m.d.comb += [
-            advance.eq(~valid | self.o.ready),
-            read.en.eq(advance),
-            read.addr.eq(Cat(word, bank)),
+        strobe, row, bank = Signal(p.count_bits), Signal(p.row_bits), Signal()
+        last, there, row_ends = Signal(), Signal(), Signal()
+        most_now, waits, complete = Signal(p.count_bits), Signal(), Signal()
+        # count > strobe and -count > strobe by one comparison: -count = ~count + 1
+        fires = [
+            Cat(count < 0, Mux(count < 0, ~count, count)[:-1]) > Cat(Const(0, 1), strobe)
+            for count in read.data
         ]
-        with m.If(advance):
+        m.d.comb += [
+            last.eq(word == p.update_words - 1),
+            most_now.eq(most[bank]),
+            waits.eq(full.bit_select(bank, 1)),
+            read.addr.eq(Cat(word, bank)),
+            there.eq(last | Cat(fires).any()),
+            operation.row.eq(row),
+            operation.word.eq(word),
+            operation.up.eq(Cat(fire & (count >= 0) for fire, count in zip(fires, read.data, strict=True))),
+            operation.down.eq(Cat(fire & (count < 0) for fire, count in zip(fires, read.data, strict=True))),
+            operation.last.eq(last),
+        ]
+        with m.FSM():
+            with m.State("ROW"):
+                m.d.sync += [word.eq(0), strobe.eq(0)]
+                with m.If(complete):
+                    m.d.comb += self.done.eq(1)
+                    m.next = "DONE"
+                with m.Elif(waits):
+                    m.d.comb += row_ends.eq(most_now == 0)
+                    with m.If(most_now != 0):
+                        m.next = "READ"
+            with m.State("READ"):
+                m.next = "OFFER"
+            with m.State("OFFER"):
+                m.d.comb += [valid.eq(there), read.en.eq(0)]
+                with m.If(self.o.ready | ~there):
+                    m.d.sync += word.eq(Mux(last, 0, word + 1))
+                    m.next = "READ"
+                    with m.If(last):
+                        m.d.sync += strobe.eq(strobe + 1)
+                        with m.If(strobe + 1 == most_now):
+                            m.d.comb += row_ends.eq(1)
+                            m.next = "ROW"
+            with m.State("DONE"):
+                m.next = "DONE"  # until restart
+        with m.If(row_ends):
             m.d.sync += [
-                compared.eq(issued),
-                compared_word.eq(word),
-                valid.eq(compared.valid & (compared.last | ups.any() | downs.any())),
-                operation.row.eq(compared.row),
-                operation.word.eq(compared_word),
-                operation.up.eq(ups),
-                operation.down.eq(downs),
-                operation.last.eq(compared.last),
+                full.bit_select(bank, 1).eq(0),
+                bank.eq(~bank),
+                row.eq(row + 1),
+                complete.eq(row == p.rows - 1),
             ]
-        self._phases(m, advance, issued, word, bank, full, most, ~(compared.valid | valid))

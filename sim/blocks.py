@@ -89,7 +89,7 @@ class Block:
 
 BLOCKS = (
     Block("dac_encode", read_path),
-    Block("input_buffer", read_path),
+    Block("input_buffer", read_path, params=(*STANDARD, COMPACT, COMPACT_ODD)),
     Block("dac_load", read_path, harness=harness.DacLoadHarness),
     Block(
         "sar_adc",

@@ -332,12 +332,12 @@ class HwParams:
 
     @property
     def input_slots(self) -> int:
-        """Samples that the input buffer keeps: D in flight, one being loaded, one being streamed in.
+        """Samples that the input buffer keeps: D in flight, one being loaded, one (not in compact hardware) being streamed in.
 
         With fewer than D + 1 the read of sample n+D-1 could wait for the update of sample n, which may wait
         in a full commit queue for that very read.
         """
-        return self.commit_depth + 2
+        return self.commit_depth + 2 - self.compact
 
     @property
     def macro_words(self) -> int:

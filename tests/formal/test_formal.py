@@ -3,7 +3,7 @@
 import pytest
 
 from formal import run
-from formal.faults import DRIVER_FAULTS, GATE_FAULTS, VERIFY_FAULTS, WORD_FAULTS
+from formal.faults import DRIVER_FAULTS, GATE_FAULTS, VERIFY_FAULTS, WORD_DRIVER_FAULTS, WORD_FAULTS
 
 pytestmark = pytest.mark.skipif(run.tools_missing() is not None, reason=str(run.tools_missing()))
 
@@ -25,7 +25,7 @@ def test_proof_ends_as_it_should(name):
 
 
 def test_every_fault_is_a_task():
-    faults = (GATE_FAULTS, DRIVER_FAULTS, VERIFY_FAULTS, WORD_FAULTS)
+    faults = (GATE_FAULTS, DRIVER_FAULTS, VERIFY_FAULTS, WORD_FAULTS, WORD_DRIVER_FAULTS)
     assert sum("fault:" in name for name in run.TASKS) == sum(map(len, faults)) >= 10
 
 
