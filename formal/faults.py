@@ -72,7 +72,6 @@ DRIVER_FAULTS: tuple[Fault, ...] = (
 
 WORD_DRIVER_FAULTS: tuple[Fault, ...] = (
     ("a word into a busy array", "self.i.valid & self.array_ready", "self.i.valid"),
-    ("no wait for the last word", "with m.If(self.array_ready & last):", "with m.If(last):"),
     ("no guard before a strobe", "m.d.sync += self._timer.eq(guard - 1)", "m.d.sync += self._timer.eq(0)"),
     ("a pulse a cycle too long", "self.width, 1) - 1)", "self.width, 1))"),
     ("no guard behind a strobe", "timer.eq(guard - 1)\n                m.next = \"HOLD\"", "timer.eq(0)\n                m.next = \"HOLD\""),
