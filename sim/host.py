@@ -291,21 +291,26 @@ class Host:
         """
         p = await self._layer()
         states = np.zeros((p.rows, p.columns, 2), np.uint16)
-        await self._idle()
-        await self.configure(MODE=Mode.DEBUG)
-        (_, row_at), (_, column_at) = _find("DEBUG_ADDRESS", "row"), _find("DEBUG_ADDRESS", "column")
-        state_mask = _mask(p.state_bits)
-        (_, plus_at), (_, minus_at) = _find("DEBUG_STATE", "plus"), _find("DEBUG_STATE", "minus")
         for row in range(p.rows):
-            for column in range(p.columns):
-                await self.bus.write(ADDRESS["DEBUG_ADDRESS"], row << row_at | column << column_at)
-                await self._idle()
-                word = await self.bus.read(ADDRESS["DEBUG_STATE"])
-                states[row, column] = word >> plus_at & state_mask, word >> minus_at & state_mask
+            states[row] = await self.pairs([(row, column) for column in range(p.columns)])
             if progress:
                 progress(1)
-        await self.configure(MODE=Mode.INFER)
         return states
+
+    async def pairs(self, places: Iterable[tuple[int, int]]) -> np.ndarray:
+        """States of some pairs (row, column) of that array, uint16[n, 2]."""
+        states, mask = [], _mask(self.params.state_bits)
+        (_, row_at), (_, column_at) = _find("DEBUG_ADDRESS", "row"), _find("DEBUG_ADDRESS", "column")
+        (_, plus_at), (_, minus_at) = _find("DEBUG_STATE", "plus"), _find("DEBUG_STATE", "minus")
+        await self._idle()
+        await self.configure(MODE=Mode.DEBUG)
+        for row, column in places:
+            await self.bus.write(ADDRESS["DEBUG_ADDRESS"], int(row) << row_at | int(column) << column_at)
+            await self._idle()
+            word = await self.bus.read(ADDRESS["DEBUG_STATE"])
+            states.append((word >> plus_at & mask, word >> minus_at & mask))
+        await self.configure(MODE=Mode.INFER)
+        return np.array(states, np.uint16).reshape(-1, 2)
 
     # -- waiting -------------------------------------------------------------------------------
 

@@ -58,7 +58,10 @@ def run_on(
         float, typer.Option(min=0.05, help="Seconds without a reply before a request is sent again.")
     ] = 0.25,
     read_out: Annotated[
-        bool, typer.Option(help="Compare all conductances at the end, which takes a while.")
+        bool,
+        typer.Option(
+            help="Compare all conductances at the end, which takes a while; else some that were pulsed."
+        ),
     ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for result.json.")] = None,

@@ -49,7 +49,7 @@ def run_on(program, port: str, *options: str) -> tuple[int, dict, str]:  # noqa:
 
 def test_a_job_on_a_board_equals_the_golden_model(program):  # noqa: F811
     with terminal() as served:
-        status, result, _ = run_on(program, served.path)
+        status, result, _ = run_on(program, served.path, "--patience", "30")
     assert (status, result["mismatches"], result["completed"]) == (0, 0, True)
     assert min(result["pulses_up"], result["pulses_down"]) >= ENOUGH_PULSES
     assert result["retries"] == 0
