@@ -35,6 +35,8 @@ ATTEMPTS = 8
 """How often a request is sent before the link is given up."""
 REPLY_SECONDS = 0.25
 """Silence after which a request is sent again: longer than GAP_MS, after which the device has forgotten it."""
+LONGEST_PATIENCE = 4
+"""A silence lasts 1, 2, 4, ... times REPLY_SECONDS from attempt to attempt, at most 2 to this power."""
 PAYLOAD_STEP = 32
 """Payloads are halved after each silence, and this longer after each reply: a short frame gets through a bad line."""
 assert REPLY_SECONDS * 1000 > GAP_MS
@@ -176,17 +178,29 @@ class UartBus(Bus):
         """The reply to one request."""
         self._sequence = (self._sequence + 1) % (1 << SEQUENCE_BITS)
         request = encode(START_REQUEST, Frame(self._sequence, command, payload))
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             await self._channel.send(request)
-            while data := await self._channel.receive():
-                for reply in self._decoder.feed(data):
-                    if reply.sequence == self._sequence:
-                        self._payload = min(PAYLOAD_MAX, self._payload + PAYLOAD_STEP)
-                        return _payload(command, reply)
+            if reply := await self._reply(0 if command is Command.HELLO else attempt):
+                self._payload = min(PAYLOAD_MAX, self._payload + PAYLOAD_STEP)
+                return _payload(command, reply)
             self._decoder.drop()
             self.retries += 1
             self._payload = max(PAYLOAD_STEP, self._payload // 2)
         raise LinkError(f"no reply to {command.name} after {ATTEMPTS} attempts")
+
+    async def _reply(self, attempt: int) -> Frame | None:
+        """The reply to the request at hand, or none after a silence, which is longer with each attempt.
+
+        What is slow, as a simulation may be, answers in the end and is not buried under repetitions.
+        """
+        silences = 0
+        while silences < 1 << min(attempt, LONGEST_PATIENCE):
+            data = await self._channel.receive()
+            silences = 0 if data else silences + 1
+            for reply in self._decoder.feed(data):
+                if reply.sequence == self._sequence:
+                    return reply
+        return None
 
 
 def _why(error: Exception) -> str:

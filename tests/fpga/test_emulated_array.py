@@ -11,6 +11,7 @@ from fpga.simulated.board import DirectChannel, SimulatedBoard
 from model.system import run
 from sim.data_job import data_job
 from spec.run_file import run_from_dict
+from tests.fpga.test_board import payload_share
 
 SAMPLES = 48
 LEAST_PULSES = 100
@@ -39,3 +40,11 @@ def test_ulx3s_trains_on_mnist_as_the_golden_model():
     strobes = found.record.strobes
     assert min(strobes.pulses_up, strobes.pulses_down) >= LEAST_PULSES
     assert strobes.pulses_up + strobes.pulses_down > SPOTS / 2
+
+
+@pytest.mark.slow
+def test_images_fill_the_line():
+    params = BOARDS["ulx3s"].params
+    with SimulatedBoard(params) as board:
+        share = payload_share(params, board, 40)
+    assert 0.95 < share < 1, f"{share:.1%}"
