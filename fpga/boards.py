@@ -13,7 +13,9 @@ from amaranth.lib.wiring import Flow
 
 from fpga.clock import BoardClock
 from fpga.families import Family, family
+from fpga.pins_top import PinsTop
 from fpga.top import FpgaTop
+from hw.macro_pins import MacroPins
 from spec.errors import InputError
 from spec.params import INSTANCES, HwParams
 
@@ -67,7 +69,26 @@ class Board:
         return self.design(self.params, self.clock_hz, self.baud)
 
 
-def _lamps(**pins: Pin) -> Mapping[str, Pin]:
+def _pmod(number: int, pins: str, direction: str) -> Pins:
+    return Pins(pins, dir=direction, conn=("pmod", number))
+
+
+ICEBREAKER_ARRAY = Resource(
+    "array",
+    0,
+    Subsignal("data", _pmod(0, "1 2 3 4 7 8 9 10", "o")),
+    Subsignal("clock", _pmod(1, "1", "o")),
+    Subsignal("frame", _pmod(1, "2", "o")),
+    Subsignal("select", _pmod(1, "3", "o")),
+    Subsignal("strobe", _pmod(1, "4", "o")),
+    Subsignal("ready", _pmod(1, "7", "i")),
+    Subsignal("answer", _pmod(1, "8", "i")),
+    Subsignal("compare", _pmod(2, "1 2 3 4", "i")),
+    Attrs(IO_STANDARD="SB_LVCMOS"),
+)
+
+
+def _wires(**pins: Pin) -> Mapping[str, Pin]:
     return MappingProxyType(UART | pins)
 
 
@@ -80,7 +101,7 @@ BOARDS = {
             instance="ULX3S",
             clock_MHz=25,
             baud=1_000_000,
-            wires=_lamps(busy=Pin("led", 0), fault=Pin("led", 1), heartbeat=Pin("led", 2)),
+            wires=_wires(busy=Pin("led", 0), fault=Pin("led", 1), heartbeat=Pin("led", 2)),
         ),
         Board(
             "orangecrab",
@@ -88,7 +109,7 @@ BOARDS = {
             instance="TINY",
             clock_MHz=48,
             baud=1_000_000,
-            wires=_lamps(
+            wires=_wires(
                 busy=Pin("rgb_led", 0, "g"), fault=Pin("rgb_led", 0, "r"), heartbeat=Pin("rgb_led", 0, "b")
             ),
             extra=(
@@ -100,6 +121,23 @@ BOARDS = {
                     Attrs(IO_TYPE="LVCMOS33"),
                 ),
             ),
+        ),
+        Board(
+            "icebreaker",
+            ("amaranth_boards.icebreaker", "ICEBreakerPlatform"),
+            instance="ICEBREAKER",
+            clock_MHz=24,
+            baud=1_000_000,
+            wires=_wires(
+                busy=Pin("led_g", 0),
+                fault=Pin("led_r", 0),
+                **{
+                    f"array_{part}": Pin("array", 0, part)
+                    for part in MacroPins(INSTANCES["ICEBREAKER"]).members
+                },
+            ),
+            extra=(ICEBREAKER_ARRAY,),
+            design=PinsTop,
         ),
     )
 }

@@ -210,7 +210,8 @@ def test_a_part_of_an_unknown_family_is_refused():
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_every_input_of_a_board_has_a_pin(name):
-    ports = BOARDS[name].design.PORTS
+    design = BOARDS[name].design
+    ports = {**design.PORTS, **design.array_ports(BOARDS[name].params)}
     assert {port for port in ports if ports[port].flow is Flow.In} <= set(BOARDS[name].wires) <= set(ports)
 
 
