@@ -7,6 +7,7 @@ from pathlib import Path
 from crosstrain.dataflow import data_flow
 from fpga.report import Report
 from spec import params, registers
+from spec.device_file import NonIdealities, load_device, preset_names
 from spec.device_image import SECTIONS, offset
 from spec.stages import STAGES
 
@@ -20,11 +21,13 @@ _ARRAY = "macro"
 def documents(root: Path) -> dict[Path, str]:
     """Every generated document by its path under `root`, and the text that it should have."""
     architecture, fpga = root / "docs" / "architecture.md", root / "docs" / "fpga.md"
+    devices = root / "docs" / "devices.md"
     return {
         root / "docs" / "registers.md": registers_text(),
         root / "docs" / "parameters.md": parameters_text(),
         architecture: _with_text(architecture, graph_text(root)),
         fpga: _with_text(fpga, builds_text(root)),
+        devices: _with_text(devices, presets_text()),
     }
 
 
@@ -137,3 +140,39 @@ def builds_text(root: Path) -> str:
     rows.append(("minutes", *(f"{sum(r.seconds.values()) / 60:.0f}" for r in reports)))
     rows.append(("limited by", *(f"`{r.timing.path_from}` to `{r.timing.path_to}`" for r in reports)))
     return _table(("", *(r.board for r in reports)), rows)
+
+
+def presets_text() -> str:
+    """Every preset's figures, what of them is assumed, and its citation."""
+    rows = []
+    for spec in map(load_device, preset_names()):
+
+        def mark(text: str, *keys: str, assumed=spec.assumed) -> str:
+            return text + ("*" if any(key in assumed for key in keys) else "")
+
+        law = ", ".join(mark(f"{k} {v:g}", f"law.{k}") for k, v in spec.law.values if isinstance(v, float))
+        n = spec.nonideal
+        cells = f"step {100 * n.step_sigma:g} %, range {100 * n.range_sigma:g} %, stuck {100 * n.stuck:g} %"
+        rows.append(
+            (
+                spec.name,
+                f"{spec.law.kind}: {law}" if law else spec.law.kind,
+                mark(f"{spec.states_up} / {spec.states_down}", "states_up", "states_down"),
+                mark(f"{spec.g_max_uS:g}", "g_max_uS"),
+                mark(f"{spec.on_off:g}", "on_off"),
+                mark(f"{100 * spec.c2c_sigma:g} % {spec.c2c_kind}", "c2c.sigma"),
+                "default" if n == NonIdealities() else cells,
+                spec.source,
+            )
+        )
+    head = (
+        "preset",
+        "law",
+        "pulses up / down",
+        "Gmax (µS)",
+        "on/off",
+        "pulse to pulse",
+        "over cells",
+        "source",
+    )
+    return _table(head, rows)

@@ -30,6 +30,7 @@ SEES_DEVICES = {
     "model/training/prepare.py": "experiment: compiles the nominal device",
     "model/training/baselines.py": "experiment: program-verify",
     "sim/main_job.py": "experiment: reports the device",
+    "crosstrain/commands/fit.py": "makes device files of measurements",
     "sim/stimulus.py": "test cases: compiles devices for the emulated array",
     "sim/conformance.py": "holds every macro against the golden one",
     "sim/fast/library.py": "plays the array with the golden macro's kernels",

@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 def docs(
     check: Annotated[bool, typer.Option(help="Only compare; exit 1 when one is out of date.")] = False,
 ) -> None:
-    """Regenerate docs/registers.md, docs/parameters.md and the graph in docs/architecture.md."""
+    """Regenerate docs/registers.md, docs/parameters.md, and the generated parts of other documents."""
     from crosstrain.generated import documents
 
     if not (ROOT / "hw" / "controller.py").exists():
