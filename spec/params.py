@@ -390,7 +390,7 @@ INSTANCES: dict[str, HwParams] = {
                  queue_depth=64, macro_lanes=256),
         HwParams(name="ULX3S", rows=785, columns=128, adc_channels=16, update_columns=4, commit_depth=16,
                  rules=("counter",), counter_bits=9, state_bits=9, read_bits=9,
-                 macro_lanes=8),
+                 cmp_latency_cycles=1, macro_lanes=64),
         HwParams(name="ICEBREAKER", rows=785, columns=128, rules=("counter",), counter_bits=8, update_columns=4,
                  bank_columns=4, compact=1, queue_depth=256,
                  dac_load_lanes=4, adc_channels=4, macs=1, sar_settle_cycles=24, cmp_latency_cycles=2,

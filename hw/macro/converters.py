@@ -1,6 +1,6 @@
 """The converters' analog half: comparators on the held column sums."""
 
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Module, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,7 +12,7 @@ from spec.params import HwParams
 class Converters(wiring.Component):
     """`compare[k]` = (2 * sum >= (2 * trial[k] - 1) * lsb) for column group * adc_channels + k.
 
-    Combinational, then `cmp_latency_cycles` registers.  Bits of columns beyond the last are junk.
+    It takes `cmp_latency_cycles` registers.  Bits of columns beyond the last are junk.
     """
 
     def __init__(self, params: HwParams):
@@ -38,12 +38,22 @@ class Converters(wiring.Component):
                     first = group * p.adc_channels
                     for k in range(min(p.adc_channels, p.columns - first)):
                         m.d.comb += selected[k].eq(sums[first + k])
+        # The first register is where it halves the way: behind selection and product.
         compare = Signal(p.adc_channels)
         for k in range(p.adc_channels):
-            m.d.comb += compare[k].eq((selected[k] << 1) >= ((self.trial[k] << 1) - 1) * self.lsb)
-        for stage in range(p.cmp_latency_cycles):
-            delayed = Signal(p.adc_channels, name=f"compare_delayed{stage}")
-            m.d.sync += delayed.eq(compare)
-            compare = delayed
+            double, reference = selected[k] << 1, ((self.trial[k] << 1) - 1) * self.lsb
+            if p.cmp_latency_cycles:
+                double, reference = (_delayed(m, value) for value in (double, reference))
+            m.d.comb += compare[k].eq(double >= reference)
+        for _ in range(p.cmp_latency_cycles - 1):
+            compare = _delayed(m, compare)
         m.d.comb += self.compare.eq(compare)
         return m
+
+
+def _delayed(m, value):
+    """A value one cycle later."""
+    value = Value.cast(value)
+    register = Signal(value.shape())
+    m.d.sync += register.eq(value)
+    return register

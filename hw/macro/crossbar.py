@@ -2,7 +2,6 @@
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, connect
 
 from hw.interfaces import MacroPort, image_stream, integrate_bits
@@ -12,7 +11,7 @@ from hw.macro.event_keys import EventKeys
 from hw.macro.read_unit import ReadUnit
 from hw.macro.readout import Readout
 from hw.macro.row_codes import RowCodes
-from hw.macro.state_memory import state_depth, state_word_bits
+from hw.macro.state_memory import StateMemory
 from hw.macro.transposed_read import TransposedRead
 from hw.macro.write_lane import WriteLane
 from hw.macro.write_unit import WriteUnit
@@ -28,7 +27,8 @@ class CrossbarMacro(wiring.Component):
     - `image`: words of the device image, always taken.  Load it all while no operation runs, then erase: cells keep
       their states, and those of another device may be out of range.
 
-    Phases: IDLE, KEYS (of the generator), ARRAY (the work), HOLD (the programmed time or the strobe lasts longer).
+    Phases: IDLE, KEYS (of the generator; a read makes them meanwhile), ARRAY (the work), HOLD (the programmed time or
+    the strobe lasts longer).
     The event counts start at 0 after reset; the cells keep their states, like a non-volatile array.
     """
 
@@ -100,11 +100,14 @@ class CrossbarMacro(wiring.Component):
             rows.dac_word.eq(port.dac_word),
             rows.dac_codes.eq(port.dac_codes),
             rows.start.eq(read.start),
+            read.scanned.eq(rows.scanned),
+            read.power.eq(rows.power),
             read.row_valid.eq(rows.valid),
-            rows.take.eq(read.row_take),
             read.row_done.eq(rows.done),
             read.row.eq(rows.row),
             read.code.eq(rows.code),
+            read.word.eq(rows.word),
+            read.keyed.eq(self.keys.done),
             converters.sums.eq(read.sums),
             converters.lsb.eq(port.lsb),
             converters.group.eq(port.group),
@@ -156,20 +159,13 @@ class CrossbarMacro(wiring.Component):
             ]
 
     def _state_memory(self, m):
-        """The states of all cells: one read port, one write port."""
-        p = self.params
-        m.submodules.states = states = Memory(shape=state_word_bits(p), depth=state_depth(p), init=[])
-        read, write = states.read_port(), states.write_port()
-        m.d.comb += read.en.eq(0)  # a read port is enabled unless told otherwise
+        """The states of all cells, which one unit at a time reads."""
+        m.submodules.states = states = StateMemory(self.params)
         for user in self.units:
-            m.d.comb += user.state.data.eq(read.data)
+            m.d.comb += user.state.data.eq(states.read.data)
             with m.If(user.state.enable):
-                m.d.comb += [read.addr.eq(user.state.address), read.en.eq(1)]
-        m.d.comb += [
-            write.addr.eq(self.write.write.address),
-            write.data.eq(self.write.write.data),
-            write.en.eq(self.write.write.enable),
-        ]
+                m.d.comb += [states.read.address.eq(user.state.address), states.read.enable.eq(1)]
+        connect(m, self.write.write, states.write)
 
     def _swaps(self):
         """The integrate takes the codes that were loaded; the others leave the rows' codes as they are."""
@@ -195,6 +191,12 @@ class CrossbarMacro(wiring.Component):
             m.d.sync += remaining.eq(remaining - 1)
         hold = (remaining > 1) | (strobing & port.write.strobe)
         done = Cat(unit.done for unit in self.units).any()
+        transposed = port.transposed if self.params.reads_transposed else Const(0)
+        with m.If(keys.done):
+            m.d.sync += [
+                keys.integrates.eq(keys.integrates + (integrating | counted)),
+                keys.strobes.eq(keys.strobes + strobing),
+            ]
 
         with m.FSM():
             with m.State("IDLE"):
@@ -208,7 +210,10 @@ class CrossbarMacro(wiring.Component):
                     ]
                 with m.If(port.integrate):
                     m.d.sync += remaining.eq(port.integrate_cycles)
-                with m.If(port.integrate | port.erase | rising):
+                with m.If(port.integrate & ~transposed):
+                    m.d.comb += [keys.start.eq(1), self.read.start.eq(1)]
+                    m.next = "ARRAY"
+                with m.Elif(port.integrate | port.erase | rising):
                     m.d.comb += keys.start.eq(1)
                     m.next = "KEYS"
                 with m.Elif(port.readout):
@@ -216,16 +221,9 @@ class CrossbarMacro(wiring.Component):
                     m.next = "KEYS" if self.params.verify else "ARRAY"
             with m.State("KEYS"):
                 with m.If(keys.done):
-                    m.d.comb += [
-                        self.read.start.eq(integrating & ~self.transposed),
-                        self.write.start.eq(~integrating & ~reading),
-                    ]
+                    m.d.comb += self.write.start.eq(~integrating & ~reading)
                     if self.params.reads_transposed:
-                        m.d.comb += self.transposed_read.start.eq(integrating & self.transposed)
-                    m.d.sync += [
-                        keys.integrates.eq(keys.integrates + (integrating | counted)),
-                        keys.strobes.eq(keys.strobes + strobing),
-                    ]
+                        m.d.comb += self.transposed_read.start.eq(integrating)
                     m.next = "ARRAY"
             with m.State("ARRAY"):
                 with m.If(done & hold):

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory, ReadPort
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
@@ -39,27 +39,42 @@ def block(names: Sequence[str]) -> Block:
     return Block(offset(names[0]), ends[-1] - offset(names[0]), BY_NAME[names[0]].bits)
 
 
+class TableRead(NamedTuple):
+    """A read port of a table: `data` follows one cycle after `en`, and holds until the next."""
+
+    addr: Signal
+    en: Signal
+    data: Signal
+
+
 class DeviceTable(wiring.Component):
-    """A block of sections as one memory.  Ask for read ports (synchronous) before elaboration."""
+    """A block of sections as one memory.  Ask for read ports before elaboration; no read while an image is loaded."""
 
     def __init__(self, names: Sequence[str]):
         self.block = block(names)
-        self.memory = Memory(shape=self.block.bits, depth=self.block.depth, init=[])
+        self.ports: list[TableRead] = []
         super().__init__({"image": In(ImageBus())})
 
-    def read_port(self) -> ReadPort:
-        return self.memory.read_port()
+    def read_port(self) -> TableRead:
+        bits, place = self.block.bits, range(self.block.depth)
+        self.ports.append(TableRead(Signal(place), Signal(), Signal(bits, reset_less=True)))
+        return self.ports[-1]
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = self.memory
-        write = self.memory.write_port()
+        m.submodules.memory = memory = Memory(shape=self.block.bits, depth=self.block.depth, init=[])
+        write = memory.write_port()
         place = (self.image.word.address - self.block.start)[: ceil_log2(IMAGE_WORDS) + 1]
-        m.d.comb += [
-            write.addr.eq(place),
-            write.data.eq(self.image.word.value),
-            write.en.eq(self.image.valid & (place < self.block.depth)),
-        ]
+        store = Signal()
+        m.d.sync += store.eq(self.image.valid & (place < self.block.depth))
+        with m.If(self.image.valid):
+            m.d.sync += [write.addr.eq(place), write.data.eq(self.image.word.value)]
+        m.d.comb += write.en.eq(store)
+        for port in self.ports:  # without a clock, as in StateMemory
+            read = memory.read_port(domain="comb")
+            m.d.comb += read.addr.eq(port.addr)
+            with m.If(port.en & ~store):
+                m.d.sync += port.data.eq(read.data)
         return m
 
 

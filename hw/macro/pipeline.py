@@ -1,12 +1,51 @@
 """Feed-forward pipelines written as formulas: values that know their stage.
 
 An operation aligns its operands by delaying the younger ones, so a formula cannot mix data of two items.  Rules of
-`spec.numerics` that consist of operators elaborate from their own text: each product ends in a register.
+`spec.numerics` that consist of operators elaborate from their own text: each product brings its registers along, as
+many as an FPGA's multipliers need (before, behind, and between the sums where one is not wide enough).
 """
 
 from collections.abc import Callable
+from functools import reduce
+from operator import add
 
 from amaranth.hdl import Module, Signal, Value
+
+FACTOR_BITS = 18
+"""Width of a factor, signed or unsigned, that one multiplier of an FPGA takes."""
+WIDE_SUMS = 2
+"""Stages of sums behind a product of wider factors: of up to four multipliers."""
+
+
+def signed_digits(number: int) -> list[tuple[int, int]]:
+    """A positive number as few powers of two: (sign, exponent) of each, no two of them neighbours."""
+    digits, exponent = [], 0
+    while number:
+        if number & 1:
+            sign = 2 - (number & 3)
+            digits.append((sign, exponent))
+            number -= sign
+        number >>= 1
+        exponent += 1
+    return digits
+
+
+def times(value: Value, number: int) -> Value:
+    """A small number times an unsigned value, without a multiplier and without a register."""
+    copies = [value << k for k in range(number.bit_length()) if number >> k & 1]
+    return reduce(add, copies)
+
+
+def factors(value: Value, width: int) -> list[tuple[int, Value]]:
+    """Parts of a value that a multiplier takes, each with its place; only the last of a signed value is signed."""
+    signed = value.shape().signed
+    if len(value) <= (FACTOR_BITS if signed else width):
+        return [(0, value)]
+    parts = [(k, value[k : k + width]) for k in range(0, len(value), width)]
+    if signed:
+        place, last = parts.pop()
+        parts.append((place, last.as_signed()))
+    return parts
 
 
 class Pipeline:
@@ -31,18 +70,35 @@ class Pipeline:
         return self.stage(function(*values), depth)
 
     def lookup(self, port, address: "Staged") -> "Staged":
-        """A read through a synchronous memory port; the output is registered before anything uses it."""
+        """A read through a synchronous memory port; address and output come from registers and go into them."""
+        address = address.held()
         self.m.d.comb += [port.addr.eq(address.value), port.en.eq(self.enable)]
         return self.stage(port.data, address.depth + 1).reg()
 
+    def total(self, terms: list["Staged"]) -> "Staged":
+        """The sum of values of one stage; a register behind each level of two."""
+        while len(terms) > 1:
+            pairs = zip(terms[::2], terms[1::2], strict=False)
+            odd = [terms[-1].reg()] if len(terms) % 2 else []
+            terms = [(a + b).reg() for a, b in pairs] + odd
+        return terms[0]
+
 
 class Staged:
-    """A value at stage `depth` of its pipeline."""
+    """A value at stage `depth` of its pipeline.  registered: it comes straight out of a register."""
 
-    def __init__(self, pipeline: Pipeline, value: Value, depth: int, reset_less: bool = True):
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        value: Value,
+        depth: int,
+        reset_less: bool = True,
+        registered: bool = False,
+    ):
         self.pipeline = pipeline
         self.depth = depth
         self.reset_less = reset_less
+        self.registered = registered
         self._at = {depth: value}
 
     @property
@@ -63,10 +119,15 @@ class Staged:
 
     def reg(self) -> "Staged":
         """The value one stage later."""
-        return self.pipeline.stage(self.at(self.depth + 1), self.depth + 1)
+        depth = self.depth + 1
+        return Staged(self.pipeline, self.at(depth), depth, registered=True)
+
+    def held(self) -> "Staged":
+        """The value out of a register: itself, or one stage later."""
+        return self if self.registered else self.reg()
 
     def __getitem__(self, bits: slice) -> "Staged":
-        return self.pipeline.apply(lambda a: a[bits], self)
+        return Staged(self.pipeline, self.value[bits], self.depth, registered=self.registered)
 
     def __add__(self, other) -> "Staged":
         return self.pipeline.apply(lambda a, b: a + b, self, other)
@@ -78,7 +139,7 @@ class Staged:
         return self.pipeline.apply(lambda a, b: a ^ b, self, other)
 
     def __rshift__(self, count: int) -> "Staged":
-        return self.pipeline.apply(lambda a: a >> count, self)
+        return Staged(self.pipeline, self.value >> count, self.depth, registered=self.registered)
 
     def __and__(self, mask: int) -> "Staged":
         if mask & (mask + 1):
@@ -86,4 +147,29 @@ class Staged:
         return self[: mask.bit_length()]
 
     def __mul__(self, other) -> "Staged":
-        return self.pipeline.apply(lambda a, b: a * b, self, other).reg()
+        """The product.  A constant takes sums of shifted copies, because multipliers are rare, all else multipliers."""
+        if isinstance(other, int):
+            a = self.held()
+            copies = [
+                self.pipeline.apply(lambda a, sign=sign, k=k: (a << k) if sign > 0 else -(a << k), a)
+                for sign, k in signed_digits(other)
+            ]
+            return self.pipeline.total(copies).held()
+        a = self.held()
+        b = other.held() if isinstance(other, Staged) else other
+        depth = max(a.depth, b.depth) if isinstance(b, Staged) else a.depth
+        x, y = a.at(depth), b.at(depth) if isinstance(b, Staged) else Value.cast(b)
+        width = FACTOR_BITS - (x.shape().signed or y.shape().signed)
+        products = [
+            self.pipeline.stage((part * piece) << (place + shift), depth).reg()
+            for place, part in factors(x, width)
+            for shift, piece in factors(y, width)
+        ]
+        total = self.pipeline.total(products)
+        wide = len(x) > FACTOR_BITS or len(y) > FACTOR_BITS
+        while wide and total.depth < depth + 1 + WIDE_SUMS:
+            total = total.reg()
+        value = total.value[: len(x) + len(y)]
+        if x.shape().signed or y.shape().signed:
+            value = value.as_signed()
+        return Staged(self.pipeline, value, total.depth, registered=True)

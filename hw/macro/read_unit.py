@@ -8,9 +8,9 @@ from amaranth.lib.wiring import In, Out
 from hw.macro.device_tables import BY_NAME
 from hw.macro.event_keys import KEY_BITS
 from hw.macro.isqrt import Isqrt
-from hw.macro.pipeline import Pipeline
+from hw.macro.pipeline import Pipeline, times
 from hw.macro.state_memory import StateRead, devices
-from hw.macro.timing import NOISE_STAGES, SUM_STAGES, power_bits
+from hw.macro.timing import ERROR_STAGES, NOISE_STAGES, STATE_STAGES, SUM_STAGES, power_bits
 from hw.numerics import saturate
 from spec.device_image import GAIN_FRACTION_BITS, READ_NOISE_SHIFT
 from spec.numerics import GAUSS, GAUSS_BITS, GAUSS_FRACTION_BITS, GAUSS_INDEX_BITS, draw, signed_limit
@@ -32,11 +32,13 @@ class ReadUnit(wiring.Component):
 
         sum_j = sum_i x_i * ((g+_ij >> r) - (g-_ij >> r)) + ((z_j * isqrt(sum_i x_i**2) * read_noise) >> 12)
 
-    Where the hardware has converter errors, each sum gets those of its converter with its noise (spec/device_image.py):
+    Where the hardware has converter errors, each sum gets those of its converter after its noise (spec/device_image.py):
     `channel_*` are the key of the draws, the sigma of the offset times the codes' full scale, the sigma of the gain.
 
-    Phases: WALK (`row_*`: each row for `macro_words` cycles), DRAIN, ROOT (the size of the noise), NOISE (one column
-    per cycle).  `done` is 1 in the last cycle; `sums`, column j at place j, then hold until the next `start`.  Places
+    Phases: WALK (`row_*`), DRAIN; meanwhile, from `scanned` on, the size of the noise and, from `keyed` on, the noise, one
+    column per cycle; then WAIT until there is noise, ADD (a word of columns per cycle), ERRORS (one column per cycle).
+    `keyed` is 1 in the cycle before that from which on the keys hold.
+    `done` is 1 in the last cycle; `sums`, column j at place j, then hold until the next `start`.  Places
     beyond the last column are junk.  Each step turns the accumulators by the columns that it has changed.
     """
 
@@ -51,13 +53,16 @@ class ReadUnit(wiring.Component):
             {
                 "start": In(1),
                 "done": Out(1),
+                "scanned": In(1),
+                "power": In(power_bits(p)),
                 "row_valid": In(1),
-                "row_take": Out(1),
                 "row_done": In(1),
                 "row": In(p.row_bits),
                 "code": In(p.dac_bits),
+                "word": In(range(max(2, p.macro_words))),
                 "state": Out(StateRead(p)),
                 "read_noise": In(BY_NAME["read_noise"].bits),
+                "keyed": In(1),
                 "key": In(KEY_BITS),
                 "sums": Out(sums_bits(p)),
                 **(errors if p.converter_errors else {}),
@@ -65,122 +70,154 @@ class ReadUnit(wiring.Component):
         )
 
     def elaborate(self, platform):
+        p = self.params
         m = Module()
-        walking, draining, noisy = Signal(), Signal(), Signal()
-        m.submodules.isqrt = isqrt = Isqrt(power_bits(self.params))
-        power = Signal(power_bits(self.params))
-        m.d.comb += isqrt.value.eq(power)
+        m.submodules.gauss = self.gauss = Memory(shape=signed(GAUSS_BITS), depth=len(GAUSS), init=GAUSS)
+        running, adding, erring = Signal(), Signal(), Signal()
+        with m.If(self.start | self.done):
+            m.d.sync += running.eq(self.start)
+        products, valid = self._products(m, running)
+        noise, noise_ready = self._noise(m, running, adding)
 
+        sums = column_sums(p, self.sums)
+        lanes = sums[: p.macro_lanes]
+        terms = [Mux(adding, n, product) for n, product in zip(noise, products, strict=True)]
         with m.If(self.start):
-            m.d.sync += [self.sums.eq(0), power.eq(0)]
-        self._accumulate(m, walking, draining, power)
-        noise_done = self._add_noise(m, noisy, isqrt.root)
+            m.d.sync += self.sums.eq(0)
+        with m.Elif(adding | valid):
+            m.d.sync += self._turned(sums, [s + term for s, term in zip(lanes, terms, strict=True)])
+        last_error = self._errors(m, running, erring, sums) if p.converter_errors else None
 
-        drained = Signal(range(SUM_STAGES))
+        count = Signal(range(max(SUM_STAGES, p.macro_words)))
         with m.FSM():
             with m.State("IDLE"):
                 with m.If(self.start):
                     m.next = "WALK"
             with m.State("WALK"):
-                m.d.comb += walking.eq(1)
+                m.d.sync += count.eq(0)
                 with m.If(self.row_done):
-                    m.d.sync += drained.eq(0)
                     m.next = "DRAIN"
             with m.State("DRAIN"):
-                m.d.comb += draining.eq(1)
-                m.d.sync += drained.eq(drained + 1)
-                with m.If(drained == SUM_STAGES - 1):
-                    m.d.comb += isqrt.start.eq(1)
-                    m.next = "ROOT"
-            with m.State("ROOT"):
-                with m.If(isqrt.done):
-                    m.next = "NOISE"
-            with m.State("NOISE"):
-                m.d.comb += noisy.eq(1)
-                with m.If(noise_done):
-                    m.d.comb += self.done.eq(1)
-                    m.next = "IDLE"
+                m.d.sync += count.eq(count + 1)
+                with m.If(count == SUM_STAGES - 1):
+                    m.next = "WAIT"
+            with m.State("WAIT"):
+                m.d.sync += count.eq(0)
+                with m.If(noise_ready):
+                    m.next = "ADD"
+            with m.State("ADD"):
+                m.d.comb += adding.eq(1)
+                m.d.sync += count.eq(count + 1)
+                with m.If(count == p.macro_words - 1):
+                    m.d.comb += self.done.eq(not p.converter_errors)
+                    m.next = "ERRORS" if p.converter_errors else "IDLE"
+            if p.converter_errors:
+                with m.State("ERRORS"):
+                    m.d.comb += [erring.eq(1), self.done.eq(last_error)]
+                    with m.If(last_error):
+                        m.next = "IDLE"
         return m
 
-    def _accumulate(self, m, walking, draining, power):
-        """WALK and DRAIN: rows times codes into the accumulators."""
+    def _products(self, m, running):
+        """Rows times codes: what a word's sums grow by, and when."""
         p = self.params
-        word = Signal(range(p.macro_words + 1))
-        last = word == p.macro_words - 1
-        m.d.comb += self.row_take.eq(self.row_valid & last)
-        with m.If(self.start | self.row_take):
-            m.d.sync += word.eq(0)
-        with m.Elif(self.row_valid):
-            m.d.sync += word.eq(word + 1)
-
-        pipe = Pipeline(m, walking | draining)
-        valid = pipe.valid(self.row_valid & walking)
-        code = pipe.stage(self.code)
-        first = pipe.valid(self.row_valid & walking & (word == 0))
-        address = (pipe.stage(self.row) * p.macro_words + pipe.stage(word)).reg()
+        pipe = Pipeline(m, running)
+        valid, code = pipe.valid(self.row_valid), pipe.stage(self.code)
+        address = pipe.apply(
+            lambda row, word: times(row, p.macro_words) + word, pipe.stage(self.row), pipe.stage(self.word)
+        ).reg()
         m.d.comb += [self.state.enable.eq(valid.at(address.depth)), self.state.address.eq(address.value)]
         r = p.state_bits - p.read_bits
-        products = []
-        data = pipe.stage(self.state.data, address.depth + 1).reg()
+        data = pipe.stage(self.state.data, address.depth + STATE_STAGES)
         states = [pipe.stage(state, data.depth) for state in devices(p, data.value)]
-        for plus, minus in zip(states[::2], states[1::2], strict=True):
-            products.append(((plus >> r) - (minus >> r)).reg() * code)
+        products = [
+            ((plus >> r) - (minus >> r)).reg() * code
+            for plus, minus in zip(states[::2], states[1::2], strict=True)
+        ]
         depth = products[0].depth
         if depth != SUM_STAGES:
             raise ValueError(f"SUM_STAGES is {SUM_STAGES}, the pipeline has {depth} stages")
-        sums = column_sums(p, self.sums)
-        with m.If(valid.at(depth)):
-            added = [s + product.value for s, product in zip(sums[: p.macro_lanes], products, strict=True)]
-            m.d.sync += self._turned(sums, added)
-        square = code * code
-        with m.If(first.at(square.depth)):
-            m.d.sync += power.eq(power + square.value)
+        return [product.value for product in products], valid.at(depth)
 
-    def _add_noise(self, m, noisy, root):
-        """NOISE: one column per cycle.  Returns the signal of its last cycle."""
+    def _noise(self, m, running, adding):
+        """The noise of a word of columns, turned by `adding`, and whether all of it is there."""
         p = self.params
         columns = p.macro_words * p.macro_lanes
-        pipe = Pipeline(m, noisy)
-        m.submodules.gauss = gauss = Memory(shape=signed(GAUSS_BITS), depth=len(GAUSS), init=GAUSS)
-        scale = Signal(len(root) + len(self.read_noise))
-        m.d.sync += scale.eq(root * self.read_noise)
-
-        column = Signal(range(columns + 1))
+        m.submodules.isqrt = isqrt = Isqrt(power_bits(p))
+        keyed, rooted, noisy = Signal(), Signal(), Signal()
+        m.d.sync += isqrt.start.eq(self.scanned)
+        m.d.comb += isqrt.value.eq(self.power)
         with m.If(self.start):
-            m.d.sync += column.eq(0)
+            m.d.sync += [keyed.eq(0), rooted.eq(0)]
+        with m.Else():
+            m.d.sync += [keyed.eq(keyed | self.keyed), rooted.eq(rooted | isqrt.done)]
+        column = Signal(range(columns + 1))
+        m.d.sync += noisy.eq(running & keyed & rooted)
+        with m.If(self.start):
+            m.d.sync += [column.eq(0), noisy.eq(0)]
         with m.Elif(noisy & (column != columns)):
             m.d.sync += column.eq(column + 1)
-        valid = pipe.valid(noisy & (column != columns))
-        last = pipe.valid(column == columns - 1)
+
+        pipe = Pipeline(m, running)
+        scale = pipe.stage(isqrt.root) * self.read_noise  # holds long before it is needed
         bits = draw(self.key, pipe.stage(column)).reg()
-        z = pipe.lookup(gauss.read_port(), bits[:GAUSS_INDEX_BITS])
-        noise = (z * scale) >> READ_NOISE_SHIFT
+        z = pipe.lookup(self.gauss.read_port(), bits[:GAUSS_INDEX_BITS])
+        noise = (z * scale.value) >> READ_NOISE_SHIFT
         if noise.depth != NOISE_STAGES:
             raise ValueError(f"NOISE_STAGES is {NOISE_STAGES}, the pipeline has {noise.depth} stages")
-        sums = column_sums(p, self.sums)
-        seen = sums[0] + noise.value
-        if p.converter_errors:
-            seen = self._add_errors(m, pipe, gauss, valid, noise.depth, seen)
-        with m.If(noisy & valid.at(noise.depth)):
-            m.d.sync += self._turned(sums, [seen])
-        return valid.at(noise.depth) & last.at(noise.depth)
+        valid = pipe.valid(noisy & (column != columns)).at(noise.depth)
 
-    def _add_errors(self, m, pipe, gauss, valid, depth, total):
-        """The sum `total` of stage `depth` as the column's converter sees it."""
-        p = self.params
-        channel = Signal(range(max(2, p.adc_channels)))
+        # Column after column into a word, word after word into a queue: registers that only shift, which cost no logic.
+        width = len(noise.value)
+        word, queue = Signal(width * p.macro_lanes), Signal(width * columns)
+        place, filled, words = (
+            Signal(range(max(2, p.macro_lanes))),
+            Signal(),
+            Signal(range(p.macro_words + 1)),
+        )
+        ends = place == p.macro_lanes - 1
+        with m.If(valid):
+            m.d.sync += [word.eq(Cat(word[width:], noise.value)), place.eq(Mux(ends, 0, place + 1))]
+        m.d.sync += filled.eq(valid & ends)
+        with m.If(filled | adding):
+            m.d.sync += queue.eq(Cat(queue[len(word) :], word))
         with m.If(self.start):
-            m.d.sync += channel.eq(0)
-        with m.Elif(valid.value):
+            m.d.sync += words.eq(0)
+        with m.Elif(filled):
+            m.d.sync += words.eq(words + 1)
+        first = [queue[k : k + width].as_signed() for k in range(0, len(word), width)]
+        return first, words == p.macro_words
+
+    def _errors(self, m, running, erring, sums):
+        """ERRORS: the sums as their converters see them, column after column; the signal of the last cycle."""
+        p = self.params
+        columns = p.macro_words * p.macro_lanes
+        entered, channel = Signal(range(columns + 1)), Signal(range(max(2, p.adc_channels)))
+        entering = erring & (entered != columns)
+        with m.If(self.start):
+            m.d.sync += [entered.eq(0), channel.eq(0)]
+        with m.Elif(entering):
+            m.d.sync += entered.eq(entered + 1)
             m.d.sync += channel.eq(Mux(channel == p.adc_channels - 1, 0, channel + 1))
+
+        pipe = Pipeline(m, running)
         bits = draw(self.channel_key, pipe.stage(channel)).reg()
-        first = pipe.lookup(gauss.read_port(), bits[:GAUSS_INDEX_BITS])
-        second = pipe.lookup(gauss.read_port(), bits[GAUSS_INDEX_BITS : 2 * GAUSS_INDEX_BITS])
+        first = pipe.lookup(self.gauss.read_port(), bits[:GAUSS_INDEX_BITS])
+        second = pipe.lookup(self.gauss.read_port(), bits[GAUSS_INDEX_BITS : 2 * GAUSS_INDEX_BITS])
         offset = (first * self.channel_offset) >> READ_NOISE_SHIFT
         gain = (second * self.channel_gain) >> GAUSS_FRACTION_BITS
-        seen = total + ((total * gain.at(depth)) >> GAIN_FRACTION_BITS) + offset.at(depth)
+        total = pipe.stage(sums[0], gain.depth)
+        exact = total + ((total * gain) >> GAIN_FRACTION_BITS)
         limit = signed_limit(p.sum_bits)
-        return saturate(seen, -limit, limit)
+        seen = pipe.apply(lambda v: saturate(v, -limit, limit), (exact.reg() + offset).reg()).reg()
+        if seen.depth != ERROR_STAGES:
+            raise ValueError(f"ERROR_STAGES is {ERROR_STAGES}, the pipeline has {seen.depth} stages")
+        valid = pipe.valid(entering)
+        last = pipe.valid(entering & (entered == columns - 1))
+        # The sums leave at one end as their errors come, and enter at the other.
+        with m.If(valid.at(total.depth) | valid.at(seen.depth)):
+            m.d.sync += self._turned(sums, [seen.value])
+        return last.at(seen.depth)
 
     def _turned(self, sums, changed):
         """The accumulators turned by the changed ones, which come first and go last."""

@@ -7,9 +7,9 @@ from amaranth.lib.wiring import In, Out
 
 from hw.macro.device_tables import BY_NAME
 from hw.macro.event_keys import KEY_BITS
-from hw.macro.pipeline import Pipeline
+from hw.macro.pipeline import Pipeline, times
 from hw.macro.state_memory import StateRead, devices
-from hw.macro.timing import READING_STAGES
+from hw.macro.timing import READING_STAGES, STATE_STAGES
 from spec.device_image import READ_NOISE_SHIFT
 from spec.device_image import Readout as Kind
 from spec.numerics import GAUSS, GAUSS_BITS, GAUSS_INDEX_BITS, draw
@@ -49,10 +49,10 @@ class Readout(wiring.Component):
     def elaborate(self, platform):
         p = self.params
         m = Module()
-        lane = Signal(p.column_bits)
+        lane, waited = Signal(p.column_bits), Signal(range(STATE_STAGES))
         with m.FSM() as fsm:
             with m.State("IDLE"):
-                m.d.sync += [self.state.address.eq(self.row * p.macro_words), lane.eq(self.column)]
+                m.d.sync += [self.state.address.eq(times(self.row, p.macro_words)), lane.eq(self.column)]
                 with m.If(self.start):
                     m.next = "KEYS" if p.verify else "WORD"
             if p.verify:
@@ -64,6 +64,11 @@ class Readout(wiring.Component):
                     m.d.sync += [lane.eq(lane - p.macro_lanes), self.state.address.eq(self.state.address + 1)]
                 with m.Else():
                     m.d.comb += self.state.enable.eq(1)
+                    m.d.sync += waited.eq(0)
+                    m.next = "WAIT"
+            with m.State("WAIT"):
+                m.d.sync += waited.eq(waited + 1)
+                with m.If(waited == STATE_STAGES - 2):
                     m.next = "READ"
             with m.State("READ"):
                 states = devices(p, self.state.data)

@@ -7,21 +7,27 @@ from collections.abc import Sequence
 
 from spec.params import HwParams
 
-KEYS_CYCLES = 10
+KEYS_CYCLES = 26
 """Generator keys of an operation; of an array whose converters err, one more."""
-LANE_STAGES = 21
+STATE_STAGES = 4
+"""Stages from the address of a word of states to the word."""
+LANE_STAGES = 46
 """Stages of the pulse arithmetic."""
-SUM_STAGES = 6
+CELL_STAGES = 3
+"""Stages from a word's selected devices to one device's state."""
+SUM_STAGES = 7
 """Stages from a row's code to the accumulators."""
-NOISE_STAGES = 7
+NOISE_STAGES = 21
 """Stages from a column's number, or that of a row read transposed, to its read noise."""
-SCAN_START_CYCLES = 1
-"""Cycles of a read before the first word of codes is there."""
-WORD_CYCLES = LANE_STAGES + 4
+ERROR_STAGES = 26
+"""Stages from a converter's number to what it sees."""
+WALK_START_CYCLES = 8
+"""Cycles from the start of a read until the first word of codes is walked over."""
+WORD_CYCLES = LANE_STAGES + CELL_STAGES + STATE_STAGES + 3
 """Cycles of a write for each word of columns: it is read, and stored when its last cell has its new state."""
-READOUT_CYCLES = 2
+READOUT_CYCLES = STATE_STAGES + 1
 """Cycles of a readout from the first word of columns."""
-READING_STAGES = 7
+READING_STAGES = 21
 """Stages from a pair's column to the noise of its reading."""
 
 
@@ -40,18 +46,31 @@ def root_cycles(params: HwParams) -> int:
     return (power_bits(params) + 1) // 2
 
 
+def scan_stages(params: HwParams) -> int:
+    """Stages from a word of codes to the sum of their squares."""
+    return 5 + (params.dac_load_lanes - 1).bit_length()
+
+
 def integrate_latency(params: HwParams, integrate_cycles: int, codes: Sequence[int] | None = None) -> int:
     """Cycles of an integrate of `codes` (rows); without codes, of all rows non-zero, the longest there is.
 
-    A word of `dac_load_lanes` codes takes `macro_words` cycles for each of its non-zero rows, and one if there is
-    none; then come the noise's size and one cycle per column.  The array is busy for the programmed time at least.
+    Words of `dac_load_lanes` codes are scanned, one per cycle.  Those with a code that is not zero are walked over:
+    `macro_words` cycles for each non-zero row.  The noise needs the sum over all codes, then one cycle per column; it is
+    added a word of columns per cycle.  The array is busy for the programmed time at least.
     """
     lanes = params.dac_load_lanes
     codes = [1] * params.rows if codes is None else list(codes)
     words = [sum(code != 0 for code in codes[k : k + lanes]) for k in range(0, params.rows, lanes)]
-    scan = SCAN_START_CYCLES + sum(max(1, n * params.macro_words) for n in words)
-    noise = params.macro_words * params.macro_lanes + NOISE_STAGES
-    computed = keys_cycles(params) + scan + SUM_STAGES + root_cycles(params) + noise
+    walked = 0
+    for word, rows in enumerate(words):
+        if rows:
+            walked = max(walked, WALK_START_CYCLES + word) + rows * params.macro_words
+    rooted = len(words) + scan_stages(params) + 1 + root_cycles(params)
+    columns = params.macro_words * params.macro_lanes
+    noise = max(rooted, keys_cycles(params)) + columns + NOISE_STAGES + 2
+    computed = max(walked + SUM_STAGES + 2, noise) + 1 + params.macro_words
+    if params.converter_errors:
+        computed += columns + ERROR_STAGES
     return max(integrate_cycles, computed)
 
 

@@ -7,9 +7,9 @@ from amaranth.lib.wiring import In, Out
 
 from hw.macro.device_tables import BY_NAME
 from hw.macro.event_keys import KEY_BITS
-from hw.macro.pipeline import Pipeline
+from hw.macro.pipeline import Pipeline, times
 from hw.macro.state_memory import StateRead, devices
-from hw.macro.timing import NOISE_STAGES
+from hw.macro.timing import NOISE_STAGES, STATE_STAGES
 from spec.device_image import READ_NOISE_SHIFT
 from spec.numerics import GAUSS, GAUSS_BITS, GAUSS_INDEX_BITS, draw, isqrt
 from spec.params import HwParams
@@ -82,7 +82,7 @@ class TransposedRead(wiring.Component):
         ]
         with m.If(self.start):
             m.d.sync += [channel.eq(0), first.eq(0), row.eq(self.first_row)]
-            m.d.sync += self.state.address.eq(self.first_row * p.macro_words)
+            m.d.sync += self.state.address.eq(times(self.first_row, p.macro_words))
         with m.Elif(walking):
             m.d.sync += self.state.address.eq(self.state.address + 1)
             with m.If(first == (p.macro_words - 1) * p.macro_lanes):
@@ -94,7 +94,7 @@ class TransposedRead(wiring.Component):
     def _swing(self, pipe, first):
         """What a word adds to its row's sum, before the noise."""
         p = self.params
-        word = pipe.stage(self.state.data, 1).reg()
+        word = pipe.stage(self.state.data, STATE_STAGES)
 
         def difference(column):
             """d of a column that the word holds, else 0."""

@@ -71,7 +71,7 @@ class WriteLane(wiring.Component):
         lo = self._lookup(m, pipe, ("low",), _byte(static, 3))
         span = self._lookup(m, pipe, ("span",), _byte(static, 2))
         full = (1 << self.params.state_bits) - 1
-        hi = pipe.apply(lambda lo, s: Mux(lo + s > full, full, lo + s)[: len(self.value)], lo, span).reg()
+        hi = pipe.apply(lambda top: Mux(top > full, full, top)[: len(self.value)], (lo + span).reg()).reg()
 
         is_stuck = pipe.apply(lambda b, threshold: b[:16] < threshold, stuck, self.stuck_threshold).reg()
         erased = self._erased(pipe, is_stuck, stuck, lo, span, hi)
@@ -96,13 +96,19 @@ class WriteLane(wiring.Component):
     def _erased(self, pipe, is_stuck, stuck, lo, span, hi):
         """The erased state: the lowest, or where a stuck cell is held."""
 
-        def held(r, between, lo, hi, low, high):
-            capped = Mux(between > hi, hi, between)
-            return Mux(r < low, lo, Mux(r < low + high, hi, capped))[: len(self.value)]
+        def capped(between, hi):
+            return Mux(between > hi, hi, between)[: len(self.value)]
 
-        between = lo + ((span * _byte(stuck, 3)) >> HELD_SHIFT)
-        place = pipe.apply(held, _byte(stuck, 2), between, lo, hi, self.stuck_low, self.stuck_high).reg()
-        return pipe.apply(lambda is_stuck, place, lo: Mux(is_stuck, place, lo), is_stuck, place, lo)
+        def held(r, between, lo, hi, low, low_or_high):
+            return Mux(r < low, lo, Mux(r < low_or_high, hi, between))[: len(self.value)]
+
+        between = (lo + ((span * _byte(stuck, 3)) >> HELD_SHIFT)).reg()
+        between = pipe.apply(capped, between, hi).reg()
+        low_or_high = pipe.apply(
+            lambda low, high: low + high, pipe.stage(self.stuck_low), self.stuck_high
+        ).reg()
+        place = pipe.apply(held, _byte(stuck, 2), between, lo, hi, self.stuck_low, low_or_high).reg()
+        return pipe.apply(lambda is_stuck, place, lo: Mux(is_stuck, place, lo), is_stuck, place, lo).reg()
 
     def _pulsed(self, m, pipe, static, write, lo, span, hi):
         """The state after one pulse."""
@@ -112,24 +118,26 @@ class WriteLane(wiring.Component):
         g = pipe.stage(self.g)
 
         inverse = self._lookup(m, pipe, ("inverse",), _byte(static, 2))
-        above = (g - lo)[: len(self.g)]  # never negative: a cell stays in its range
+        above = (g - lo).reg()[: len(self.g)]  # never negative: a cell stays in its range
         product = (above * inverse) >> self.params.state_bits
         largest = (1 << REL_BITS) - 1
         rel = pipe.apply(lambda x: Mux(x > largest, largest, x)[:REL_BITS], product).reg()
         node = (rel >> NODE_SHIFT) + Mux(self.depress, NODES, 0)
         here, there = self._lookup(m, pipe, ("up_table", "down_table"), node, node + 1)
-        mean = (here + (((there - here).reg() * rel[:NODE_SHIFT]) >> NODE_SHIFT))[
-            : BY_NAME["up_table"].bits
-        ].reg()
+        between = ((there - here).reg() * rel[:NODE_SHIFT]) >> NODE_SHIFT
+        mean = (here + between).reg()[: BY_NAME["up_table"].bits]
 
         quantile = pipe.apply(
             lambda a: Cat(Mux(self.depress, _byte(a, 1), _byte(a, 0)), self.depress), static
         )
         scale = self._lookup(m, pipe, ("scale_up", "scale_down"), quantile)
         size = (mean * scale) >> SCALE_FRACTION_BITS
-        step = pipe.apply(lambda size: Mux(self.depress, -size, size), size)
+        step = pipe.apply(lambda size: Mux(self.depress, -size, size), size).reg()
         sigma = (((mean * self.noise_rel) >> SCALE_FRACTION_BITS) + self.noise_add).reg()
         noise = (z * sigma) >> GAUSS_FRACTION_BITS
         d = ((step + noise).reg() * span) >> REL_BITS
-        moved = (g + ((d + rounding) >> STEP_FRACTION_BITS)).reg()
-        return pipe.apply(lambda v, lo, hi: Mux(v < lo, lo, Mux(v > hi, hi, v))[: len(self.g)], moved, lo, hi)
+        moved = (g + ((d + rounding).reg() >> STEP_FRACTION_BITS)).reg()
+        clipped = pipe.apply(
+            lambda v, lo, hi: Mux(v < lo, lo, Mux(v > hi, hi, v))[: len(self.g)], moved, lo, hi
+        )
+        return clipped.reg()

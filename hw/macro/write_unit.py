@@ -1,22 +1,34 @@
 """Erase and strobe: which cells, one after the other, go through the pulse arithmetic."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.bits import lowest, number
 from hw.macro.device_tables import BY_NAME, ImageBus
 from hw.macro.event_keys import Keys
+from hw.macro.pipeline import Pipeline, times
 from hw.macro.state_memory import StateRead, StateWrite, devices, state_word_bits
-from hw.macro.timing import LANE_STAGES
+from hw.macro.timing import CELL_STAGES, LANE_STAGES, STATE_STAGES
 from hw.macro.write_lane import WriteLane
 from spec.params import HwParams
+
+DRAIN_CYCLES = CELL_STAGES + LANE_STAGES - 1
+"""After the cycle in which no cell is left."""
+GROUP = 16
+
+
+def first(bits: Value) -> Value:
+    """Only the lowest set bit of many: in each group of bits, and of the groups."""
+    groups = [bits[k : k + GROUP] for k in range(0, len(bits), GROUP)]
+    chosen = lowest(Cat(group.any() for group in groups))
+    return Cat(Mux(chosen[k], lowest(group), 0) for k, group in enumerate(groups))
 
 
 class WriteUnit(wiring.Component):
     """One erase of all cells, or one pulse on the devices `up` (G+) and `down` (G-) of `row`.
 
-    Phases: WORD (picks the next word of `macro_lanes` columns with a selected device), READ, LOAD, CELL (one device
+    Phases: WORD (picks the next word of `macro_lanes` columns with a selected device), READ, WAIT, LOAD, CELL (one device
     per cycle), DRAIN, STORE.  `done` is 1 in the last cycle.  `erase`, `row`, `up`, `down`, `depress`, keys and
     constants hold from `start` until then.
     """
@@ -56,14 +68,16 @@ class WriteUnit(wiring.Component):
             self.write.address.eq(base + word),
             self.write.data.eq(states),
         ]
-        drained = Signal(range(LANE_STAGES))
+        count = Signal(range(DRAIN_CYCLES))
+        running, entering = Signal(), Signal()
+        lane = self._lane(m, running, entering, row, word, cells, states)
         with m.FSM() as fsm:
-            lane = self._lane(m, ~fsm.ongoing("IDLE"), fsm.ongoing("CELL"), row, word, cells, states)
+            m.d.comb += [running.eq(~fsm.ongoing("IDLE")), entering.eq(fsm.ongoing("CELL") & (cells != 0))]
             with m.State("IDLE"):
                 with m.If(self.start):
                     m.d.sync += [
                         row.eq(Mux(self.erase, 0, self.row)),
-                        base.eq(Mux(self.erase, 0, self.row * p.macro_words)),
+                        base.eq(Mux(self.erase, 0, times(self.row, p.macro_words))),
                         words.eq(with_cells),
                     ]
                     m.next = "WORD"
@@ -78,17 +92,22 @@ class WriteUnit(wiring.Component):
                     m.next = "IDLE"
             with m.State("READ"):
                 m.d.comb += self.state.enable.eq(1)
-                m.next = "LOAD"
+                m.d.sync += count.eq(0)
+                m.next = "WAIT"
+            with m.State("WAIT"):
+                m.d.sync += count.eq(count + 1)
+                with m.If(count == STATE_STAGES - 2):
+                    m.next = "LOAD"
             with m.State("LOAD"):
                 m.d.sync += [states.eq(self.state.data), cells.eq(selected[word])]
                 m.next = "CELL"
             with m.State("CELL"):
-                m.d.sync += [cells.eq(cells ^ lowest(cells)), drained.eq(0)]
-                with m.If(cells == lowest(cells)):
+                m.d.sync += [cells.eq(cells ^ first(cells)), count.eq(0)]
+                with m.If(cells == 0):
                     m.next = "DRAIN"
             with m.State("DRAIN"):
-                m.d.sync += drained.eq(drained + 1)
-                with m.If(drained == LANE_STAGES - 1):
+                m.d.sync += count.eq(count + 1)
+                with m.If(count == DRAIN_CYCLES - 1):
                     m.next = "STORE"
             with m.State("STORE"):
                 m.d.comb += self.write.enable.eq(1)
@@ -110,9 +129,14 @@ class WriteUnit(wiring.Component):
         return selected
 
     def _lane(self, m, running, valid, row, word, cells, states):
-        """The pulse arithmetic, given the lowest of `cells`."""
+        """The pulse arithmetic, given the lowest of `cells`: alone, then as a number, then with its state."""
         p = self.params
-        device = number(lowest(cells))
+        pipe = Pipeline(m, running)
+        device = pipe.apply(number, pipe.stage(first(cells)).reg()).reg()
+        state = pipe.apply(lambda device: Array(devices(p, states))[device], device).reg()
+        column = pipe.apply(lambda device: times(word, p.macro_lanes) + (device >> 1), device)
+        if state.depth != CELL_STAGES:
+            raise ValueError(f"CELL_STAGES is {CELL_STAGES}, the pipeline has {state.depth} stages")
         m.submodules.lane = lane = WriteLane(p)
         connect(m, flipped(self.image), lane.image)
         connect(m, flipped(self.keys), lane.keys)
@@ -120,11 +144,11 @@ class WriteUnit(wiring.Component):
             lane.erase.eq(self.erase),
             lane.depress.eq(self.depress),
             lane.enable.eq(running),
-            lane.valid.eq(valid),
+            lane.valid.eq(pipe.valid(valid).at(CELL_STAGES)),
             lane.row.eq(row),
-            lane.column.eq(word * p.macro_lanes + (device >> 1)),
-            lane.device.eq(device),
-            lane.g.eq(Array(devices(p, states))[device]),
+            lane.column.eq(column.at(CELL_STAGES)),
+            lane.device.eq(device.at(CELL_STAGES)),
+            lane.g.eq(state.value),
         ]
         m.d.comb += [getattr(lane, name).eq(getattr(self, name)) for name in WriteLane.CONSTANTS]
         return lane

@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import isqrt
 
 import pytest
-from amaranth.hdl import Fragment, Module, Signal, signed
+from amaranth.hdl import Const, Fragment, Module, Signal, signed, unsigned
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.sim import Simulator
 
@@ -17,6 +17,7 @@ from hw.macro.crossbar import CrossbarMacro
 from hw.macro.device_tables import block
 from hw.macro.isqrt import Isqrt
 from hw.macro.pipeline import Pipeline
+from hw.macro.state_memory import StateMemory, bank_depths
 from hw.top import EmulatedTop
 from sim.bad_images import plausible_image
 from sim.conformance import Conformance
@@ -179,6 +180,100 @@ def test_a_pipeline_keeps_items_apart_and_stands_still_without_enable(seed):
                 assert (ctx.get(dut.o), ctx.get(dut.o_tag)) == (draw(0x1234_5678, a) + a, tag)
 
     simulate(dut, bench)
+
+
+class Products(Component):
+    """The product of factors of any shape, from registers and not, and that with a constant."""
+
+    CONSTANT = 0x7FEB_352D
+
+    def __init__(self, a, b):
+        super().__init__({"a": In(a), "b": In(b), "product": Out(signed(80)), "multiple": Out(signed(80))})
+
+    def elaborate(self, platform):
+        m = Module()
+        pipe = Pipeline(m, Const(1))
+        a, b = pipe.stage(self.a), pipe.stage(self.b).reg()
+        product, multiple = a * b, a * self.CONSTANT
+        self.depth = max(product.depth, multiple.depth)
+        m.d.comb += [self.product.eq(product.at(self.depth)), self.multiple.eq(multiple.at(self.depth))]
+        return m
+
+
+@pytest.mark.parametrize(
+    "a, b",
+    [
+        (unsigned(1), unsigned(18)),
+        (unsigned(18), signed(18)),
+        (unsigned(32), unsigned(32)),
+        (signed(19), unsigned(19)),
+        (signed(40), signed(12)),
+    ],
+)
+def test_a_product_of_any_width_is_exact(a, b, seed):
+    rng = random.Random(seed)
+    dut = Products(a, b)
+
+    def value(shape):
+        low, high = (-(1 << shape.width - 1), 1 << shape.width - 1) if shape.signed else (0, 1 << shape.width)
+        return rng.choice((low, high - 1, rng.randrange(low, high)))
+
+    async def bench(ctx):
+        entered = []
+        for _ in range(40):
+            entered.append((value(a), value(b)))
+            ctx.set(dut.a, entered[-1][0])
+            ctx.set(dut.b, entered[-1][1])
+            await ctx.tick()
+            if len(entered) >= dut.depth:
+                x, y = entered[-dut.depth]
+                assert (ctx.get(dut.product), ctx.get(dut.multiple)) == (x * y, x * dut.CONSTANT)
+
+    simulate(dut, bench)
+
+
+def test_banks_waste_no_words():
+    assert bank_depths(9) == [9]
+    assert bank_depths(785) == [512, 273]
+    assert bank_depths(1570) == [512, 512, 512, 34]
+    assert bank_depths(12560) == [2048] * 6 + [272]
+
+
+def test_words_of_all_banks_are_kept_apart(seed):
+    params = HwParams(
+        rows=600, columns=1, adc_channels=1, update_columns=1, macro_lanes=1, state_bits=9, read_bits=9
+    )
+    assert len(bank_depths(600)) > 1
+    rng = random.Random(seed)
+    dut = StateMemory(params)
+    words = [rng.getrandbits(18) for _ in range(600)]
+
+    async def bench(ctx):
+        for address in rng.sample(range(600), 600):
+            ctx.set(dut.write.address, address)
+            ctx.set(dut.write.data, words[address])
+            ctx.set(dut.write.enable, 1)
+            await ctx.tick()
+        ctx.set(dut.write.enable, 0)
+        ctx.set(dut.read.enable, 1)
+        asked = []
+        for _ in range(100):
+            asked.append(rng.choice((0, 511, 512, 599, rng.randrange(600))))
+            ctx.set(dut.read.address, asked[-1])
+            await ctx.tick()
+            if len(asked) >= timing.STATE_STAGES:
+                assert ctx.get(dut.read.data) == words[asked[-timing.STATE_STAGES]]
+
+    simulate(dut, bench)
+
+
+def test_rows_without_a_code_take_no_time():
+    p = replace(INSTANCES["ULX3S"], macro_lanes=4)
+    codes = [255] * 100 + [0] * (p.rows - 100)
+    spread = [255 * (k % 7 == 0) for k in range(p.rows)]
+    assert timing.integrate_latency(p, 0, codes) < timing.integrate_latency(p, 0, [*codes[:-1], 255])
+    assert timing.integrate_latency(p, 0, codes[::-1]) - timing.integrate_latency(p, 0, codes) <= p.row_words
+    assert timing.integrate_latency(p, 0, spread) < 113 * p.macro_words + 64
 
 
 def test_a_pipeline_refuses_values_of_the_past():
