@@ -41,10 +41,11 @@ class Converters(wiring.Component):
         # The first register is where it halves the way: behind selection and product.
         compare = Signal(p.adc_channels)
         for k in range(p.adc_channels):
-            double, reference = selected[k] << 1, ((self.trial[k] << 1) - 1) * self.lsb
+            # Both sides raised by lsb: what waits for the trial is then a product alone.
+            raised, reference = (selected[k] << 1) + self.lsb, (self.trial[k] * self.lsb) << 1
             if p.cmp_latency_cycles:
-                double, reference = (_delayed(m, value) for value in (double, reference))
-            m.d.comb += compare[k].eq(double >= reference)
+                raised, reference = (_delayed(m, value) for value in (raised, reference))
+            m.d.comb += compare[k].eq(raised >= reference)
         for _ in range(p.cmp_latency_cycles - 1):
             compare = _delayed(m, compare)
         m.d.comb += self.compare.eq(compare)
