@@ -297,7 +297,8 @@ def test_a_block_takes_neighbouring_sections_of_one_width():
 def test_times_grow_with_what_is_done():
     p = INSTANCES["TINY"]
     none, some = [0] * p.columns, [0, 1, 0, 0, 0, 1]
-    assert timing.integrate_latency(p, 0, [0] * p.rows) < timing.integrate_latency(p, 0)
+    tall = INSTANCES["ULX3S"]
+    assert timing.integrate_latency(tall, 0, [0] * tall.rows) < timing.integrate_latency(tall, 0)
     assert timing.integrate_latency(p, 5000) == timing.transposed_latency(p, 5000) == 5000
     more = replace(p, adc_channels=p.adc_channels + 1)
     assert timing.transposed_latency(more, 0) == timing.transposed_latency(p, 0) + p.macro_words
