@@ -7,8 +7,8 @@ GATE_FAULTS: tuple[Fault, ...] = (
     ("a strobe's lines need not be settled", "(self._quiet >= self._guard)", "(self._quiet >= 1)"),
     ("no guard behind a strobe", "timer.eq(self._guard - 1)", "timer.eq(0)"),
     ("guard register below the minimum", "at_least(self.guard, self.params.guard_min_cycles)", "at_least(self.guard, 1)"),
-    ("width not limited", "Mux(self.width_limit > p.pulse_max_cycles, p.pulse_max_cycles, self.width_limit)", "self.width_limit"),
-    ("width a cycle too long", "timer.eq(width - 1)", "timer.eq(width)"),
+    ("width not limited", "Mux(self.width_limit > p.pulse_max_cycles, p.pulse_max_cycles - 1, ", "Mux(0, 0, "),
+    ("width a cycle too long", "timer.eq(rest)", "timer.eq(rest + 1)"),
     ("strobe on a busy array", "| (starts & ~self.array_free)", "| (starts & self.integrate)"),
     ("strobe while converting", "(self.converting | operation)", "operation"),
     ("read within a guard", "in_use = ~free | ~self.array_free", "in_use = self.write.strobe | ~self.array_free"),
@@ -66,7 +66,7 @@ WORD_FAULTS: tuple[Fault, ...] = (
 DRIVER_FAULTS: tuple[Fault, ...] = (
     ("guard counted while the array works", "with m.If(~self.array_ready):", "with m.If(~self.array_ready & (timer == 0)):"),
     ("no guard before a strobe", "self.amplitude), self._timer.eq(guard - 1)]", "self.amplitude), self._timer.eq(0)]"),
-    ("a pulse a cycle too long", "timer.eq(width - 1)", "timer.eq(width)"),
+    ("a pulse a cycle too long", "timer.eq(less_one(self.width))", "timer.eq(self.width)"),
     ("no guard behind a strobe", "timer.eq(guard - 1)\n                    m.next", "timer.eq(0)\n                    m.next"),
 )  # fmt: skip
 

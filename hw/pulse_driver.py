@@ -13,7 +13,12 @@ GUARD_BITS = BY_NAME["GUARD"].fields[0].bits
 
 def at_least(value, low: int):
     """`value`, or the constant `low` where it is less."""
-    return Mux(value < low, low, value)
+    return Mux(value == 0 if low == 1 else value < low, low, value)
+
+
+def less_one(value):
+    """`value` - 1, but 0 where it is 0."""
+    return Mux(value == 0, 0, value - 1)[: len(value)]
 
 
 class PulseDriver(wiring.Component):
@@ -52,7 +57,7 @@ class PulseDriver(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        width, guard = at_least(self.width, 1), at_least(self.guard, self.params.guard_min_cycles)
+        guard = at_least(self.guard, self.params.guard_min_cycles)
         timer = self._timer
         with m.If(timer != 0):
             m.d.sync += timer.eq(timer - 1)
@@ -69,7 +74,7 @@ class PulseDriver(wiring.Component):
                 with m.If(~self.array_ready):
                     m.d.sync += timer.eq(guard - 1)
                 with m.Elif(timer == 0):
-                    m.d.sync += timer.eq(width - 1)
+                    m.d.sync += timer.eq(less_one(self.width))
                     m.next = "STROBE"
             with m.State("STROBE"):
                 with m.If(timer == 0):

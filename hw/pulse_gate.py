@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.interfaces import WIDTH_BITS, write_lines
-from hw.pulse_driver import GUARD_BITS, at_least
+from hw.pulse_driver import GUARD_BITS, at_least, less_one
 from spec.params import HwParams
 from spec.registers import BY_NAME, Fault
 
@@ -224,7 +224,9 @@ class PulseGate(wiring.Component):
                 | (self.window_open & windowed & ~opens)
                 | interrupted
             ),
-            Fault.COUNT_CAP: (starts & (transfer | alone) & (Mux(again, self._count, 0) >= self.count_cap)),
+            Fault.COUNT_CAP: (
+                starts & (transfer | alone) & Mux(again, self._count >= self.count_cap, self.count_cap == 0)
+            ),
             Fault.STROBE_CAP: (starts | self._holding) & (self._strobes >= self.strobe_cap),
         }
 
@@ -253,7 +255,7 @@ class PulseGate(wiring.Component):
     def _phases(self, m, begins, stop, free):
         """OPEN for a strobe, STROBE, HOLD the lines behind it.  The strobe is a flip-flop that is low by default."""
         p, timer = self.params, self._timer
-        width = at_least(Mux(self.width_limit > p.pulse_max_cycles, p.pulse_max_cycles, self.width_limit), 1)
+        rest = Mux(self.width_limit > p.pulse_max_cycles, p.pulse_max_cycles - 1, less_one(self.width_limit))
         m.d.sync += self.write.strobe.eq(0)
         m.d.comb += self.strobe_active.eq(~free)
         with m.If(timer != 0):
@@ -263,7 +265,7 @@ class PulseGate(wiring.Component):
             with m.State("OPEN"):
                 m.d.comb += free.eq(1)
                 with m.If(begins):
-                    m.d.sync += [self.write.strobe.eq(1), timer.eq(width - 1)]
+                    m.d.sync += [self.write.strobe.eq(1), timer.eq(rest)]
                     m.next = "STROBE"
             with m.State("STROBE"):
                 with m.If(self._goes_on() & ~stop):

@@ -57,7 +57,7 @@ FAULTS = [
     ("delta", "hw.backprop_delta", "error = saturate(d, -p.delta_limit, p.delta_limit)", "error = d"),
     ("entry", "hw.update_lane", "self._saturate(value), value)", "value, value)"),
     ("entry", "hw.update_lane", 'self._delay(m, up, "up", 2)', 'self._delay(m, down, "up", 2)'),
-    ("strobe", "hw.commit_queue", "self.o.payload.up.eq(entry.up)", "self.o.payload.up.eq(entry.down)"),
+    ("strobe", "hw.commit_queue", "self.o.payload.up.eq(first.up)", "self.o.payload.up.eq(first.down)"),
     ("strobe", "hw.pulse_scheduler", "Cat(ups, (count > compared.strobe", "Cat(ups, (count >= compared.strobe"),
     ("strobe", "hw.pulse_driver", ".eq(operation[name])", ".eq(operation['row' if name == 'row' else 'up'])"),
     ("counters", "hw.counters", "(self.pulses_down, pulses_down)", "(self.pulses_down, pulses_up)"),
