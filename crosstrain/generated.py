@@ -1,11 +1,13 @@
-"""The generated documents: text from spec/, from the controller's connections and from kept reports of builds."""
+"""The generated documents: text from spec/, from the controller's connections and from kept reports of builds, and drawings."""
 
 from collections.abc import Iterable
 from dataclasses import MISSING, fields
 from pathlib import Path
 
 from crosstrain.dataflow import data_flow
+from crosstrain.port_text import pins_text
 from fpga.report import Report
+from sim.port_waves import diagrams
 from spec import params, registers
 from spec.device_file import NonIdealities, load_device, preset_names
 from spec.device_image import SECTIONS, offset
@@ -22,12 +24,15 @@ def documents(root: Path) -> dict[Path, str]:
     """Every generated document by its path under `root`, and the text that it should have."""
     architecture, fpga = root / "docs" / "architecture.md", root / "docs" / "fpga.md"
     devices = root / "docs" / "devices.md"
+    port = root / "docs" / "macro_port.md"
     return {
         root / "docs" / "registers.md": registers_text(),
         root / "docs" / "parameters.md": parameters_text(),
         architecture: _with_text(architecture, graph_text(root)),
         fpga: _with_text(fpga, builds_text(root)),
         devices: _with_text(devices, presets_text()),
+        port: _with_text(port, pins_text()),
+        **{port.with_suffix("") / f"{name}.svg": drawing for name, drawing in diagrams().items()},
     }
 
 
