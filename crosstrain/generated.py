@@ -6,9 +6,11 @@ from pathlib import Path
 
 from crosstrain.dataflow import data_flow
 from crosstrain.port_text import pins_text
+from fpga.adapters.diagrams import diagrams as adapter_diagrams
 from fpga.report import Report
 from sim.port_waves import diagrams
 from spec import params, registers
+from spec.converter_parts import PARTS
 from spec.device_file import NonIdealities, load_device, preset_names
 from spec.device_image import SECTIONS, offset
 from spec.stages import STAGES
@@ -25,6 +27,7 @@ def documents(root: Path) -> dict[Path, str]:
     architecture, fpga = root / "docs" / "architecture.md", root / "docs" / "fpga.md"
     devices = root / "docs" / "devices.md"
     port = root / "docs" / "macro_port.md"
+    adapters = root / "docs" / "adapters.md"
     return {
         root / "docs" / "registers.md": registers_text(),
         root / "docs" / "parameters.md": parameters_text(),
@@ -33,6 +36,8 @@ def documents(root: Path) -> dict[Path, str]:
         devices: _with_text(devices, presets_text()),
         port: _with_text(port, pins_text()),
         **{port.with_suffix("") / f"{name}.svg": drawing for name, drawing in diagrams().items()},
+        adapters: _with_text(adapters, parts_text()),
+        **{adapters.with_suffix("") / f"{name}.svg": drawing for name, drawing in adapter_diagrams().items()},
     }
 
 
@@ -49,6 +54,12 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
     return "\n".join(lines) + "\n"
+
+
+def parts_text() -> str:
+    """The times of the worked adapter's parts."""
+    rows = ((part, symbol, doc, bound, str(ns)) for part, symbol, doc, bound, ns in PARTS.times)
+    return _table(("part", "symbol", "time", "bound", "ns"), rows)
 
 
 def registers_text() -> str:

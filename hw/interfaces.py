@@ -274,7 +274,8 @@ class MacroPort(wiring.Signature):
 
     Every operation is start/ready: a start (`integrate`, `erase`, `readout` high for one cycle, or a rising
     `write.strobe`) is given only while `ready` is 1; `ready` falls in the next cycle and rises when the operation
-    is done (for a strobe: not before it has fallen), so the array may stretch it.
+    is done (for a strobe: not before it has fallen), so the array may stretch it.  An array that has to set up its
+    select lines may let `ready` fall in the cycle in which masks other than 0 change.
 
     - rows: words of codes go into a shadow register (`dac_valid` and `dac_ready` transfer one word);
       `integrate` swaps it into the array and integrates for `integrate_cycles`; column sums are then held

@@ -169,10 +169,12 @@ def run_cosim(
     progress: Progress | None = None,
     top: Callable[[HwParams], wiring.Component] = ObservedTop,
     variant: str = "",
+    bench: str = "sim.tb_cosim",
 ) -> CosimResult:
     """Run a job in a simulator beside the golden model.
 
     top, variant: another design in place of the emulated top, and a name that keeps its build apart.
+    bench: the module that plays it.
     waveform: keep one under this name, which gets the simulator's suffix.  The simulator's build is kept under
     build/cosim per hardware, simulator, how it is compiled and whether there is a waveform.  Raises `SimulationError`.
     """
@@ -186,6 +188,7 @@ def run_cosim(
     def start(folder: Path) -> Callable[[], None]:
         source = to_systemverilog(top(job.params), TOP, build / f"{TOP}.sv")
         arguments = _arguments(simulator, source, build, folder, waveform is not None, quick)
+        arguments["module"] = bench
         return lambda: run_simulator(**arguments)
 
     def finish(found: CosimResult, folder: Path) -> None:
@@ -271,7 +274,6 @@ def _arguments(
         "simulator": simulator,
         "verilog_sources": [str(source.resolve())],
         "toplevel": TOP,
-        "module": "sim.tb_cosim",
         "sim_build": str(build.resolve()),
         "timescale": "1ns/1ps",
         "waves": waves and simulator == "icarus",

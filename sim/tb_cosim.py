@@ -2,6 +2,7 @@
 
 import time
 import traceback
+from collections.abc import Callable
 
 import cocotb
 from cocotb.clock import Clock
@@ -27,15 +28,22 @@ SILENT_CYCLES_PER_PAIR = 100
 
 @cocotb.test()
 async def cosim(dut):
-    await leave_result(lambda job, progress: _play(dut, job, progress))
+    await leave_result(lambda job, progress: play_beside(dut, job, progress))
 
 
-async def _play(dut, job, progress) -> CosimResult:
+async def play_beside(
+    dut,
+    job,
+    progress,
+    rtl: Callable[[Host, TapMonitor], RtlController] = RtlController,
+    also: Callable[[], list[str]] = list,
+) -> CosimResult:
+    """Play a job on the design and the golden model.  also: further differences, asked for at the end."""
     progress("start", 0, 1)
     host, monitor = await _power_up(dut, job.params)
     await host.load_image(job.image)
     comparison = Comparison()
-    pair = PairedController(GoldenController(job.params, job.image), RtlController(host, monitor), comparison)
+    pair = PairedController(GoldenController(job.params, job.image), rtl(host, monitor), comparison)
     started, start_ns = time.perf_counter(), get_sim_time("ns")
     played = cocotb.start_soon(_job(pair, job, progress))
     await First(played, cocotb.start_soon(_watch(dut.clk, monitor)))
@@ -50,6 +58,8 @@ async def _play(dut, job, progress) -> CosimResult:
         if isinstance(job, Stimulus) and job.faults:
             for line in await provoke(host, job):
                 comparison.add("faults", 1, line)
+    for line in also():
+        comparison.add("pins", 1, line)
     cycles = round((get_sim_time("ns") - start_ns) / CLOCK_NS)
     bins = hit(pair.bins + conditions_seen(_known(dut.seen))) if hasattr(dut, "seen") else {}
     return outcome(job, pair, result, counters, started, cycles=cycles, bins=bins)

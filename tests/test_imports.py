@@ -32,6 +32,7 @@ SEES_DEVICES = {
     "sim/main_job.py": "experiment: reports the device",
     "crosstrain/commands/fit.py": "makes device files of measurements",
     "sim/stimulus.py": "test cases: compiles devices for the emulated array",
+    "sim/pin_board.py": "puts the golden macro behind the worked adapter's pins",
     "sim/conformance.py": "holds every macro against the golden one",
     "sim/fast/library.py": "plays the array with the golden macro's kernels",
 }
