@@ -15,8 +15,9 @@ class PinBoard:
     """Everything on the pins of `dut` named `pins__*` (AnalogPins), one array of `params`.
 
     The ADCs see the golden macro's column sums, one unit to a code above the middle of their range: equal bits need sums
-    that fit it, and one that does not is noted in `watch`.  amplitude: what the amplitude's DAC has to give (register).
-    widths: of the strobes, in ns.
+    that fit it, and one that does not is noted in `watch`.
+    widths, amplitudes: of the strobes, in ns and DAC codes.  integrations: their lengths in ns.  guard_ns: for which the
+    select lines have to stand before a strobe and behind it.
     """
 
     def __init__(self, dut: Any, params: HwParams, parts: Parts, image: DeviceImage, guard_ns: float):

@@ -22,7 +22,7 @@ class ShiftRegister(wiring.Component):
         self.half = cycles(max(part.high, part.low, part.setup, (part.chain + part.setup) / 2), clock_hz)
         self.latch = cycles(max(part.latch_setup, part.latch_high), clock_hz)
         self.settle = cycles(part.valid, clock_hz)
-        self.latency = 2 * self.lines * self.half + 2 * self.latch + self.settle + 1
+        self.latency = 2 * self.lines * self.half + 2 * self.latch + self.settle
         super().__init__(
             {
                 "start": In(1),

@@ -13,7 +13,7 @@ class SpiAdc(wiring.Component):
 
     clock_hz: of this design.  sclk (idle 1), cs_n: pins, registers.  sdata: pins, one per ADC, taken in the cycle
     before SCLK falls, which is a whole period after the edge that brought the bit.  zeros: the leading zeros of all
-    were zeros; a line that is stuck at 1 shows.  Latency: CONVERSION_CYCLES from start to done; idle again after the part's
+    were zeros; a line that is stuck at 1 shows.  Latency: `latency` cycles from start to done; idle again after the part's
     quiet time.
     """
 
@@ -21,6 +21,7 @@ class SpiAdc(wiring.Component):
         self.part, self.adcs = part, adcs
         period = max(part.period, part.valid + SKEW_NS)
         self.half = cycles(max(period / 2, part.high, part.low, part.first_valid, part.cs_setup), clock_hz)
+        self.latency = 2 * part.clocks * self.half
         self.gap = cycles(max(part.cs_high, part.release + part.quiet), clock_hz)
         super().__init__(
             {

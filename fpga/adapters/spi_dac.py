@@ -43,7 +43,7 @@ class SpiDac(wiring.Component):
 
     clock_hz: of this design, from which the part's times become cycles.  i: frames.  idle: no frame is under way, and the
     outputs may be updated by LDAC.  sclk (idle 0), din, sync_n (one per chip): pins, all registers.
-    Throughput: a frame in FRAME_CYCLES = 2 * 32 * half + gap cycles.
+    Throughput: a frame in `latency` cycles, after which `i` is ready again.
     """
 
     def __init__(self, part: SpiDacPart, chips: int, clock_hz: float):
@@ -51,7 +51,7 @@ class SpiDac(wiring.Component):
         slowest = max(part.period / 2, part.high, part.low, part.sync_setup, part.setup, part.hold)
         self.half = cycles(slowest, clock_hz)
         self.gap = cycles(max(part.sync_high, part.ignore, part.ldac_after), clock_hz)
-        self.frame_cycles = 2 * FRAME_BITS * self.half + self.gap
+        self.latency = 2 * FRAME_BITS * self.half + self.gap + 1
         super().__init__(
             {
                 "i": In(stream.Signature(Frame(part, chips))),

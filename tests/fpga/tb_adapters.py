@@ -27,9 +27,13 @@ async def start(dut, **inputs: int) -> None:
     dut.rst.value = 0
 
 
-async def until(dut, pin) -> None:
+async def until(dut, pin) -> int:
+    """Wait for a pin; returns the cycles."""
+    waited = 0
     while not pin.value:
         await FallingEdge(dut.clk)
+        waited += 1
+    return waited
 
 
 def finish(watch: PinWatch) -> bool:
@@ -63,6 +67,7 @@ async def spi_dac(dut):
         await FallingEdge(dut.clk)
         dut.i__valid.value = 0
         dut.i__payload.value = rng.getrandbits(len(dut.i__payload))  # junk: the frame has been taken
+        assert await until(dut, dut.i__ready) + 1 == int(os.environ["LATENCY"])
         for _ in range(rng.choice((0, 0, 300))):
             await FallingEdge(dut.clk)
         if command is Command.RESET:
@@ -93,7 +98,7 @@ async def spi_adc(dut):
         dut.start.value = 1
         await FallingEdge(dut.clk)
         dut.start.value = 0
-        await until(dut, dut.done)
+        assert await until(dut, dut.done) + 1 == int(os.environ["LATENCY"])
         got = int(dut.codes.value)
         kept &= got == sum(code << (k * part.code_bits) for k, code in enumerate(codes))
         assert not kept or dut.zeros.value == 1
@@ -117,7 +122,7 @@ async def shift_register(dut):
         dut.bits.value, dut.start.value = bits, 1
         await FallingEdge(dut.clk)
         dut.bits.value, dut.start.value = rng.getrandbits(lines), 0
-        await until(dut, dut.done)
+        assert await until(dut, dut.done) + 1 == int(os.environ["LATENCY"])
         kept &= model.outputs == bits
         watch.least("shift register: done", model.stood, 0)
     if finish(watch):

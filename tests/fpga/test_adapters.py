@@ -50,7 +50,8 @@ def play(
     """The bench of a block at a clock; the block is `told` another one where times are to be broken."""
     folder = BUILD / f"adapter-{block}-{told_hz or clock_hz:.0f}-{simulator}"
     folder.mkdir(parents=True, exist_ok=True)
-    source = to_systemverilog(BLOCKS[block](told_hz or clock_hz), block, folder / f"{block}.sv")
+    design = BLOCKS[block](told_hz or clock_hz)
+    source = to_systemverilog(design, block, folder / f"{block}.sv")
     run(
         simulator=simulator,
         verilog_sources=[str(source)],
@@ -64,6 +65,7 @@ def play(
         extra_env={
             "PERIOD_PS": str(2 * round(5e11 / clock_hz)),
             "SEED": str(seed),
+            "LATENCY": str(design.latency),
             "BROKEN": "|".join(broken),
         },
     )
