@@ -1,0 +1,110 @@
+"""Designs that are nothing but memories or multipliers, and the pair of such a design and its netlist."""
+
+from amaranth.hdl import Cat, Module, Signal, signed, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from fpga.netlist import Synthesised
+
+ADDRESS_BITS, DATA_BITS, ENABLES = 14, 36, 4
+SHAPES = (  # width, depth, width of an enable's part
+    (1, 16384, 1),
+    (2, 8192, 2),
+    (4, 4096, 4),
+    (9, 2048, 9),
+    (18, 1024, 18),
+    (18, 1024, 9),
+    (36, 512, 36),
+    (36, 512, 9),
+)
+PORTS = (
+    "read first",
+    "transparent",
+    "one address, read first",
+    "one address, transparent",
+    "one address, either",
+)
+MEMORIES = [(shape, ports) for shape in SHAPES for ports in PORTS]
+FACTORS = [
+    (left(a), right(b))
+    for a, b in ((18, 18), (8, 8), (9, 4), (12, 18), (24, 20))
+    for left in (signed, unsigned)
+    for right in (signed, unsigned)
+]
+
+
+class Memories(wiring.Component):
+    """A memory of each shape with each kind of ports, all of them fed the same."""
+
+    def __init__(self):
+        outputs = {f"out_{k}": Out(shape[0]) for k, (shape, _) in enumerate(MEMORIES)}
+        super().__init__(
+            {
+                "read_address": In(ADDRESS_BITS),
+                "write_address": In(ADDRESS_BITS),
+                "data": In(DATA_BITS),
+                "read": In(1),
+                "write": In(ENABLES),
+                **outputs,
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        for k, ((width, depth, part), ports) in enumerate(MEMORIES):
+            init = [(k + 1) * word * 0x9E3779B97 & ((1 << width) - 1) for word in range(depth)]
+            m.submodules[f"memory_{k}"] = memory = Memory(shape=width, depth=depth, init=init)
+            write = memory.write_port(granularity=part)
+            transparent_for = (write,) if ports.endswith("transparent") else ()
+            read = memory.read_port(transparent_for=transparent_for)
+            shared = ports.startswith("one address")
+            m.d.comb += [
+                write.addr.eq(self.write_address),
+                write.data.eq(self.data),
+                write.en.eq(self.write),
+                read.addr.eq(self.write_address if shared else self.read_address),
+                read.en.eq(self.read & ~self.write.any() if ports.endswith("either") else self.read),
+                getattr(self, f"out_{k}").eq(read.data),
+            ]
+        return m
+
+
+class Products(wiring.Component):
+    """A multiplier for each pair of factors."""
+
+    def __init__(self):
+        outputs = {f"out_{k}": Out(a.width + b.width) for k, (a, b) in enumerate(FACTORS)}
+        super().__init__({"left": In(24), "right": In(20), **outputs})
+
+    def elaborate(self, platform):
+        m = Module()
+        for k, shapes in enumerate(FACTORS):
+            factors = []
+            for shape, value in zip(shapes, (self.left, self.right), strict=True):
+                factor = Signal(shape)
+                m.d.sync += factor.eq(value)
+                factors.append(factor)
+            m.d.comb += getattr(self, f"out_{k}").eq(factors[0] * factors[1])
+        return m
+
+
+class Pair(wiring.Component):
+    """A design and its netlist (module `name`) with the same inputs; `differ` has a bit for each output `out_*`."""
+
+    def __init__(self, design: wiring.Component, name: str):
+        self._both = design, Synthesised(design.signature, name)
+        members = design.signature.members
+        self._outputs = [key for key in members if key.startswith("out_")]
+        inputs = {key: member for key, member in members.items() if key not in self._outputs}
+        super().__init__({**inputs, "differ": Out(len(self._outputs))})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.rtl, m.submodules.gates = self._both
+        for key in self.signature.members:
+            if key != "differ":
+                m.d.comb += [getattr(side, key).eq(getattr(self, key)) for side in self._both]
+        rtl, gates = self._both
+        m.d.comb += self.differ.eq(Cat(getattr(rtl, key) != getattr(gates, key) for key in self._outputs))
+        return m
