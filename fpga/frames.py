@@ -48,7 +48,8 @@ class FrameReceiver(wiring.Component):
     """Finds good requests in the bytes of `i`; golden: spec.link.Decoder.
 
     gap_cycles: a pause of so many cycles inside a frame ends it.  frame: valid while a good frame is held; its
-    payload is read through `payload`.  Bytes that come before the frame is taken (`frame.ready`) are lost.
+    payload is read through `payload`.  Another may come meanwhile; bytes after that one are lost until the first is
+    taken (`frame.ready`).
     received, dropped: counters of good and of dropped frames, which stop at their highest value.
     """
 
@@ -70,15 +71,19 @@ class FrameReceiver(wiring.Component):
         arrived = Cat(header.as_value()[DATA_BITS:], self.i.payload.data)  # the header with this byte in it
         left = Signal(range(PAYLOAD_MAX + CRC_BYTES + 1))  # bytes that this part of the frame needs
         good, bad, drop = Signal(), Signal(), Signal()
+        held, held_header, keep = Signal(), Signal(HEADER), Signal()  # keep: what came takes the held one's place
+        bank = Signal()  # of the memory, that the next frame comes into
         m.d.comb += [
             good.eq(self.i.valid & ~self.i.payload.error),
             bad.eq(self.i.valid & self.i.payload.error | self._paused(m)),
-            self.frame.payload.eq(header),
+            self.frame.valid.eq(held),
+            self.frame.payload.eq(held_header),
         ]
         with m.FSM() as fsm:
             inside = fsm.ongoing("HEADER") | fsm.ongoing("BODY")
             crc = self._crc(m, start=fsm.ongoing("HUNT"), valid=good & inside)
-            self._store(m, start=fsm.ongoing("HEADER"), valid=good & fsm.ongoing("BODY") & (left > CRC_BYTES))
+            stored = good & fsm.ongoing("BODY") & (left > CRC_BYTES)
+            self._store(m, bank, start=fsm.ongoing("HEADER"), valid=stored)
             with m.State("HUNT"):
                 m.d.sync += left.eq(HEADER_BYTES)
                 with m.If(good & (self.i.payload.data == START_REQUEST)):
@@ -104,9 +109,13 @@ class FrameReceiver(wiring.Component):
                     m.d.comb += drop.eq(1)
                     m.next = "HUNT"
             with m.State("FRAME"):
-                m.d.comb += [self.frame.valid.eq(crc.match_detected), drop.eq(~crc.match_detected)]
-                with m.If(drop | self.frame.ready):
+                m.d.comb += [drop.eq(~crc.match_detected), keep.eq(~drop & (~held | self.frame.ready))]
+                with m.If(drop | keep):
                     m.next = "HUNT"
+        with m.If(keep):
+            m.d.sync += [held.eq(1), held_header.eq(header), bank.eq(~bank)]
+        with m.Elif(self.frame.ready):
+            m.d.sync += held.eq(0)
         count(m, self.received, self.frame.valid & self.frame.ready)
         count(m, self.dropped, drop)
         return m
@@ -125,16 +134,18 @@ class FrameReceiver(wiring.Component):
         m.d.comb += [crc.start.eq(start), crc.data.eq(self.i.payload.data), crc.valid.eq(valid)]
         return crc
 
-    def _store(self, m, start, valid):
-        """The payload's memory."""
-        memory: Memory = Memory(shape=DATA_BITS, depth=PAYLOAD_MAX, init=[])
+    def _store(self, m, bank, start, valid):
+        """The payloads' memory: one comes in, one is read."""
+        memory: Memory = Memory(shape=DATA_BITS, depth=2 * PAYLOAD_MAX, init=[])
+        place = Signal(POSITION)
         m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
-        m.d.sync += write.addr.eq(Mux(start, 0, write.addr + valid))
+        m.d.sync += place.eq(Mux(start, 0, place + valid))
         m.d.comb += [
+            write.addr.eq(Cat(place, bank)),
             write.data.eq(self.i.payload.data),
             write.en.eq(valid),
-            read.addr.eq(self.payload.position),
+            read.addr.eq(Cat(self.payload.position, ~bank)),
             self.payload.data.eq(read.data),
         ]
 

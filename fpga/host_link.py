@@ -1,11 +1,15 @@
 """The host's end of the link: the bus of `sim/host.py`'s driver over any channel of bytes, such as a serial port."""
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from fpga.link import item_sizes
+import numpy as np
+
+from fpga.link import RESULT_SLOTS, item_sizes
+from fpga.packing import Packer
 from sim.bus import Bus
 from spec.errors import InputError
 from spec.link import (
@@ -13,12 +17,14 @@ from spec.link import (
     DATA_BYTES,
     GAP_MS,
     PAYLOAD_MAX,
+    PLACE_BYTES,
     SEQUENCE_BITS,
     START_REPLY,
     START_REQUEST,
     STATISTIC_BITS,
     STATUS_DOC,
     VERSION,
+    WINDOW,
     Command,
     Decoder,
     Frame,
@@ -39,6 +45,9 @@ LONGEST_PATIENCE = 4
 """A silence lasts 1, 2, 4, ... times REPLY_SECONDS from attempt to attempt, at most 2 to this power."""
 PAYLOAD_STEP = 32
 """Payloads are halved after each silence, and this longer after each reply: a short frame gets through a bad line."""
+PLACES = 1 << 8 * PLACE_BYTES
+MOST_WORDS = PLACES // 4
+"""Of samples between two looks at what waits: a place stays unambiguous, and results make room."""
 assert REPLY_SECONDS * 1000 > GAP_MS
 
 
@@ -91,11 +100,19 @@ class SerialChannel:
         self._port.close()
 
 
+class Flight(NamedTuple):
+    """A request SAMPLES that is not answered yet: its number, and how many words of the call are before it and its last."""
+
+    sequence: int
+    first: int
+    end: int
+
+
 class UartBus(Bus):
     """The bus over a channel, with the coroutines of `sim.bus.Bus`; start it with `connect`.
 
     Every request is sent again until its reply comes, and executed once; raises LinkError after ATTEMPTS.
-    `retries`: requests sent again so far.
+    `retries`: requests sent again so far.  `sample_bytes`: bytes of all requests SAMPLES so far.
     """
 
     def __init__(self, channel: Channel, params: HwParams):
@@ -105,11 +122,16 @@ class UartBus(Bus):
         self._sequence = 0
         self._received: list[int] = []
         self._payload = PAYLOAD_MAX
-        self.retries = 0
+        self._packer = Packer(params)
+        self._place = 0  # of the next word of samples in the session's stream
+        self._waiting = 0  # words whose results were not asked for
+        self._most_waiting = RESULT_SLOTS // 4 * params.row_words
+        self.retries = self.sample_bytes = 0
 
     async def connect(self) -> None:
         """Open a session; drops results of an earlier one.  Raises LinkError."""
         (version,) = await self._ask(Command.HELLO)
+        self._place = 0
         if version != VERSION:
             raise LinkError(f"the device speaks version {version} of the link, this driver version {VERSION}")
 
@@ -134,10 +156,28 @@ class UartBus(Bus):
             await self._ask(Command.WRITE, join(part, ADDRESS_BYTES + DATA_BYTES))
 
     async def send_samples(self, words: Iterable[int]) -> int:
-        return await self._stream(Command.SAMPLES, list(words))
+        rows, taken = self._packer.rows(words), 0
+        while taken < len(rows):
+            part = rows[taken : taken + MOST_WORDS]
+            now = await self._window(part)
+            self._place = (self._place + now) % PLACES
+            self._waiting += now
+            taken += now
+            if now < len(part) or self._waiting >= self._most_waiting:
+                await self._collect()
+            if now < len(part):
+                break
+        return taken
 
     async def send_counts(self, words: Iterable[int]) -> int:
-        return await self._stream(Command.COUNTS, list(words))
+        words, size, taken = list(words), self._sizes[Command.COUNTS].taken, 0
+        for part in self._parts(words, size):
+            now = int.from_bytes(await self._ask(Command.COUNTS, join(part, size)), "little")
+            taken += now
+            if now < len(part):
+                await self._collect()
+                break
+        return taken
 
     async def results(self) -> list[int]:
         await self._collect()
@@ -153,17 +193,85 @@ class UartBus(Bus):
         words = items(await self._ask(Command.STATISTICS), bytes_for(STATISTIC_BITS))
         return dict(zip(Statistics, words, strict=True))
 
-    async def _stream(self, command: Command, words: list[int]) -> int:
-        size, taken = self._sizes[command].taken, 0
-        for part in self._parts(words, size):
-            now = int.from_bytes(await self._ask(command, join(part, size)), "little")
-            taken += now
-            if now < len(part):
-                await self._collect()
-                break
+    async def _window(self, rows: np.ndarray) -> int:
+        """Send words of samples, WINDOW requests at a time; how many were taken before one was refused."""
+        flights: deque[Flight] = deque()
+        sent = taken = attempts = 0
+        while taken < len(rows):
+            while len(flights) < WINDOW and sent < len(rows):
+                flights.append(await self._launch(rows, sent))
+                sent = flights[-1].end
+            replies = await self._replies(attempts)
+            lost = not replies
+            for reply in replies:
+                flight = next((f for f in flights if f.sequence == reply.sequence), None)
+                if flight is None:
+                    continue
+                now = self._taken(reply)
+                attempts, taken = (0 if now > taken else attempts), max(taken, now)
+                while flights and flights[0].end <= flight.end:
+                    flights.popleft()
+                if flight.first <= now < flight.end:
+                    return await self._refused()
+                lost |= now < flight.first  # the one before it did not arrive
+            if lost:
+                attempts += 1
+                if attempts == ATTEMPTS:
+                    raise LinkError(f"no reply to {Command.SAMPLES.name} after {ATTEMPTS} attempts")
+                self._bad_line()
+                flights.clear()
+                sent = taken
         return taken
 
+    async def _launch(self, rows: np.ndarray, first: int) -> Flight:
+        data, words = self._packer.pack(rows[first:], self._payload - PLACE_BYTES)
+        place = (self._place + first) % PLACES
+        request = self._request(Command.SAMPLES, place.to_bytes(PLACE_BYTES, "little") + data)
+        self.sample_bytes += len(request)
+        await self._channel.send(request)
+        return Flight(self._sequence, first, first + words)
+
+    async def _refused(self) -> int:
+        """How many words were taken, of all that is on its way: an empty request comes after it."""
+        place = self._place.to_bytes(PLACE_BYTES, "little")
+        return self._after(await self._ask(Command.SAMPLES, place))
+
+    def _taken(self, reply: Frame) -> int:
+        self._good_line()
+        return self._after(_payload(Command.SAMPLES, reply))
+
+    def _after(self, place: bytes) -> int:
+        """Words from the call's first to a place."""
+        return (int.from_bytes(place, "little") - self._place) % PLACES
+
+    async def _replies(self, attempt: int) -> list[Frame]:
+        """At least one, of whatever request; none after a silence, which is longer with each attempt.
+
+        What is slow, as a simulation may be, answers in the end and is not buried under repetitions.
+        """
+        silences = 0
+        while silences < 1 << min(attempt, LONGEST_PATIENCE):
+            data = await self._channel.receive()
+            silences = 0 if data else silences + 1
+            if replies := self._decoder.feed(data):
+                return replies
+        self._decoder.drop()
+        return []
+
+    def _good_line(self) -> None:
+        self._payload = min(PAYLOAD_MAX, self._payload + PAYLOAD_STEP)
+
+    def _bad_line(self) -> None:
+        self.retries += 1
+        self._payload = max(PAYLOAD_STEP, self._payload // 2)
+
+    def _request(self, command: Command, payload: bytes) -> bytes:
+        """A new request."""
+        self._sequence = (self._sequence + 1) % (1 << SEQUENCE_BITS)
+        return encode(START_REQUEST, Frame(self._sequence, command, payload))
+
     async def _collect(self) -> None:
+        self._waiting = 0
         self._received += items(await self._ask(Command.RESULTS), self._sizes[Command.RESULTS].given)
 
     def _parts(self, words: list, size: int) -> Iterator[list]:
@@ -176,31 +284,16 @@ class UartBus(Bus):
 
     async def _ask(self, command: Command, payload: bytes = b"") -> bytes:
         """The reply to one request."""
-        self._sequence = (self._sequence + 1) % (1 << SEQUENCE_BITS)
-        request = encode(START_REQUEST, Frame(self._sequence, command, payload))
+        request = self._request(command, payload)
         for attempt in range(ATTEMPTS):
             await self._channel.send(request)
-            if reply := await self._reply(0 if command is Command.HELLO else attempt):
-                self._payload = min(PAYLOAD_MAX, self._payload + PAYLOAD_STEP)
-                return _payload(command, reply)
-            self._decoder.drop()
-            self.retries += 1
-            self._payload = max(PAYLOAD_STEP, self._payload // 2)
+            while replies := await self._replies(0 if command is Command.HELLO else attempt):
+                for reply in replies:
+                    if reply.sequence == self._sequence:
+                        self._good_line()
+                        return _payload(command, reply)
+            self._bad_line()
         raise LinkError(f"no reply to {command.name} after {ATTEMPTS} attempts")
-
-    async def _reply(self, attempt: int) -> Frame | None:
-        """The reply to the request at hand, or none after a silence, which is longer with each attempt.
-
-        What is slow, as a simulation may be, answers in the end and is not buried under repetitions.
-        """
-        silences = 0
-        while silences < 1 << min(attempt, LONGEST_PATIENCE):
-            data = await self._channel.receive()
-            silences = 0 if data else silences + 1
-            for reply in self._decoder.feed(data):
-                if reply.sequence == self._sequence:
-                    return reply
-        return None
 
 
 def _why(error: Exception) -> str:

@@ -48,7 +48,8 @@ def bench_job(params: HwParams, samples: int, seed: int = 0) -> HybridJob:
 
     data = Dataset("synthetic", draw(samples), draw(_TEST_SAMPLES), draw(_TEST_SAMPLES), {})
     net = train_offline(data, params, OfflineSettings(epochs=1), seed)
-    return prepare(replace(default_run("digits"), params=params), data, net, seed)
+    run_spec = replace(default_run("digits"), params=params, rule=params.rules[0])
+    return prepare(run_spec, data, net, seed)
 
 
 def speed(params: HwParams, samples: int) -> Speed:

@@ -10,9 +10,14 @@ The host sends requests (code: `Command`), the device answers each with one repl
 
 Rules.  A frame with a wrong CRC, a length above PAYLOAD_MAX, a byte without stop bit or a pause inside it is dropped
 and counted, and the next start byte begins a new one.  A request with the sequence number of the last one is not
-executed again: its reply is sent again.  HELLO alone is always executed; it opens a session, in which the number
-grows by 1 (modulo 256).  No request waits for a run: a stream that is not ready refuses its items, and the reply
-says how many it took.
+executed again: its reply is sent again.  HELLO is always executed; it opens a session, in which the number grows by 1
+(modulo 256).  No request waits for a run: a stream that is not ready refuses its items, and the reply says how many it
+took.
+
+SAMPLES is always executed, too, and does nothing twice: it begins with the place of its first word in the session's
+stream, words that were taken before are passed over, and at a gap it ends.  So the host may send WINDOW of them before
+the first is answered, which keeps the line full; any other request is sent when all before it are answered.  Words are
+packed: most pixels are 0, and those are not sent.
 """
 
 from binascii import crc_hqx
@@ -20,7 +25,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
-VERSION = 1
+VERSION = 2
 START_REQUEST = 0xA5
 START_REPLY = 0x5A
 
@@ -30,6 +35,9 @@ LENGTH_BITS = 16
 CRC_BITS = 16
 PAYLOAD_MAX = 1024
 """Longest payload in bytes; both directions."""
+
+WINDOW = 2
+"""Requests SAMPLES that may be unanswered: one is executed while the next comes in."""
 
 GAP_MS = 20
 """A pause of this length inside a frame ends it: longer than USB adapters pause between two packets."""
@@ -59,7 +67,8 @@ COMMAND_DOC = {
     Command.HELLO: "opens a session and drops results that nobody took; the reply is VERSION (1 byte)",
     Command.READ: "items: a register's address (2); reply items: its word (4)",
     Command.WRITE: "items: a register's address (2) and its new word (4)",
-    Command.SAMPLES: "items: words of the sample stream; the reply says how many it took (2)",
+    Command.SAMPLES: "the place of the first word (2), then groups of words of one label: label, number of words (1), and of "
+    "each word a mask of the pixels that are not 0 and these; the reply is the place of the next word (2)",
     Command.COUNTS: "items: words of the stream of pulse counts; the reply says how many it took (2)",
     Command.RESULTS: "reply items: results of samples that wait to be taken, oldest first",
     Command.STATISTICS: "reply items: Statistics since reset (2 each), each stops at its highest value",
@@ -87,6 +96,9 @@ STATISTICS_DOC = {
 }
 
 STATISTIC_BITS = 16
+PLACE_BYTES = 2
+GROUP_BYTES = 1
+"""Of the number of words in a group."""
 ADDRESS_BYTES = 2
 DATA_BYTES = 4
 TAKEN_BYTES = 2

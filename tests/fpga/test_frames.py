@@ -174,3 +174,36 @@ def test_sender_sends_what_the_spec_encodes(payload, stall):
     simulator.add_testbench(drive)
     simulator.run()
     assert bytes(sent) == 2 * encode(START_REPLY, frame)
+
+
+def test_a_frame_comes_in_while_another_is_held():
+    dut, other = FrameReceiver(GAP_CYCLES), Frame(4, 2, b"defgh")
+    simulator = Simulator(dut)
+    simulator.add_clock(PERIOD)
+
+    async def payload(ctx):
+        found = bytearray()
+        for position in range(ctx.get(dut.frame.payload.length)):
+            ctx.set(dut.payload.position, position)
+            await ctx.tick()
+            found.append(ctx.get(dut.payload.data))
+        return bytes(found)
+
+    async def drive(ctx):
+        for byte in GOOD + encode(START_REQUEST, other):
+            ctx.set(dut.i.payload, {"data": byte, "error": 0})
+            ctx.set(dut.i.valid, 1)
+            await ctx.tick()
+            ctx.set(dut.i.valid, 0)
+            await ctx.tick().repeat(SPACE_CYCLES - 1)
+        for sequence, data in ((3, b"abc"), (4, b"defgh")):
+            assert ctx.get(dut.frame.valid) and ctx.get(dut.frame.payload.sequence) == sequence
+            assert await payload(ctx) == data
+            ctx.set(dut.frame.ready, 1)
+            await ctx.tick()
+            ctx.set(dut.frame.ready, 0)
+        assert not ctx.get(dut.frame.valid)
+        assert (ctx.get(dut.received), ctx.get(dut.dropped)) == (2, 0)
+
+    simulator.add_testbench(drive)
+    simulator.run()

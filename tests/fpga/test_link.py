@@ -11,6 +11,7 @@ from spec.link import (
     START_REPLY,
     START_REQUEST,
     VERSION,
+    WINDOW,
     Command,
     Decoder,
     Frame,
@@ -194,7 +195,7 @@ def test_many_registers_in_one_frame():
 
 @pytest.mark.parametrize(("name", "layout"), [("samples", Pixels(TINY)), ("counts", Count(TINY))])
 def test_streams_take_what_they_can(name, layout):
-    words = [(k * 0x9E3779B97F4A7C15 >> 3) & ((1 << layout.size) - 1) for k in range(25)]
+    words = [(k * k * 0x9E3779B97F4A7C15 >> 3) & ((1 << layout.size) - 1) for k in range(25)]
 
     async def bench(bus, device, channel):
         send = getattr(bus, f"send_{name}")
@@ -276,6 +277,13 @@ def test_first_request_may_have_any_sequence_number():
         (Command.WRITE, bytes(7), Status.BAD_LENGTH, b""),
         (Command.COUNTS, bytes(3), Status.BAD_LENGTH, b"\x01\x00"),
         (Command.COUNTS, b"", Status.OK, b"\x00\x00"),
+        (Command.SAMPLES, b"\x00", Status.BAD_LENGTH, b"\x00\x00"),
+        (Command.SAMPLES, b"\x00\x00", Status.OK, b"\x00\x00"),
+        (Command.SAMPLES, b"\x00\x00\x01", Status.BAD_LENGTH, b"\x00\x00"),
+        (Command.SAMPLES, b"\x00\x00\x01\x02\x00", Status.BAD_LENGTH, b"\x01\x00"),
+        (Command.SAMPLES, b"\x00\x00\x01\x02\x00\x0f\x07", Status.BAD_LENGTH, b"\x01\x00"),
+        (Command.SAMPLES, b"\x01\x00\x01\x01\x00", Status.OK, b"\x00\x00"),
+        (Command.SAMPLES, b"\xff\xff\x01\x02\x00\x00", Status.OK, b"\x01\x00"),
         (Command.RESULTS, b"", Status.OK, b""),
     ],
 )
@@ -305,7 +313,58 @@ def test_lost_reply_is_asked_for_again_and_the_samples_are_taken_once():
         assert await bus.send_samples([1, 2, 3]) == 3
         assert device.taken["samples"] == [1, 2, 3]
         assert bus.retries == 1
+        assert (await bus.statistics())[Statistics.REPEATED] == 0
+        channel.deaf = 1
+        assert await bus.send_counts([1, 2, 3]) == 3
+        assert device.taken["counts"] == [1, 2, 3]
+        assert bus.retries == 2
         assert (await bus.statistics())[Statistics.REPEATED] == 1
+
+    play(bench)
+
+
+MANY = [k % (1 << 30) * 0x9E3779B9 & ((1 << Pixels(TINY).size) - 1) for k in range(2000)]
+
+
+def test_samples_are_sent_before_those_before_them_are_answered():
+    async def bench(bus, device, channel):
+        receive, unanswered = channel.receive, []
+
+        async def count():
+            unanswered.append(channel.requests - answered[0])
+            data = await receive()
+            answered[0] += data.count(START_REPLY) > 0
+            return data
+
+        answered, channel.receive = [channel.requests], count
+        assert await bus.send_samples(MANY) == len(MANY)
+        assert max(unanswered) == WINDOW
+        assert device.taken["samples"] == MANY
+
+    play(bench)
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_a_lost_request_of_several_leaves_no_gap(lost):
+    async def bench(bus, device, channel):
+        gone = channel.requests + lost
+        channel.damage = lambda n, data: data[:-1] + b"?" if n == gone else data
+        channel.silence = SHORT_SILENCE_CYCLES
+        assert await bus.send_samples(MANY[:900]) == 900
+        assert device.taken["samples"] == MANY[:900]
+        assert bus.retries > 0
+
+    play(bench)
+
+
+def test_samples_refused_with_others_on_their_way_are_taken_once():
+    async def bench(bus, device, channel):
+        device.capacity["samples"] = 150
+        taken = await bus.send_samples(MANY)
+        assert taken == 150
+        device.capacity["samples"] = 10**6
+        assert await bus.send_samples(MANY[taken:]) == len(MANY) - taken
+        assert device.taken["samples"] == MANY
 
     play(bench)
 
