@@ -71,7 +71,11 @@ class FrameReceiver(wiring.Component):
         arrived = Cat(header.as_value()[DATA_BITS:], self.i.payload.data)  # the header with this byte in it
         left = Signal(range(PAYLOAD_MAX + CRC_BYTES + 1))  # bytes that this part of the frame needs
         good, bad, drop = Signal(), Signal(), Signal()
-        held, held_header, keep = Signal(), Signal(HEADER), Signal()  # keep: what came takes the held one's place
+        held, held_header, keep = (
+            Signal(),
+            Signal(HEADER),
+            Signal(),
+        )  # keep: what came takes the held one's place
         bank = Signal()  # of the memory, that the next frame comes into
         m.d.comb += [
             good.eq(self.i.valid & ~self.i.payload.error),

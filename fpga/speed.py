@@ -60,7 +60,8 @@ def training_cycles(job: HybridJob) -> float:
     registers = run(hybrid(golden, job)).registers
     trace = run(golden.run(Mode.TRAIN, job.train_pixels, job.train_labels, trace=True)).trace
     work = work_of(job.params, trace)
-    array = emulated_array(job.params, registers, trace, work, timing)
+    # a strobe's masks are arrays or lists there
+    array = emulated_array(job.params, registers, trace, work, timing)  # type: ignore[arg-type]
     return predict(job.params, Mode.TRAIN, registers, work, array)["CYCLES"] / len(job.train_labels)
 
 

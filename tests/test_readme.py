@@ -28,6 +28,7 @@ def commands(start: str, document: str = "README.md") -> list[list[str]]:
 
 
 ON_FPGAS = "docs/fpga.md"
+HOST_LINK = "docs/host_link.md"
 
 
 def test_there_are_commands():
@@ -41,7 +42,11 @@ def test_make_target_exists(command):
     assert found.returncode == 0, found.stderr
 
 
-@pytest.mark.parametrize("command", commands(PROGRAM) + commands(PROGRAM, ON_FPGAS), ids=" ".join)
+@pytest.mark.parametrize(
+    "command",
+    commands(PROGRAM) + commands(PROGRAM, ON_FPGAS) + commands(PROGRAM, HOST_LINK),
+    ids=" ".join,
+)
 def test_command_line_parses(command):
     group = typer.main.get_command(app)
     name, *arguments = command[1:]
@@ -68,11 +73,12 @@ def test_commands_without_simulation_run_one_after_the_other(monkeypatch, tmp_pa
     assert [run(monkeypatch, arguments) for arguments in chain] == [0] * len(chain) and len(chain) >= 3
 
 
-def test_a_board_is_simulated_and_driven_as_the_document_says(tmp_path):
+@pytest.mark.parametrize("document", [ON_FPGAS, HOST_LINK])
+def test_a_board_is_simulated_and_driven_as_the_document_says(document, tmp_path):
     """Its two commands in two processes; only the port is another one."""
     simulate, drive = (
         [sys.executable, "-m", "crosstrain", *c[1:]]
-        for c in commands(PROGRAM, ON_FPGAS)
+        for c in commands(PROGRAM, document)
         if c[1] == "simulate-board" or (c[1] == "run-on" and "/dev/pts/5" in c)
     )
     with subprocess.Popen(simulate, cwd=tmp_path, env=IN_TREE, stdout=subprocess.PIPE, text=True) as board:

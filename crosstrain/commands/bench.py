@@ -4,12 +4,16 @@ import time
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
 from crosstrain.console import console, simulating, steps, table
+from spec.errors import InputError
 
 GOLDEN = (("DIGITS", 20_000), ("MNIST", 4_000))
 """Hardware and online samples of the golden model's measurement."""
 RTL = "DIGITS"
+BOARD_SAMPLES = 2_000
+"""Online samples of the golden model beside a board."""
 
 
 def register(app: typer.Typer) -> None:
@@ -20,6 +24,12 @@ def bench(
     samples: Annotated[int, typer.Option(help="Online samples on the RTL, each stage looked at.")] = 200,
     bulk: Annotated[int, typer.Option(help="Online samples on the RTL in bulk.")] = 5_000,
     rtl: Annotated[bool, typer.Option(help="Measure the simulators too.")] = True,
+    board: Annotated[
+        str | None, typer.Option(help="Only this: what a board's array and line do, beside one CPU core.")
+    ] = None,
+    clock: Annotated[
+        float | None, typer.Option(min=0.001, help="With --board: MHz. [default: the board's]")
+    ] = None,
 ) -> None:
     """Measure speeds on this machine: the golden model against a plain numpy loop, and the RTL.
 
@@ -29,6 +39,11 @@ def bench(
     from spec.params import INSTANCES
 
     screen = console()
+    if clock is not None and board is None:
+        raise InputError("needs --board", key="--clock")
+    if board is not None:
+        screen.print(_board(board, clock))
+        return
     rows = []
     for name, count in GOLDEN:
         found = speed(INSTANCES[name], count)
@@ -39,6 +54,22 @@ def bench(
     if rtl:
         columns = ["simulator", "samples", "online samples/s", "cycles/s", "first call (s)"]
         screen.print(table(f"RTL, {RTL}", columns, [*_by_stage(samples), *_in_bulk(bulk)]))
+
+
+def _board(name: str, clock: float | None) -> Table:
+    from fpga.boards import find
+    from fpga.speed import BAUDS, board_speed
+
+    board = find(name)
+    MHz, found = clock or board.clock_MHz, board_speed(board.params, BOARD_SAMPLES)
+    rows = [
+        [f"emulated array at {MHz:g} MHz", f"{found.cycles:,.0f} cycles", f"{found.array(MHz):,.0f}"],
+        ["golden model on one CPU core", "", f"{found.golden:,.0f}"],
+    ]
+    for baud in BAUDS:
+        line = f"line at {baud / 1e6:g} Mbaud", f"{found.bytes:,.0f} bytes", f"{found.line(baud):,.0f}"
+        rows.append([*line])
+    return table(f"Training on {board.params.name}, {board.name}", ["what", "a sample", "samples/s"], rows)
 
 
 def _by_stage(samples: int) -> list[list[str]]:

@@ -243,3 +243,17 @@ def test_bench_shows_what_happens_once_apart(program, monkeypatch):
         ("fast engine", "4,000", "200.0", "12,000"),
     ):
         assert any(re.search(r"\W+".join(words), line) for line in out.splitlines()), (words, out)
+
+
+def test_bench_puts_a_board_beside_the_golden_model(program, monkeypatch):
+    from fpga import speed
+
+    found = speed.BoardSpeed(cycles=2500, bytes=250, golden=4321)
+    monkeypatch.setattr(speed, "board_speed", lambda params, samples: found)
+    out = program("bench", "--board", "ulx3s", "--clock", "50").out
+    assert all(text in out for text in ("50 MHz", "20,000", "4,321", "1 Mbaud", "400", "1,200"))
+
+
+def test_a_clock_without_a_board_is_refused(program):
+    left = program("bench", "--clock", "50")
+    assert left.status == 2 and "--clock: needs --board" in left.err

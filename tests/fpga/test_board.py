@@ -12,7 +12,6 @@ import pytest
 
 from fpga.board_job import run_on as play_on
 from fpga.host_link import ATTEMPTS, UartBus
-from fpga.link import item_sizes
 from fpga.simulated.board import QUIET_CYCLES, DirectChannel, SimulatedBoard
 from fpga.simulated.noise import PERFECT, NoisyLine, Rates
 from fpga.simulated.terminal import Terminal
@@ -22,7 +21,6 @@ from sim.host import Host
 from sim.stimulus import ENOUGH_PULSES, make_stimulus
 from spec.device_file import load_device
 from spec.device_image import offset
-from spec.link import Command
 from spec.params import INSTANCES
 from spec.registers import Mode
 from tests.cli.conftest import program  # noqa: F401
@@ -168,8 +166,7 @@ def payload_share(params, board: SimulatedBoard, samples: int) -> float:
     pixels, labels = rng.integers(0, 256, (samples, params.inputs)), rng.integers(0, params.classes, samples)
     cycles = board.cycles
     run(host.run(Mode.INFER, pixels, labels))
-    size = item_sizes(params)[Command.SAMPLES].taken
-    return samples * params.row_words * size * FRAME_BITS * DIVISOR_MIN / (board.cycles - cycles)
+    return bus.sample_bytes * FRAME_BITS * DIVISOR_MIN / (board.cycles - cycles)
 
 
 def test_samples_fill_most_of_the_line():
