@@ -73,12 +73,11 @@ def test_commands_without_simulation_run_one_after_the_other(monkeypatch, tmp_pa
     assert [run(monkeypatch, arguments) for arguments in chain] == [0] * len(chain) and len(chain) >= 3
 
 
-@pytest.mark.parametrize("document", [ON_FPGAS, HOST_LINK])
-def test_a_board_is_simulated_and_driven_as_the_document_says(document, tmp_path):
+def test_a_board_is_simulated_and_driven_as_the_document_says(tmp_path):
     """Its two commands in two processes; only the port is another one."""
     simulate, drive = (
         [sys.executable, "-m", "crosstrain", *c[1:]]
-        for c in commands(PROGRAM, document)
+        for c in commands(PROGRAM, ON_FPGAS)
         if c[1] == "simulate-board" or (c[1] == "run-on" and "/dev/pts/5" in c)
     )
     with subprocess.Popen(simulate, cwd=tmp_path, env=IN_TREE, stdout=subprocess.PIPE, text=True) as board:
@@ -92,6 +91,12 @@ def test_a_board_is_simulated_and_driven_as_the_document_says(document, tmp_path
     assert driven.returncode == 0, driven.stderr
     assert "mismatches        0" in driven.stdout
     assert board.returncode == 0 and "cycles" in said
+
+
+def test_the_document_of_the_link_has_the_same_commands():
+    """So that those are run, too."""
+    on_boards = [c for c in commands(PROGRAM, HOST_LINK) if c[1] in ("simulate-board", "run-on")]
+    assert len(on_boards) == 2 and all(c in commands(PROGRAM, ON_FPGAS) for c in on_boards)
 
 
 def checklist(program: str) -> list[list[str]]:
