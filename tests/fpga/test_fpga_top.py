@@ -11,7 +11,8 @@ from spec.params import INSTANCES
 CLOCK_HZ = 2e4  # slow, so that the pauses and beats that are given in seconds are few cycles
 BAUD = 5_000
 DIVISOR = 4
-SILENCE_CYCLES = int(CLOCK_HZ * GAP_MS / 1000) + 8 * PATIENCE_CYCLES  # a request of samples takes as long as they do
+# A request of samples takes as long as they do.
+SILENCE_CYCLES = int(CLOCK_HZ * GAP_MS / 1000) + 8 * PATIENCE_CYCLES
 
 
 def test_host_drives_the_fpga_over_its_pins(tmp_path):
