@@ -3,7 +3,7 @@
 Golden: model/controller/column_adc.py; the comparators are noiseless, so every kind gives the same codes.
 """
 
-from amaranth.hdl import Const, Mux, Signal, Value, signed
+from amaranth.hdl import Const, Mux, Value, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Member, Out
 
@@ -16,13 +16,15 @@ def ports(p: HwParams) -> dict[str, Member]:
     """start: the sums are held (one cycle, while not busy).  group, trial, compare: the converter side of MacroPort.
 
     o: the codes of one group of every macro; columns beyond a macro's last are 0.  busy: from the cycle of `start`, which is the first of a
-    conversion, to the last; ends: the last cycle, after which the sums may change.
+    conversion, to the last; running: the same without the cycle of `start`; ends: the last cycle, after which the sums may change; ends_next: it will be the next one.
     A group takes `params.conversion_cycles`; the next one starts at once unless the previous codes have not been taken.
     """
     return {
         "start": In(1),
         "busy": Out(1),
+        "running": Out(1),
         "ends": Out(1),
+        "ends_next": Out(1),
         "group": Out(range(max(2, p.adc_groups))),
         "trial": Out(data.ArrayLayout(signed(p.adc_bits), p.converters)),
         "compare": In(p.converters),
@@ -33,18 +35,19 @@ def ports(p: HwParams) -> dict[str, Member]:
 class Control:
     """The control that all kinds share: `running` after a start, groups in turn, codes offered at a group's end.
 
-    last: the last step of a group is in its last cycle.
+    last: the last step of a group is in its last cycle; before_last: it will be in the next.
     """
 
-    def __init__(self, m, adc, last: Value):
+    def __init__(self, m, adc, last: Value, before_last: Value):
         p = adc.params
         last_group = adc.group == p.adc_groups - 1
-        running = Signal()
+        running = adc.running
         free = ~adc.o.valid | adc.o.ready
         self.group_ends = last & free
         m.d.comb += [
             adc.busy.eq(running | adc.start),
             adc.ends.eq(adc.busy & self.group_ends & last_group),
+            adc.ends_next.eq(running & before_last & free & last_group),
         ]
         with m.If(adc.o.ready):
             m.d.sync += adc.o.valid.eq(0)

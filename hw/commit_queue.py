@@ -43,11 +43,13 @@ class CommitQueue(wiring.Component):
         layout = entry(self.params)
         depth = max(LEAST_DEPTH, self.params.queue_depth)
         m.submodules.fifo = fifo = SyncFIFOBuffered(width=layout.size, depth=depth)
-        first = Signal(layout)
+        first, full = Signal(layout), Signal()  # full: as ~fifo.w_rdy, from a register
+        comes, goes = self.i.valid & self.i.ready, fifo.r_rdy & fifo.r_en
+        m.d.sync += full.eq((full | ((fifo.level == depth - 1) & comes)) & ~goes)
         m.d.comb += [
             fifo.w_data.eq(Value.cast(self.i.payload)),
-            fifo.w_en.eq(self.i.valid),
-            self.i.ready.eq(fifo.w_rdy),
+            fifo.w_en.eq(self.i.valid & self.i.ready),
+            self.i.ready.eq(~full),
             Value.cast(first).eq(fifo.r_data),
             self.o.payload.row.eq(first.row),
             self.o.payload.up.eq(first.up),

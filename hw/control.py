@@ -80,8 +80,9 @@ def sequence(c, m):
         s.clear_memory.eq(field("CONTROL", "clear_memory")),
         s.readout_start.eq(field("DEBUG_ADDRESS", "valid") & here),
         s.loaded.eq(c.dac_load.loaded),
-        s.adc_busy.eq(c.column_adc.busy),
+        s.adc_busy.eq(c.column_adc.running),
         s.adc_ends.eq(c.column_adc.ends),
+        s.adc_ends_next.eq(c.column_adc.ends_next),
         s.array_ready.eq(c.gate.array_free),
         s.commit_busy.eq(c.commit_queue.busy),
         s.pulses_busy.eq(
@@ -111,7 +112,7 @@ def sequence(c, m):
         c.gate.transferring.eq(s.transferring),
         c.gate.run_active.eq(s.run_active),
         c.gate.run_start.eq(s.run_start),
-        c.gate.window_open.eq(s.commit_start),
+        c.gate.window_open.eq(s.window_open),
         c.gate.abort.eq(field("CONTROL", "abort")),
         c.gate.clear_fault.eq(field("CONTROL", "clear_fault")),
         macro.integrate.eq(c.gate.integrate),
@@ -214,6 +215,7 @@ def counts(c, m):
     """The counters' events."""
     n, field, result = c.counters, c.registers.field, c.results
     read_ahead = c.column_codes.valid & c.column_codes.ready
+    held, held_ahead = Signal.like(n.clipped), Signal()
     clipped: Value = c.activation.clipped
     if c.params.grid_rows > 1:  # of a bit-serial read, the partial codes are those of its planes
         serial = c.sequencer.serial if c.params.bit_serial else Const(0)
@@ -231,8 +233,9 @@ def counts(c, m):
         n.active.eq(c.sequencer.run_active),
         n.converting.eq(c.column_adc.busy),
         n.stretched.eq(c.sequencer.stretched | c.driver.waiting),
-        n.clipped.eq(clipped & read_ahead.replicate(len(n.clipped))),
+        n.clipped.eq(held & held_ahead.replicate(len(n.clipped))),
     ]
+    m.d.sync += [held.eq(clipped), held_ahead.eq(read_ahead)]
     if c.params.bit_serial:
         plane = c.partial_sum.i.valid & c.partial_sum.i.ready & c.sequencer.serial
         m.d.comb += n.planes_clipped.eq(c.partial_sum.clipped & plane.replicate(len(n.clipped)))

@@ -32,6 +32,7 @@ from hw.register_memory import RegisterMemory
 from hw.sar_adc import SarAdc
 from hw.sequencer import Sequencer
 from hw.shift_add import ShiftAdd
+from hw.stream_register import StreamRegister
 from hw.taps import Taps
 from hw.update_rule import UpdateRule
 from hw.update_walk import UpdateWalk
@@ -284,7 +285,10 @@ class Controller(wiring.Component):
             inlet, outlet = self._fifo(m, "delta_fifo", Deltas(p), p.input_slots * p.update_words)
             self._deltas(m, inlet)
             self.deltas = inlet
-            link(m, outlet, self.update_rule.deltas)
+            held = StreamRegister(Deltas(p))
+            m.submodules.delta_register = self._flush(held)
+            link(m, outlet, held.i)
+            link(m, held.o, self.update_rule.deltas)
         link(m, self.input_buffer.rows, self.update_rule.rows)
         link(m, self.update_rule.o, self.commit_queue.i)
         link(m, self.commit_queue.o, self.pulse_scheduler.online)

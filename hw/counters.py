@@ -1,13 +1,15 @@
 """The run's counters, behind the read-only registers of the same names."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.numerics import popcount
+from hw.numerics import popcount, total
 from spec.params import HwParams
 
 COUNTER_BITS = 32
+PART = 16
+"""Columns whose pulses are counted in one cycle."""
 
 REGISTERS = {
     "samples_done": "SAMPLES_DONE",
@@ -36,10 +38,10 @@ def built_in(params: HwParams) -> tuple[str, ...]:
 
 
 class Counters(wiring.Component):
-    """Counts events; `clear` sets all to 0, and a run adds to them.
+    """Counts events, a few cycles after they come; `clear` sets all to 0, and a run adds to them.
 
     Events (a cycle each): result with correct and update; integrate; strobe (its level) with up, down (the masks
-    of the strobe, counted one cycle later; of compact hardware words, with load and first); readout; clipped (codes at full scale in a cycle); active (a run), converting,
+    of the strobe; of compact hardware words, with load and first); readout; clipped (codes at full scale in a cycle); active (a run), converting,
     integrating and stretched (the array takes longer than programmed) are levels.  planes_clipped (codes of bit planes
     at full scale in a cycle) and its counter are there where bit-serial encoding is built in, give_up (of a cell or
     pair) and its counter with the parameter `verify`.
@@ -81,7 +83,7 @@ class Counters(wiring.Component):
         m.d.sync += was_strobe.eq(self.strobe)
         strobed = self.strobe & ~was_strobe
         pulses_up, pulses_down = self._pulses(m, strobed)
-        for counter, amount in (
+        amounts = [
             (self.samples_done, self.result),
             (self.correct_done, self.result & self.correct),
             (self.updates, self.result & self.update),
@@ -93,28 +95,38 @@ class Counters(wiring.Component):
             (self.verify_reads, self.readout),
             (self.cycles, self.active),
             (self.stretch, self.stretched),
-        ):
-            m.d.sync += counter.eq(counter + amount)
+        ]
         if self.params.bit_serial:
-            m.d.sync += self.planes_clipped_codes.eq(self.planes_clipped_codes + self.planes_clipped)
+            amounts.append((self.planes_clipped_codes, self.planes_clipped))
         if self.params.verify:
-            m.d.sync += self.given_up.eq(self.given_up + self.give_up)
+            amounts.append((self.given_up, self.give_up))
+        for counter, amount in amounts:
+            held = Signal.like(Value.cast(amount), name=f"{counter.name}_amount")
+            m.d.sync += [held.eq(amount), counter.eq(counter + held)]
         self._elapsed(m)
         with m.If(self.clear):
             m.d.sync += [getattr(self, name).eq(0) for name in self.names]
         return m
 
     def _pulses(self, m, strobed):
-        """Pulse numbers of a strobe in the cycle behind its first, else 0."""
-        numbers = [Signal(range(self.params.columns + 1), name=name) for name in ("ups", "downs")]
+        """Pulse numbers of a strobe, 0 else: of parts of its masks in the cycle behind its first."""
+        names = ("ups", "downs")
         if self.params.compact:
+            numbers = [Signal(range(self.params.columns + 1), name=name) for name in names]
             return self._of_words(m, strobed, numbers)
-        m.d.sync += [number.eq(0) for number in numbers]
-        with m.If(strobed):  # the sums are made for a strobe only, which saves power and simulation time
-            m.d.sync += [
-                number.eq(popcount(mask)) for number, mask in zip(numbers, (self.up, self.down), strict=True)
-            ]
-        return numbers
+        return [
+            self._number(m, strobed, mask, n) for mask, n in zip((self.up, self.down), names, strict=True)
+        ]
+
+    def _number(self, m, strobed, mask, name):
+        parts = []
+        for first in range(0, len(mask), PART):
+            part = mask[first : first + PART]
+            parts.append(number := Signal(range(len(part) + 1), name=f"{name}_{first}"))
+            m.d.sync += number.eq(0)
+            with m.If(strobed):  # the sums are made for a strobe only, which saves power and simulation time
+                m.d.sync += number.eq(popcount(part))
+        return total(parts)
 
     def _of_words(self, m, strobed, numbers):
         """Pulse numbers of a strobe in its first cycle, from the words that were loaded for it."""

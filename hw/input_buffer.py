@@ -8,8 +8,13 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hw.bits import lowest, number
 from hw.interfaces import Codes, Label, Row, Update
+from hw.numerics import any_of
 from spec.params import HwParams
+
+AHEAD = 2
+"""Cycles of the scan from a word's address to its codes."""
 
 
 class InputBuffer(wiring.Component):
@@ -19,7 +24,7 @@ class InputBuffer(wiring.Component):
     verdict: one per sample, in order; it frees the sample's slot, after its rows went out if it updates.
     rows: the non-zero rows of updating samples in row order; the bias row, which is never zero, is the last.
     Store and forward: a sample is loaded after its last word came in.  rows takes one cycle per non-zero code and
-    one per word without any; a sample that does not update is freed in one cycle.
+    one per word without any, after AHEAD cycles for the first word; a sample that does not update is freed in one cycle.
     Golden: model/controller/input_buffer.py.
     """
 
@@ -48,7 +53,7 @@ class InputBuffer(wiring.Component):
             shape=data.ArrayLayout(p.dac_bits, p.dac_load_lanes), depth=depth, init=[]
         )
         loads, scans = self._read_ports(m, memory)
-        released = self._rows(m, scans)
+        released = (self._rows_of_shared_port if p.compact else self._rows)(m, scans)
         stored = self._store(m, memory.write_port(), released)
         self._load(m, loads, stored)
         return m
@@ -80,29 +85,31 @@ class InputBuffer(wiring.Component):
         return loads, scans
 
     def _address(self, m, name, advance):
-        """A ring address that steps on `advance`: (address, word is the sample's last)."""
+        """A ring address that steps on `advance`: (address, whether its word is the sample's first, its last)."""
         p = self.params
         depth = p.input_slots * p.row_words
         address = Signal(range(max(2, depth)), name=f"{name}_address")
-        word = Signal(range(max(2, p.row_words)), name=f"{name}_word")
-        last = word == p.row_words - 1
+        left = Signal(range(max(2, p.row_words)), name=f"{name}_left", init=p.row_words - 1)
+        first, last = Signal(name=f"{name}_first", init=1), Signal(name=f"{name}_last", init=p.row_words == 1)
         with m.If(advance):
             m.d.sync += [
                 address.eq(Mux(address == depth - 1, 0, address + 1)),
-                word.eq(Mux(last, 0, word + 1)),
+                left.eq(Mux(last, p.row_words - 1, left - 1)),
+                first.eq(last),
+                last.eq((left == 1) | (p.row_words == 1)),
             ]
-        return address, word, last
+        return address, first, last
 
     def _store(self, m, port, released):
         """Write incoming words while there is a free slot; returns the pulse that ends a sample."""
         p = self.params
         m.submodules.labels = labels = SyncFIFOBuffered(width=p.class_bits, depth=p.input_slots)
         accept = self.i.valid & self.i.ready
-        address, word, last = self._address(m, "store", accept)
+        address, first, last = self._address(m, "store", accept)
         occupied = Signal(range(p.input_slots + 1))
-        m.d.sync += occupied.eq(occupied + (accept & (word == 0)) - released)
+        m.d.sync += occupied.eq(occupied + (accept & first) - released)
         m.d.comb += [
-            self.i.ready.eq((word != 0) | (occupied != p.input_slots)),
+            self.i.ready.eq(~first | (occupied != p.input_slots)),
             port.addr.eq(address),
             port.data.eq(self.i.payload.codes),
             port.en.eq(accept),
@@ -133,7 +140,78 @@ class InputBuffer(wiring.Component):
             m.d.sync += valid.eq(comes)
 
     def _rows(self, m, port):
-        """Scan an updating sample's words for non-zero codes; returns the pulse that frees a slot."""
+        """Scan an updating sample's words for non-zero codes; returns the pulse that frees a slot.
+
+        Words move together from the memory through `fetched` to the codes that are looked at.
+        """
+        p = self.params
+        lanes = p.dac_load_lanes
+        issue, moves, skip, released = Signal(), Signal(), Signal(), Signal()
+        read, fetched, present = (
+            Signal(data.StructLayout({"valid": 1, "last": 1}), name=name)
+            for name in ("read", "fetched", "present")
+        )
+        word, codes = Signal.like(port.data), Signal.like(port.data)
+        base = Signal(range(max(2, p.row_words * lanes)))  # row of the present word's first lane
+        pending = Signal(lanes)
+        lane_bit = Signal(lanes)
+        last = self._scan_address(m, port, issue, skip)
+        m.d.comb += [
+            lane_bit.eq(lowest(pending)),
+            moves.eq((pending == 0) | (self.rows.ready & (pending == lane_bit))),
+            self.rows.valid.eq(pending != 0),
+            self.rows.payload.row.eq(base + number(lane_bit)),
+            self.rows.payload.code.eq(
+                any_of([Mux(bit, code, 0) for bit, code in zip(lane_bit, codes, strict=True)])
+            ),
+            self.rows.payload.last.eq(present.last & lane_bit[(p.rows - 1) % lanes]),
+        ]
+        with m.If(moves):
+            m.d.sync += [
+                read.valid.eq(issue),
+                read.last.eq(issue & last),
+                fetched.eq(read),
+                word.eq(port.data),
+                present.eq(fetched),
+                codes.eq(word),
+                pending.eq(Cat(fetched.valid & code.any() for code in word)),
+                base.eq(base + lanes),
+            ]
+        with m.Elif(self.rows.ready):
+            m.d.sync += pending.eq(pending & ~lane_bit)
+        m.d.sync += released.eq(0)
+        with m.FSM():
+            with m.State("VERDICT"):
+                m.d.comb += self.verdict.ready.eq(1)
+                m.d.sync += base.eq((-AHEAD * lanes) % (1 << len(base)))
+                with m.If(self.verdict.valid & self.verdict.payload.update):
+                    m.d.comb += issue.eq(1)
+                    m.next = "SCAN"
+                with m.Elif(self.verdict.valid):
+                    m.d.comb += skip.eq(1)
+                    m.d.sync += released.eq(1)
+            with m.State("SCAN"):
+                m.d.comb += issue.eq(moves & ~read.last & ~fetched.last & ~present.last)
+                with m.If(moves & present.last):
+                    m.d.sync += released.eq(1)
+                    m.next = "VERDICT"
+        return released
+
+    def _scan_address(self, m, port, issue, skip):
+        """The words of one slot after the other for the scan; returns whether the next word is its last."""
+        p = self.params
+        depth = p.input_slots * p.row_words
+        address, left = Signal(range(max(2, depth))), Signal(range(max(2, p.row_words)), init=p.row_words - 1)
+        m.d.comb += [port.addr.eq(address), port.en.eq(issue)]
+        with m.If(skip):
+            m.d.sync += address.eq(Mux(address == depth - p.row_words, 0, address + p.row_words))
+        with m.Elif(issue):
+            m.d.sync += address.eq(Mux(address == depth - 1, 0, address + 1))
+            m.d.sync += left.eq(Mux(left == 0, p.row_words - 1, left - 1))
+        return left == 0
+
+    def _rows_of_shared_port(self, m, port):
+        """As `_rows`, of compact hardware: one word at a time, looked at where it was read."""
         p = self.params
         lanes = p.dac_load_lanes
         depth = p.input_slots * p.row_words

@@ -1,5 +1,8 @@
 """Amaranth twins of the rules in spec/numerics.py that need a branch; the others are used from there directly."""
 
+from collections.abc import Callable, Sequence
+from operator import add, or_
+
 from amaranth.hdl import Array, Const, Mux, Shape, Value, signed
 from amaranth.lib import stream
 from amaranth.lib.wiring import connect
@@ -26,10 +29,32 @@ def gauss(index) -> Value:
 def popcount(bits) -> Value:
     """How many bits of a value are 1, by a balanced tree: Python's `sum` would add as many bits of width as terms."""
     bits = Value.cast(bits)
-    if len(bits) <= 1:
-        return bits
-    half = len(bits) // 2
-    return popcount(bits[:half]) + popcount(bits[half:])
+    parts = [bits[first : first + 4] for first in range(0, len(bits), 4)]
+    return total([_few(part) for part in parts])
+
+
+def _few(bits: Value) -> Value:
+    """How many of up to four bits are 1: a table per bit of the number."""
+    size = len(bits)
+    shape = Shape.cast(range(size + 1))
+    return Array([Const(k.bit_count(), shape) for k in range(1 << size)])[bits]
+
+
+def any_of(values: Sequence[Value]) -> Value:
+    """The bitwise or of some values, as a balanced tree."""
+    return _tree(or_, values)
+
+
+def total(values: Sequence[Value]) -> Value:
+    """The sum of some values, as a balanced tree."""
+    return _tree(add, values)
+
+
+def _tree(operator: Callable[[Value, Value], Value], values: Sequence[Value]) -> Value:
+    if len(values) == 1:
+        return values[0]
+    half = len(values) // 2
+    return operator(_tree(operator, values[:half]), _tree(operator, values[half:]))
 
 
 def within(value, part: slice) -> Value:

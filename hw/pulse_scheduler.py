@@ -26,7 +26,7 @@ class PulseScheduler(wiring.Component):
     last count.  Throughput: one count per cycle, one strobe per `update_words` cycles.
     """
 
-    LATENCY = 4
+    LATENCY = 5
 
     def __init__(self, params: HwParams):
         self.params = params
@@ -109,25 +109,25 @@ class PulseScheduler(wiring.Component):
         """Full banks, word by word and strobe by strobe, into operations; each waits in a register until it is taken."""
         p = self.params
         token = data.StructLayout({"valid": 1, "last": 1, "strobe": p.count_bits, "row": p.row_bits})
-        issued, compared = Signal(token), Signal(token)
+        issued, read_out, compared = (Signal(token, name=name) for name in ("issued", "read_out", "compared"))
+        counts = Signal.like(read.data)
         bank, advance, finished, row = Signal(), Signal(), Signal(), Signal(p.row_bits)
         ups, downs = (Signal(p.update_words * p.update_columns, name=name) for name in ("ups", "downs"))
         m.d.comb += [
-            advance.eq(~(finished & valid & ~self.o.ready)),
+            advance.eq(~(finished & valid)),
             read.en.eq(advance),
             read.addr.eq(Cat(word, bank)),
         ]
         with m.If(self.o.ready):
             m.d.sync += valid.eq(0)
         with m.If(advance):
-            m.d.sync += [compared.eq(issued), finished.eq(compared.valid & compared.last)]
+            m.d.sync += [read_out.eq(issued), counts.eq(read.data), compared.eq(read_out)]
+            m.d.sync += [finished.eq(compared.valid & compared.last)]
             with m.If(compared.valid):
                 m.d.sync += [
                     row.eq(compared.row),
-                    ups.eq(Cat(ups, (count > compared.strobe for count in read.data))[p.update_columns :]),
-                    downs.eq(
-                        Cat(downs, (-count > compared.strobe for count in read.data))[p.update_columns :]
-                    ),
+                    ups.eq(Cat(ups, (count > compared.strobe for count in counts))[p.update_columns :]),
+                    downs.eq(Cat(downs, (-count > compared.strobe for count in counts))[p.update_columns :]),
                 ]
             with m.If(finished):
                 m.d.sync += [
@@ -136,16 +136,24 @@ class PulseScheduler(wiring.Component):
                     operation.up.eq(ups[: p.columns]),
                     operation.down.eq(downs[: p.columns]),
                 ]
-        self._phases(m, advance, issued, word, bank, full, most, ~(compared.valid | finished | valid))
+        self._phases(
+            m, advance, issued, word, bank, full, most, ~(read_out.valid | compared.valid | finished | valid)
+        )
 
     def _phases(self, m, advance, issued, word, bank, full, most, taken):
         """Row after row the words of its strobes; after the last row the report."""
         p = self.params
+        left = Signal(p.count_bits)  # strobes of the row, with the present one
         most_now, waits, row_ends, complete = Signal(p.count_bits), Signal(), Signal(), Signal()
         m.d.comb += [most_now.eq(most[bank]), waits.eq(full.bit_select(bank, 1))]
         with m.FSM():
             with m.State("ROW"):
-                m.d.sync += [word.eq(0), issued.strobe.eq(0), issued.last.eq(p.update_words == 1)]
+                m.d.sync += [
+                    word.eq(0),
+                    left.eq(most_now),
+                    issued.strobe.eq(0),
+                    issued.last.eq(p.update_words == 1),
+                ]
                 with m.If(complete):
                     m.next = "REPORT"
                 with m.Elif(waits & (most_now == 0)):
@@ -158,8 +166,8 @@ class PulseScheduler(wiring.Component):
                     m.d.sync += [word.eq(word + 1), issued.last.eq(word + 2 == p.update_words)]
                 with m.Elif(advance):
                     m.d.sync += [word.eq(0), issued.last.eq(p.update_words == 1)]
-                    m.d.sync += issued.strobe.eq(issued.strobe + 1)
-                    with m.If(issued.strobe + 1 == most_now):
+                    m.d.sync += [issued.strobe.eq(issued.strobe + 1), left.eq(left - 1)]
+                    with m.If(left == 1):
                         m.d.sync += issued.valid.eq(0)
                         m.d.comb += row_ends.eq(1)
                         m.next = "ROW"

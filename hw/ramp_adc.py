@@ -27,7 +27,10 @@ class RampAdc(wiring.Component):
         codes = [Signal(signed(p.adc_bits), name=f"code_{k}", init=-p.adc_limit) for k in range(p.converters)]
         reached = [Mux(self.compare[k], ramp, codes[k]) for k in range(p.converters)]
         m.d.comb += [trial.eq(ramp) for trial in self.trial]
-        control = Control(m, self, (ramp == p.adc_limit) & (wait == 0))
+        before_last = ramp == p.adc_limit - (settle == 0)
+        if settle:
+            before_last &= wait == 1
+        control = Control(m, self, (ramp == p.adc_limit) & (wait == 0), before_last)
         with m.If(self.busy):
             with m.If(wait != 0):
                 m.d.sync += wait.eq(wait - 1)

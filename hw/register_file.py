@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.interfaces import image_stream
+from hw.numerics import any_of
 from spec.device_image import IMAGE_WORDS
 from spec.params import HwParams
 from spec.registers import (
@@ -98,7 +99,7 @@ class RegisterFile(wiring.Component):
             if not register.built_in(self.params):
                 self._leave_out(m, register)
                 continue
-            written = act & request.write & (request.address == ADDRESS[register.name])
+            written = act & request.write & self._hits[register.name]
             if register.access is Access.RW:
                 read[register.name] = self._store(m, register, written, request.data)
             elif register.access is Access.RO and register.name not in read:
@@ -113,11 +114,8 @@ class RegisterFile(wiring.Component):
     def _answer(self, m: Module, request: Signal, act: Signal, read: dict[str, Value]) -> None:
         """The word of the register, if it is one to read."""
         with m.If(act):
-            m.d.sync += self.response.payload.data.eq(0)
-            with m.If(~request.write), m.Switch(request.address):
-                for name, word in read.items():
-                    with m.Case(ADDRESS[name]):
-                        m.d.sync += self.response.payload.data.eq(word)
+            found = [Mux(self._hits[name] & ~request.write, word, 0) for name, word in read.items()]
+            m.d.sync += self.response.payload.data.eq(any_of(found))
 
     def _known(self, request: Signal) -> Value:
         """Whether the answer is there."""
@@ -125,14 +123,24 @@ class RegisterFile(wiring.Component):
 
     def _bus(self, m: Module) -> tuple[Signal, Signal]:
         """The access in hand, and the cycle in which it acts."""
-        request, act = Signal(BusRequest()), Signal()
-        window = (request.address >= EMULATOR_BASE) & (request.address < EMULATOR_BASE + IMAGE_WORDS)
+        request, act, window = Signal(BusRequest()), Signal(), Signal()
+        self._hits = {
+            r.name: Signal(name=f"hit_{r.name.lower()}") for r in REGISTERS if r.built_in(self.params)
+        }
         image = request.write & window & ~self.status.busy
+        address = self.request.payload.address
+        if self.params.compact:
+            m.d.comb += [hit.eq(request.address == ADDRESS[name]) for name, hit in self._hits.items()]
+        else:  # decoded before the cycle in which it acts
+            m.d.sync += [hit.eq(address == ADDRESS[name]) for name, hit in self._hits.items()]
         with m.FSM():
             with m.State("REQUEST"):
                 m.d.comb += self.request.ready.eq(1)
                 with m.If(self.request.valid):
                     m.d.sync += request.eq(self.request.payload)
+                    m.d.sync += window.eq(
+                        (address >= EMULATOR_BASE) & (address < EMULATOR_BASE + IMAGE_WORDS)
+                    )
                     m.next = "ACT"
             with m.State("ACT"):
                 m.d.comb += [

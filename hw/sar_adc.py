@@ -28,7 +28,8 @@ class SarAdc(wiring.Component):
         for k in range(p.converters):
             m.d.comb += self.trial[k].eq(_to_code(offset[k] | bit))
             m.d.comb += tried[k].eq(Mux(self.compare[k], offset[k] | bit, offset[k]))
-        control = Control(m, self, bit[0] & (wait == 0))
+        before_last = bit[1] if settle == 0 else bit[0] & (wait == 1)
+        control = Control(m, self, bit[0] & (wait == 0), before_last)
         with m.If(self.busy):
             with m.If(wait != 0):
                 m.d.sync += wait.eq(wait - 1)

@@ -1,6 +1,6 @@
 """The sequencer: which array operation comes when."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -25,7 +25,7 @@ class Sequencer(wiring.Component):
     After a fault the data path is flushed and the run ends.
 
     Commands: start, erase, clear_memory, readout_start (one cycle, taken when idle).  mode, samples: of the run.
-    Status in: loaded (row codes), adc_busy, adc_ends (in its last cycle), array_ready, commit_busy, pulses_busy (an operation is under way),
+    Status in: loaded (row codes), adc_busy (from the cycle after adc_start), adc_ends (in its last cycle), adc_ends_next, array_ready, commit_busy, pulses_busy (an operation is under way),
     memory_busy (the update memory is being cleared), scheduled (a transfer's last operation went out), result
     (one sample's result went out), fault.  stretched: the array integrates for longer than `integrate_cycles`.
     late: a read waits for the pulses of an earlier sample alone.
@@ -41,6 +41,7 @@ class Sequencer(wiring.Component):
             "loaded",
             "adc_busy",
             "adc_ends",
+            "adc_ends_next",
             "array_ready",
             "commit_busy",
             "pulses_busy",
@@ -49,7 +50,7 @@ class Sequencer(wiring.Component):
         )
         outputs: tuple[str, ...] = (
             "busy", "run_active", "training", "transferring", "streaming", "run_start", "flush", "integrate",
-            "adc_start", "commit_start", "allow_pulses", "array_erase", "memory_clear", "readout", "readout_done",
+            "adc_start", "commit_start", "window_open", "allow_pulses", "array_erase", "memory_clear", "readout", "readout_done",
             "stretched", "late",
         )  # fmt: skip
         if params.verify:
@@ -73,13 +74,16 @@ class Sequencer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        asks, continues = Signal(), Signal()  # an integrate is decided on; it is that of a further bit plane
+        m.d.sync += [self.integrate.eq(asks), self.flush.eq(0), self.window_open.eq(self.commit_start)]
+        if self.params.bit_serial:
+            m.d.sync += self.continues.eq(continues)
         sampling = Signal()  # a run that reads samples
         left = Signal(SAMPLE_BITS)  # samples of the run that are still to be read
         waiting = Signal(range(self.params.input_slots + 2))  # samples that were read and have no result yet
         begins = Signal()  # the read of a sample
         m.d.sync += waiting.eq(waiting + begins - self.result)
         all_read = Signal()
-        m.d.comb += all_read.eq(left == 0)
         uncommitted = self._commits(m, begins, all_read)
         modes = [Mode.INFER, Mode.TRAIN, Mode.TRANSFER]
         writing, trains = self.transferring, self.mode == Mode.TRAIN
@@ -101,7 +105,7 @@ class Sequencer(wiring.Component):
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
             self._commands(m)
-            self._run(m, sampling, left, waiting, begins, all_read, uncommitted)
+            self._run(m, asks, continues, sampling, left, waiting, begins, all_read, uncommitted)
             self._single_operations(m)
         return m
 
@@ -127,6 +131,7 @@ class Sequencer(wiring.Component):
     def _commands(self, m):
         with m.State("IDLE"):
             with m.If(self.start & self._built_in):
+                m.d.sync += self.flush.eq(1)
                 m.next = "START"
             with m.Elif(self.erase):
                 m.next = "ERASE"
@@ -136,13 +141,13 @@ class Sequencer(wiring.Component):
             with m.Elif(self.readout_start & (self.mode == Mode.DEBUG)):
                 m.next = "READOUT"
 
-    def _run(self, m, sampling, left, waiting, begins, all_read, uncommitted):
+    def _run(self, m, asks, continues, sampling, left, waiting, begins, all_read, uncommitted):
         integrating = Signal(integrate_bits(self.params))  # cycles of the present integration
         upper_working = self.upper_working if self.params.analog_upper else Const(0)
         ends = (uncommitted == 0) & (waiting == 0)
         with m.State("START"):
-            m.d.comb += [self.run_start.eq(1), self.flush.eq(1)]
-            m.d.sync += [left.eq(self.samples), waiting.eq(0)]
+            m.d.comb += self.run_start.eq(1)
+            m.d.sync += [left.eq(self.samples), all_read.eq(self.samples == 0), waiting.eq(0)]
             with m.If(self.mode == Mode.TRANSFER):
                 m.d.sync += self.transferring.eq(1)
                 m.next = "TRANSFER"
@@ -156,35 +161,41 @@ class Sequencer(wiring.Component):
         with m.State("READ"):
             due = ~self.training | (uncommitted < self.params.commit_depth)
             m.d.comb += self.allow_pulses.eq(~self.adc_busy)
-            converted = ~self.adc_busy | self.adc_ends  # the gate's register is between this and the array
+            # Between this and the array are two registers: the request's and the gate's.
+            converted = ~self.adc_busy | self.adc_ends | self.adc_ends_next
             m.d.comb += self.late.eq(self.loaded & converted & ~due & ~all_read)
             with m.If(self.fault):
+                m.d.sync += self.flush.eq(1)
                 m.next = "FLUSH"
             with m.Elif(all_read):
                 m.next = "DRAIN"
             with m.Elif(self.loaded & converted & self.array_ready & ~self.pulses_busy & due):
-                m.d.comb += [self.integrate.eq(1), begins.eq(1)]
-                m.d.sync += [left.eq(left - 1), integrating.eq(0)]
+                m.d.comb += [asks.eq(1), begins.eq(1)]
+                m.d.sync += [left.eq(left - 1), all_read.eq(left == 1), integrating.eq(0)]
                 if self.params.bit_serial:
                     m.d.sync += self.plane.eq(0)
                 m.next = "INTEGRATE"
         with m.State("INTEGRATE"):
             overdue = integrating > self.integrate_cycles  # the gate's register comes first
+            started = ~self.integrate  # and the request's before it
             m.d.comb += self.stretched.eq(overdue & ~self.array_ready)
-            m.d.sync += integrating.eq(Mux(overdue, integrating, integrating + 1))
+            with m.If(started & ~overdue):
+                m.d.sync += integrating.eq(integrating + 1)
             with m.If(self.fault):
+                m.d.sync += self.flush.eq(1)
                 m.next = "FLUSH"
-            with m.Elif(self.array_ready):
+            with m.Elif(started & self.array_ready):
                 m.d.comb += self.adc_start.eq(1)
                 m.next = "READ"
                 if self.params.bit_serial:
                     with m.If(self.serial & (self.plane != self.params.dac_bits - 1)):
                         m.next = "PLANE"
         if self.params.bit_serial:
-            self._planes(m, integrating)
+            self._planes(m, asks, continues, integrating)
         with m.State("DRAIN"):
             m.d.comb += self.allow_pulses.eq(~self.adc_busy)
             with m.If(self.fault):
+                m.d.sync += self.flush.eq(1)
                 m.next = "FLUSH"
             with m.Elif(ends & ~self.adc_busy & ~self.pulses_busy & ~self.commit_busy & ~upper_working):
                 m.d.sync += sampling.eq(0)
@@ -203,6 +214,7 @@ class Sequencer(wiring.Component):
             m.d.comb += self.allow_pulses.eq(1)
             m.d.sync += scheduled.eq(scheduled | self.scheduled)
             with m.If(self.fault):
+                m.d.sync += self.flush.eq(1)
                 m.next = "FLUSH"
             with m.Elif((scheduled | self.scheduled) & ~self.pulses_busy):
                 m.d.sync += [self.transferring.eq(0), scheduled.eq(0)]
@@ -210,19 +222,19 @@ class Sequencer(wiring.Component):
                     m.d.sync += self.verifying.eq(0)
                 m.next = "IDLE"
         with m.State("FLUSH"):
-            m.d.comb += self.flush.eq(1)
             m.d.sync += [sampling.eq(0), self.transferring.eq(0)]
             if self.params.verify:
                 m.d.sync += self.verifying.eq(0)
             m.next = "IDLE"
 
-    def _planes(self, m, integrating):
+    def _planes(self, m, asks, continues, integrating):
         """The next bit plane of the read under way."""
         with m.State("PLANE"):
             with m.If(self.fault):
+                m.d.sync += self.flush.eq(1)
                 m.next = "FLUSH"
             with m.Elif(~self.adc_busy & self.array_ready):
-                m.d.comb += [self.integrate.eq(1), self.continues.eq(1)]
+                m.d.comb += [asks.eq(1), continues.eq(1)]
                 m.d.sync += [self.plane.eq(self.plane + 1), integrating.eq(0)]
                 m.next = "INTEGRATE"
 

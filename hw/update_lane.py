@@ -33,10 +33,10 @@ def unreachable(params: HwParams) -> int:
 class UpdateLane(wiring.Component):
     """A weight per cycle through a pipeline of `LATENCY` stages, which moves while `advance` is 1.
 
-    - `memory`, `delta`, `code`: the weight's update memory, its column's error, its row's code (> 0).
+    - `delta`, `code`: its column's error, its row's code (> 0).  `memory`: its update memory, a cycle later.
     - `stored`, `up`, `down`: the new memory, and whether a pulse goes to G+ or to G-.
     - `rule` (looked at only when both rules with a memory are built in), `threshold` (1 to `unreachable`), `x_threshold`,
-      `delta_threshold` (0 acts as 1): constant while weights are in the pipeline.
+      `delta_threshold` (1 at least): constant while weights are in the pipeline.
 
     value = memory + increment; value >= threshold: up, value - threshold; -value >= threshold: down,
     value + threshold; stored = saturate(value) at the rule's width.  With delta = 0 nothing changes.
@@ -65,7 +65,7 @@ class UpdateLane(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p = self.params
-        memory = self._delay(m, self.memory, "memory", 2)
+        memory = self._delay(m, self.memory, "memory")
         delta, code = self._delay(m, self.delta, "delta"), self._delay(m, self.code, "code")
         increment = self._delay(m, self._increment(code, delta), "increment")
 
@@ -94,9 +94,9 @@ class UpdateLane(wiring.Component):
         return value
 
     def _increment(self, code, delta) -> Value:
-        least = Mux(self.delta_threshold == 0, 1, self.delta_threshold)
+        least = self.delta_threshold
         large = code >= self.x_threshold
-        sign = Mux(large & (delta >= least), 1, Mux(large & (-delta >= least), -1, 0))
+        sign = Mux(large & (delta >= least), 1, Mux(large & (delta + least <= 0), -1, 0))
         return self._by_rule(code * delta, sign)
 
     def _saturate(self, value) -> Value:

@@ -6,11 +6,11 @@ from operator import or_
 
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.delta_store import DeltaStore
 from hw.interfaces import Deltas, Row, Update, entry
+from hw.sliced_memory import SlicedMemory
 from hw.update_lane import DELTA_THRESHOLD_BITS, THRESHOLD_BITS, X_THRESHOLD_BITS, UpdateLane, unreachable
 from spec.choices import RULES
 from spec.numerics import THIN_BITS, thinning_mask, update_draw, update_key, update_seed_key
@@ -191,23 +191,21 @@ class UpdateRule(wiring.Component):
         """The update memory and its lanes; returns the pulse bits of the columns."""
         p = self.params
         memory, words = [], []
+        moving = Signal()  # the lanes stand still while nothing is under way
         for bank in range(p.update_banks):
-            m.submodules[f"memory_{bank}"] = part = Memory(
-                shape=data.ArrayLayout(signed(p.memory_bits), p.bank_columns),
-                depth=max(2, p.rows * p.update_words),
-                init=[],
+            m.submodules[f"memory_{bank}"] = part = SlicedMemory(
+                data.ArrayLayout(signed(p.memory_bits), p.bank_columns), max(2, p.rows * p.update_words)
             )
-            read, write = part.read_port(), part.write_port()
             place, last = places[0][bank], places[-1][bank]
             m.d.comb += [
-                read.en.eq(advance),
-                read.addr.eq(tokens[1].base + place.word),
-                write.en.eq(sweep | (tokens[-1].valid & last.live)),
-                write.addr.eq(Mux(sweep, swept, tokens[-1].base + last.word)),
+                part.advance.eq(moving),
+                part.read_enable.eq(advance),
+                part.read_address.eq(tokens[1].base + place.word),
+                part.write_enable.eq(sweep | (tokens[-1].valid & last.live)),
+                part.write_address.eq(Mux(sweep, swept, tokens[-1].base + last.word)),
             ]
-            memory += list(read.data)
-            words.append(write.data)
-        moving = Signal()  # the lanes stand still while nothing is under way
+            memory += list(part.o)
+            words.append(part.write_data)
         m.d.comb += moving.eq(advance & Cat(token.valid for token in tokens).any())
         stored, up, down = self._lanes(m, moving, threshold, memory, errors, tokens[2].code)
         with m.If(~sweep):
@@ -218,6 +216,8 @@ class UpdateRule(wiring.Component):
         """The lanes between the memories; returns the word to store and the pulse bits of its columns."""
         if self.params.chance_rules:
             deltas = [Mux(self._by_chance(), 0, delta) for delta in deltas]
+        least = Signal.like(self.delta_threshold)
+        m.d.sync += least.eq(Mux(self.delta_threshold == 0, 1, self.delta_threshold))
         lanes = [UpdateLane(self.params) for _ in range(self.params.update_columns)]
         for k, lane in enumerate(lanes):
             m.submodules[f"lane_{k}"] = lane
@@ -229,7 +229,7 @@ class UpdateRule(wiring.Component):
                 lane.rule.eq(self.rule),
                 lane.threshold.eq(threshold),
                 lane.x_threshold.eq(self.x_threshold),
-                lane.delta_threshold.eq(self.delta_threshold),
+                lane.delta_threshold.eq(least),
             ]
         return tuple(Cat(getattr(lane, name) for lane in lanes) for name in ("stored", "up", "down"))
 

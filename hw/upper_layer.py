@@ -9,9 +9,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hw.bits import set_bits
 from hw.interfaces import HiddenCodes, Logits, Weight
 from hw.numerics import saturate
-from spec.numerics import round_shift
 from spec.params import HwParams
 
 SHIFT_BITS = 5
@@ -99,14 +99,16 @@ class UpperLayer(wiring.Component):
         first, seen = Signal(init=1), Signal(p.adc_groups * p.group_channels)
         code, offset = self._lowest(m, group, left)
         others = left & (left - 1)
-        bias, issue, unit_ends = left[-1] & (others == 0), Signal(), Signal()
+        some, alone = Signal(), Signal()  # codes are left; one at most, so that `others` is 0
+        issue, unit_ends = Signal(), Signal()
+        bias = left[-1] & alone
         m.d.comb += [
-            issue.eq((left != 0) & ~(bias & reserved)),
+            issue.eq(some & ~(bias & reserved)),
             unit_ends.eq(issue & (word == p.weight_words - 1)),
-            self.i.ready.eq((left == 0) | (unit_ends & (others == 0))),
+            self.i.ready.eq(~some | (unit_ends & alone)),
         ]
         m.d.sync += [
-            address.eq(base + offset + word),
+            address.eq(base + offset + (word if p.weight_words > 1 else 0)),
             term.valid.eq(issue),
             term.first.eq(first),
             term.last.eq(unit_ends & bias),
@@ -117,13 +119,17 @@ class UpperLayer(wiring.Component):
             m.d.sync += word.eq(word + 1)
         with m.If(unit_ends):
             m.d.sync += [word.eq(0), left.eq(others), first.eq(bias)]
+            m.d.sync += [some.eq(~alone), alone.eq(set_bits(left, 3) < 3)]
         with m.If(unit_ends & bias):
             m.d.sync += [reserved.eq(1), active.eq(Cat(seen[place] for place in p.column_places))]
         with m.If(self.i.valid & self.i.ready):
             codes = self.i.payload.codes
+            comes = Cat((h != 0 for h in codes), self.i.payload.last)
             m.d.sync += [
+                some.eq(comes.any()),
+                alone.eq(set_bits(comes, 2) < 2),
                 group.eq(self.i.payload),
-                left.eq(Cat((h != 0 for h in codes), self.i.payload.last)),
+                left.eq(comes),
                 base.eq(Mux(group.last, 0, base + p.adc_channels * p.weight_words)),
                 seen.eq(Cat(seen, (h.any() & ~h.all() for h in codes))[p.group_channels :]),
             ]
@@ -179,7 +185,10 @@ class UpperLayer(wiring.Component):
         waits, left = Signal(), Signal(range(p.classes))
         shifted, shifted_valid = Signal(signed(p.logit_acc_bits)), Signal()
         logits = self.o.payload.logits.as_value()
-        m.d.sync += [shifted.eq(round_shift(held[0], self.shift)), shifted_valid.eq(0)]
+        most = p.logit_acc_bits  # from there on every sum is 0
+        shift, half = Signal(range(most + 1)), Signal(most)  # settled before the first sums
+        m.d.sync += [shift.eq(Mux(self.shift > most, most, self.shift)), half.eq((1 << shift) >> 1)]
+        m.d.sync += [shifted.eq((held[0] + half) >> shift), shifted_valid.eq(0)]  # spec.numerics.round_shift
         with m.If(shifted_valid):
             logit = saturate(shifted, -p.logit_limit, p.logit_limit)
             m.d.sync += logits.eq(Cat(logits, logit)[p.logit_bits :])

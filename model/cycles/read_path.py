@@ -52,7 +52,8 @@ def loading(s, c, w, p):
             s.store_w = 0
             s.store_n += 1
             s.waiting += 1
-    s.occupied -= s.released
+    s.occupied -= s.freed
+    s.freed = s.released
 
 
 @kernel
@@ -191,7 +192,9 @@ def verdicts(s, c, w, p):
         for k in range(BACK_STAGES - 1, 1, -1):
             p.back_rival[k], p.back_last[k] = p.back_rival[k - 1], p.back_last[k - 1]
         p.back_rival[1], p.back_last[1] = s.first_rival, s.first_last
-    s.del_in, s.del_out = fifo(s.del_in, s.del_out, c.slots * c.words - 1, s.d_valid, s.take_delta)
+    take_fifo = not s.del_held or s.take_delta
+    s.del_held = s.del_out or not take_fifo
+    s.del_in, s.del_out = fifo(s.del_in, s.del_out, c.slots * c.words - 1, s.d_valid, take_fifo)
     s.d_valid = s.d_next
     s.rel_in, s.rel_out = fifo(s.rel_in, s.rel_out, c.slots - 1, s.accept, s.take_rel)
     s.rule_in, s.rule_out = fifo(s.rule_in, s.rule_out, c.slots - 1, s.accept and c.train, s.take_rule)

@@ -30,6 +30,9 @@ SCHEDULE_ROW, SCHEDULE_STROBES, SCHEDULE_REPORT, SCHEDULE_DONE = range(4)
 BACK_STAGES = 4
 """Stages of the backward pass from a word of weights to a word of errors."""
 
+AHEAD = 2
+"""Cycles of the scan of an updating sample's words from an address to its codes."""
+
 SUM_STAGES = 5
 """Cycles of the upper layer from its last product to a complete sum."""
 
@@ -40,16 +43,16 @@ STATE = np.dtype(
     store_n store_w occupied waiting load_w dac_w lvalid loaded state reads results started
     integrating active commit adc_busy adc_valid adc_t adc_g hid_in hid_out up_n up_g left uword
     bias_group reserved waits complete_t drain drain_t margin margin_t verdicts rel_in rel_out rel_n
-    rule_in rule_out scan final pending scan_w back back_w d_valid del_in del_out del_taken ur ur_n
+    rule_in rule_out scan scan_t freed final pending scan_w back back_w d_valid del_in del_out del_held del_taken ur ur_n
     ur_w ordinal ur_final finished fin_pulse e_valid e_end q_in q_out q_head q_tail drv drv_t gate
     gate_t g_int g_strobe was_strobe requested busy strobes array_reads cycles elapsed stretch since
-    running accept adc_start adc_ends allow array_free b_adv back_idle commit_start committed d_next do_int
+    running accept adc_start converted allow array_free b_adv back_idle commit_start committed d_next do_int int_request
     e_ready end first_last first_rival free hid_ready idle logit_taken op_valid pulses_busy released
     row_taken rows_ready strobe_next take_delta take_q take_rel take_rule done
     plane swap codes_ready cal_valid add add_plane add_group op_ready queued writing g_read reads_cell
     verify loop loop_pulses readings tunes pairs entry over
     full_0 full_1 count_bank count_column count_row sched sched_bank sched_row sched_strobe sched_word
-    issued issued_last compared compared_last finished_row offered
+    issued issued_last read_out read_out_last compared compared_last finished_row offered
     """.split()
     ]
 )

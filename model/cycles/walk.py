@@ -46,8 +46,8 @@ def offers(s, c, w, p):
     s.committed = s.started - s.active
     s.allow = (s.state == SEQ_READ or s.state == SEQ_DRAIN) and not s.adc_busy
     s.idle = not s.commit and not s.pulses_busy
-    s.adc_ends = s.adc_busy and s.adc_t == 0 and s.adc_g == c.groups - 1
-    s.adc_ends = s.adc_ends and (not s.adc_valid or s.codes_ready)
+    s.converted = s.adc_t < 2 and s.adc_g == c.groups - 1 and (not s.adc_valid or s.codes_ready)
+    s.converted = not s.adc_busy or s.converted
     s.cycles += 1
 
 
@@ -77,7 +77,7 @@ def sequencer(s, c, w, p):
             s.state = SEQ_DRAIN
         elif (
             s.loaded
-            and (not s.adc_busy or s.adc_ends)
+            and s.converted
             and s.array_free
             and not s.pulses_busy
             and (not c.train or s.committed + c.depth > s.reads)
@@ -87,7 +87,7 @@ def sequencer(s, c, w, p):
             s.reads += 1
             s.plane = 0
     elif s.state == SEQ_INTEGRATE:
-        if s.array_free:
+        if s.array_free and not s.int_request:
             s.adc_start = True
             s.state = SEQ_READ if s.plane == c.planes - 1 else SEQ_PLANE
     elif s.state == SEQ_PLANE:
@@ -99,7 +99,7 @@ def sequencer(s, c, w, p):
         s.done = True
     if s.do_int:
         s.integrating = 0
-    elif s.integrating <= c.integrate_cycles:
+    elif s.integrating <= c.integrate_cycles and not s.int_request:
         s.integrating += 1
     if s.active:
         s.active = not s.idle
@@ -122,7 +122,8 @@ def array(s, c, w, p):
     elif s.g_read:
         s.busy = w.readout_time[s.loop]
     s.was_strobe = s.g_strobe
-    s.g_int, s.g_strobe, s.g_read = s.do_int, s.strobe_next, s.reads_cell
+    s.g_int, s.g_strobe, s.g_read = s.int_request, s.strobe_next, s.reads_cell
+    s.int_request = s.do_int
 
 
 @kernel

@@ -1,6 +1,7 @@
 """One cycle of each block from the verdicts to the strobes; as read_path."""
 
 from model.cycles.state import (
+    AHEAD,
     BACK_IDLE,
     BACK_RIVAL,
     BACK_STAGES,
@@ -167,7 +168,7 @@ def update_rule(s, c, w, p):
             s.ordinal = 0
             s.del_taken = 0
     elif s.ur == RULE_DELTAS:
-        if s.del_out:
+        if s.del_held:
             s.del_taken += 1
             if s.del_taken == c.words:
                 s.ur = RULE_ROWS
@@ -201,12 +202,12 @@ def row_scan(s, c, w, p):
     if not s.scan:
         if s.rel_out:
             if w.updates[s.rel_n]:
-                s.scan = True
-                s.pending, s.scan_w = w.rows[s.rel_n, 0], 1
-                s.final = c.row_words == 1
+                s.scan, s.scan_t, s.scan_w, s.final = True, AHEAD, 0, False
             else:
                 s.released = True
                 s.rel_n += 1
+    elif s.scan_t > 1:
+        s.scan_t -= 1
     else:
         empty = s.pending == 0 or (s.rows_ready and s.pending == 1)
         if s.row_taken:

@@ -35,12 +35,13 @@ def schedule(s, c, w, p):
     """hw/pulse_scheduler.py: of the full bank one strobe after the other, word by word."""
     full = s.full_1 if s.sched_bank else s.full_0
     load(s, c, w, p)
-    advance = not (s.finished_row and s.offered and not s.op_ready)
-    taken = not (s.compared or s.finished_row or s.offered)
+    advance = not (s.finished_row and s.offered)
+    taken = not (s.read_out or s.compared or s.finished_row or s.offered)
     s.offered = (s.offered and not s.op_ready) or (advance and s.finished_row)
     if advance:
         s.finished_row = s.compared and s.compared_last
-        s.compared, s.compared_last = s.issued, s.issued_last
+        s.compared, s.compared_last = s.read_out, s.read_out_last
+        s.read_out, s.read_out_last = s.issued, s.issued_last
     row_ends = False
     if s.sched == SCHEDULE_ROW:
         s.sched_word = s.sched_strobe = 0
