@@ -132,7 +132,8 @@ class RegisterFile(wiring.Component):
         if self.params.compact:
             m.d.comb += [hit.eq(request.address == ADDRESS[name]) for name, hit in self._hits.items()]
         else:  # decoded before the cycle in which it acts
-            m.d.sync += [hit.eq(address == ADDRESS[name]) for name, hit in self._hits.items()]
+            with m.If(self.request.ready):
+                m.d.sync += [hit.eq(address == ADDRESS[name]) for name, hit in self._hits.items()]
         with m.FSM():
             with m.State("REQUEST"):
                 m.d.comb += self.request.ready.eq(1)
