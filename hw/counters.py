@@ -38,7 +38,7 @@ def built_in(params: HwParams) -> tuple[str, ...]:
 
 
 class Counters(wiring.Component):
-    """Counts events, a few cycles after they come; `clear` sets all to 0, and a run adds to them.
+    """Counts events, pulses two cycles after they come and others one; `clear` sets all to 0, and a run adds to them.
 
     Events (a cycle each): result with correct and update; integrate; strobe (its level) with up, down (the masks
     of the strobe; of compact hardware words, with load and first); readout; clipped (codes at full scale in a cycle); active (a run), converting,
@@ -102,7 +102,7 @@ class Counters(wiring.Component):
             amounts.append((self.given_up, self.give_up))
         for counter, amount in amounts:
             held = Signal.like(Value.cast(amount), name=f"{counter.name}_amount")
-            m.d.sync += [held.eq(amount), counter.eq(counter + held)]
+            m.d.sync += [held.eq(Mux(self.clear, 0, amount)), counter.eq(counter + held)]
         self._elapsed(m)
         with m.If(self.clear):
             m.d.sync += [getattr(self, name).eq(0) for name in self.names]

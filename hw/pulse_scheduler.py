@@ -23,7 +23,7 @@ class PulseScheduler(wiring.Component):
     `update_columns`: one row loads while the other is scanned once per strobe, and the next strobe is found while
     the last one waits to be taken.
     Latency: none for `online`; in transfer a row's first operation comes `update_words + LATENCY` cycles after its
-    last count.  Throughput: one count per cycle, one strobe per `update_words` cycles.
+    last count.  Throughput: one count per cycle, one strobe per `update_words` cycles, two at least.
     """
 
     LATENCY = 5

@@ -31,7 +31,8 @@ BACK_STAGES = 4
 """Stages of the backward pass from a word of weights to a word of errors."""
 
 AHEAD = 2
-"""Cycles of the scan of an updating sample's words from an address to its codes."""
+"""Cycles of the scan of an updating sample's words from an address to its codes; held against hw/input_buffer.py by a
+test."""
 
 SUM_STAGES = 5
 """Cycles of the upper layer from its last product to a complete sum."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
+from hw import input_buffer
 from hw.commit_queue import LEAST_DEPTH
 from hw.macro import timing
 from hw.top import EmulatedTop
@@ -21,6 +22,7 @@ from model.cycles import (
     verify_work,
     work_of,
 )
+from model.cycles.state import AHEAD
 from model.system import GoldenController, run
 from model.training.calibrate import calibration_register
 from sim.host import sample_words
@@ -47,7 +49,7 @@ class Run:
 
 
 def test_latencies_are_those_of_the_blocks():
-    assert (LANE_LATENCY, LEAST_QUEUE) == (UpdateLane.LATENCY, LEAST_DEPTH)
+    assert (LANE_LATENCY, LEAST_QUEUE, AHEAD) == (UpdateLane.LATENCY, LEAST_DEPTH, input_buffer.AHEAD)
 
 
 def words_of(stimulus, run):

@@ -33,6 +33,8 @@ OTHERS = {
     "register_memory": "equals register_file, in a test of its own",
     "serial_array": "the far end of serial_macro: co-simulated with it",
     "serial_macro": "an end of a link: co-simulated, and tested for conformance, with the other one",
+    "sliced_memory": "memories of update_rule, which is in the table",
+    "stream_register": "a register between blocks: co-simulated",
     "single_port": "memory of update_walk, which is in the table",
     "word_driver": "before word_gate: proved with it, and co-simulated",
     "word_gate": "proved, and co-simulated",
