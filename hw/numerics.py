@@ -1,9 +1,10 @@
 """Amaranth twins of the rules in spec/numerics.py that need a branch; the others are used from there directly."""
 
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from operator import add, or_
 
-from amaranth.hdl import Array, Const, Mux, Shape, Value, signed
+from amaranth.hdl import Array, Cat, Const, Mux, Shape, Value, signed
 from amaranth.lib import stream
 from amaranth.lib.wiring import connect
 
@@ -34,10 +35,13 @@ def popcount(bits) -> Value:
 
 
 def _few(bits: Value) -> Value:
-    """How many of up to four bits are 1: a table per bit of the number."""
-    size = len(bits)
-    shape = Shape.cast(range(size + 1))
-    return Array([Const(k.bit_count(), shape) for k in range(1 << size)])[bits]
+    """How many of up to four bits are 1, without an adder."""
+    several = any_of([one & other for one, other in combinations(bits, 2)]) if len(bits) > 1 else Const(0)
+    return (
+        Cat(bits.xor(), several & ~bits.all(), bits.all())
+        if len(bits) > 3
+        else Cat(bits.xor(), several)[: len(bits)]
+    )
 
 
 def any_of(values: Sequence[Value]) -> Value:
