@@ -54,7 +54,7 @@ def test_library_equals_golden_model(params, rule):
 
 
 ROW_OF_ANOTHER_LANE = (
-    "hw.input_buffer", "self.rows.payload.code.eq(port.data[lane])", "self.rows.payload.code.eq(port.data[lane - 1])",
+    "hw.input_buffer", "any_of([Mux(bit, code, 0) for bit, code in zip(lane_bit, codes, strict=True)])", "codes[0]",
 )  # fmt: skip
 """Updates are wrong, and what is read only once they are applied."""
 
