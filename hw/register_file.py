@@ -1,6 +1,6 @@
 """The register file: the map of spec/registers.py on a bus, its fields as ports."""
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -94,6 +94,7 @@ class RegisterFile(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         request, act = self._bus(m)
+        self._hits = self._decoded(m, request)
         read = {name: Value.cast(word) for name, word in identity(self.params).items()}
         for register in REGISTERS:
             if not register.built_in(self.params):
@@ -117,6 +118,16 @@ class RegisterFile(wiring.Component):
             found = [Mux(self._hits[name] & ~request.write, word, 0) for name, word in read.items()]
             m.d.sync += self.response.payload.data.eq(any_of(found))
 
+    def _decoded(self, m: Module, request: Signal) -> dict[str, Value]:
+        """Whether the access is to each of the registers, decoded when it comes; in compact hardware when it acts."""
+        names = [r.name for r in REGISTERS if r.built_in(self.params)]
+        if self.params.compact:
+            return {name: request.address == ADDRESS[name] for name in names}
+        hits: dict[str, Value] = {name: Signal(name=f"hit_{name.lower()}") for name in names}
+        with m.If(self.request.ready):
+            m.d.sync += [hits[name].eq(self.request.payload.address == ADDRESS[name]) for name in names]
+        return hits
+
     def _known(self, request: Signal) -> Value:
         """Whether the answer is there."""
         return Const(1)
@@ -124,16 +135,8 @@ class RegisterFile(wiring.Component):
     def _bus(self, m: Module) -> tuple[Signal, Signal]:
         """The access in hand, and the cycle in which it acts."""
         request, act, window = Signal(BusRequest()), Signal(), Signal()
-        self._hits = {
-            r.name: Signal(name=f"hit_{r.name.lower()}") for r in REGISTERS if r.built_in(self.params)
-        }
         image = request.write & window & ~self.status.busy
         address = self.request.payload.address
-        if self.params.compact:
-            m.d.comb += [hit.eq(request.address == ADDRESS[name]) for name, hit in self._hits.items()]
-        else:  # decoded before the cycle in which it acts
-            with m.If(self.request.ready):
-                m.d.sync += [hit.eq(address == ADDRESS[name]) for name, hit in self._hits.items()]
         with m.FSM():
             with m.State("REQUEST"):
                 m.d.comb += self.request.ready.eq(1)
