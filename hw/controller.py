@@ -147,8 +147,8 @@ class Controller(wiring.Component):
             connect(m, getattr(grid, name), port)
         return grid.array
 
-    def _fifo(self, m, name, layout, depth):
-        """A FIFO of payloads that a fault flushes: (input stream, output stream)."""
+    def _fifo(self, m, name, layout, depth, *, registered=False):
+        """A FIFO of payloads that a fault flushes, with a register behind it if asked for: (input stream, output stream)."""
         fifo = SyncFIFOBuffered(width=layout.size, depth=depth)
         m.submodules[name] = self._flush(fifo)
         inlet = stream.Signature(layout).flip().create(path=(f"{name}_in",))
@@ -161,6 +161,11 @@ class Controller(wiring.Component):
             outlet.valid.eq(fifo.r_rdy),
             fifo.r_en.eq(outlet.ready),
         ]
+        if registered:
+            held = StreamRegister(layout)
+            m.submodules[f"{name}_register"] = self._flush(held)
+            link(m, outlet, held.i)
+            outlet = held.o
         return inlet, outlet
 
     def _read_path(self, m):
@@ -282,13 +287,11 @@ class Controller(wiring.Component):
         """Updates to pulses on the write lines."""
         p, sequencer = self.params, self.sequencer
         if not p.compact:
-            inlet, outlet = self._fifo(m, "delta_fifo", Deltas(p), p.input_slots * p.update_words)
+            depth = p.input_slots * p.update_words
+            inlet, outlet = self._fifo(m, "delta_fifo", Deltas(p), depth, registered=True)
             self._deltas(m, inlet)
             self.deltas = inlet
-            held = StreamRegister(Deltas(p))
-            m.submodules.delta_register = self._flush(held)
-            link(m, outlet, held.i)
-            link(m, held.o, self.update_rule.deltas)
+            link(m, outlet, self.update_rule.deltas)
         link(m, self.input_buffer.rows, self.update_rule.rows)
         link(m, self.update_rule.o, self.commit_queue.i)
         link(m, self.commit_queue.o, self.pulse_scheduler.online)
