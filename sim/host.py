@@ -34,7 +34,7 @@ from spec.registers import (
 COUNTERS = tuple(register.name for register in REGISTERS if register.doc.startswith("counter: "))
 """Registers that count; the golden model counts some of them too."""
 
-CHUNK = 64
+CHUNK = 16
 """Samples between two reports of progress."""
 PAUSES = 1_000_000
 """Looks at STATUS after which a run that makes no end is given up."""
