@@ -128,9 +128,10 @@ class CocotbBus(Bus):
     async def _taken_late(self, pins: StreamPins) -> bool:
         """Wait for ready; whether it came in time."""
         patience = Timer(STALL_CYCLES * await self._clock_period(), "step")
-        while not read(pins.ready):
-            if await First(RisingEdge(pins.ready), patience) is patience:
-                break
+        late = False
+        while not (late or read(pins.ready)):
+            late = await First(RisingEdge(pins.ready), patience) is patience
+            # The timer ends where an edge is due: what is driven before it has passed races with it.
             await RisingEdge(self._clock)
         return bool(read(pins.ready))
 
