@@ -19,6 +19,9 @@ from hw.macro_pins import MacroPins
 from spec.errors import InputError
 from spec.params import INSTANCES, HwParams
 
+BAUD = 1_000_000
+"""Of a board's line unless its row says another; every USB adapter knows it."""
+
 
 class Pin(NamedTuple):
     """A pin of a board's table: resource, its number, and one of its parts if it has any."""
@@ -44,8 +47,8 @@ class Board:
     pins: tuple[str, str]
     instance: str
     clock_MHz: float
-    baud: int
     wires: Mapping[str, Pin]
+    baud: int = BAUD
     extra: tuple[Resource, ...] = field(default=(), repr=False)
     design: type[FpgaTop] = FpgaTop
 
@@ -100,7 +103,6 @@ BOARDS = {
             ("amaranth_boards.ulx3s", "ULX3S_85F_Platform"),
             instance="ULX3S",
             clock_MHz=25,
-            baud=1_000_000,
             wires=_wires(busy=Pin("led", 0), fault=Pin("led", 1), heartbeat=Pin("led", 2)),
         ),
         Board(
@@ -108,7 +110,6 @@ BOARDS = {
             ("amaranth_boards.orangecrab_r0_2", "OrangeCrabR0_2_25FPlatform"),
             instance="TINY",
             clock_MHz=48,
-            baud=1_000_000,
             wires=_wires(
                 busy=Pin("rgb_led", 0, "g"), fault=Pin("rgb_led", 0, "r"), heartbeat=Pin("rgb_led", 0, "b")
             ),
@@ -127,7 +128,6 @@ BOARDS = {
             ("amaranth_boards.icebreaker", "ICEBreakerPlatform"),
             instance="ICEBREAKER",
             clock_MHz=24,
-            baud=1_000_000,
             wires=_wires(
                 busy=Pin("led_g", 0),
                 fault=Pin("led_r", 0),

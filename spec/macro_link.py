@@ -11,6 +11,7 @@ from enum import IntEnum
 from math import ceil
 
 from spec.params import HwParams
+from spec.registers import BY_NAME
 
 BEAT_BITS = 8
 OPERATION_BITS = 3
@@ -37,16 +38,21 @@ class Op(IntEnum):
     ANSWER = 7  # a beat each shifts one bit of the states out on `answer`, the lowest of G+ first
 
 
+def _bits(register: str, field: str = "value") -> int:
+    """Of a field whose value goes to the array as it is."""
+    return next(f.bits for f in BY_NAME[register].fields if f.name == field)
+
+
 def fields(params: HwParams) -> dict[Op, dict[str, int]]:
     """Bits of each field, by the names of the port's members; arrays as they are there, the first element lowest."""
     p = params
     return {
         Op.CODES: {"dac_word": max(1, (p.row_words - 1).bit_length()), "dac_codes": p.dac_bits * p.dac_load_lanes},
-        Op.INTEGRATE: {"integrate_cycles": 16},
+        Op.INTEGRATE: {"integrate_cycles": _bits("INTEGRATE")},
         Op.TRIAL: {"group": max(1, (p.adc_groups - 1).bit_length()), "trial": p.adc_bits * p.converters},
-        Op.LSB: {"lsb": 24},
+        Op.LSB: {"lsb": _bits("LSB")},
         Op.MASK: {
-            "first": 1, "depress": 1, "row": p.row_bits, "amplitude": 8, "word": p.update_word_bits,
+            "first": 1, "depress": 1, "row": p.row_bits, "amplitude": _bits("WRITE", "amplitude"), "word": p.update_word_bits,
             "up": p.update_columns, "down": p.update_columns,
         },
         Op.ERASE: {},

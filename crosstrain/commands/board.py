@@ -9,14 +9,13 @@ from typing import Annotated
 
 import typer
 
-from crosstrain.commands.cosim import MOST_SAMPLES
+from crosstrain.commands.cosim import DEFAULT_SAMPLES, MOST_SAMPLES
 from crosstrain.console import simulating, steps
 from crosstrain.files import make_folder, write
 from crosstrain.options import check_count, check_rule
 from spec.errors import InputError
 from spec.params import HwParams
 
-DEFAULT_SAMPLES = 40
 LINK_LOST = 3
 
 BoardName = Annotated[
@@ -77,7 +76,9 @@ def run_on(
     rule = check_rule(rule or hardware.rules[0], hardware)
     folder = make_folder(out) if out else None
     with steps() as progress:
-        job = _job(hardware, data, device, rule, offline, samples, tests, seed, progress)
+        job = _job(
+            hardware, params or hardware.name, data, device, rule, offline, samples, tests, seed, progress
+        )
         found = _play(port, baud or rate, patience, job, read_out, progress)
     summary = _summary(found, hardware, port, rule)
     text = json.dumps(summary, indent=2) + "\n"
@@ -90,18 +91,18 @@ def run_on(
 
 def _hardware(board: str | None, params: str | None) -> tuple[HwParams, int]:
     """The parameters and the line's rate that options say."""
-    from fpga.boards import find
+    from fpga.boards import BAUD, find
     from spec.params_file import load
 
     if params is not None and board is not None:
         raise InputError("give either --board or --params", key="board")
     if params is not None:
-        return load(params), 1_000_000
+        return load(params), BAUD
     found = find(board or "ulx3s")
     return found.params, found.baud
 
 
-def _job(hardware, data, device, rule, offline, samples, tests, seed, progress):
+def _job(hardware, params, data, device, rule, offline, samples, tests, seed, progress):
     """A job of the data, or a random one."""
     from sim.data_job import data_job
     from sim.stimulus import make_stimulus
@@ -111,7 +112,7 @@ def _job(hardware, data, device, rule, offline, samples, tests, seed, progress):
     if data is None:
         spec = load_device(device or "AlOx/HfO2")
         return make_stimulus(hardware, spec, rule, samples or DEFAULT_SAMPLES, seed)
-    given = {"data": data, "params": hardware.name, "device": device, "rule": rule, "seeds": [seed],
+    given = {"data": data, "params": params, "device": device, "rule": rule, "seeds": [seed],
              "offline": offline and {"kind": offline}, "train_samples": samples or 0, "test_samples": tests or 0}  # fmt: skip
     return data_job(run_from_dict({k: v for k, v in given.items() if v is not None}), progress)
 

@@ -87,8 +87,20 @@ def test_a_job_on_real_data_is_the_method_on_the_board(program, tmp_path):  # no
     from tests.cli.conftest import save_data
 
     with terminal() as served:
-        data = save_data(tmp_path / "tiny.npz", 240)
-        options = ("--data", str(data), "--samples", "60", "--tests", "20", "--offline", "plain")
+        data, hardware = save_data(tmp_path / "tiny.npz", 240), tmp_path / "tiny.toml"
+        hardware.write_text(program("params", "--dump", "TINY").out)
+        options = (
+            "--params",
+            str(hardware),
+            "--data",
+            str(data),
+            "--samples",
+            "60",
+            "--tests",
+            "20",
+            "--offline",
+            "plain",
+        )
         status, result, _ = run_on(program, served.path, *options)
     assert (status, result["mismatches"]) == (0, 0)
     assert result["samples"] == 60
