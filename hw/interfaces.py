@@ -4,7 +4,7 @@ Streams carry these payloads; a block's own ports are in its file.  The boundary
 `MacroPort`: one signature with several answers (behavioural macro, golden model under cocotb, pins).
 """
 
-from amaranth.hdl import signed, unsigned
+from amaranth.hdl import Shape, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -83,6 +83,11 @@ class Weight(data.StructLayout):
         )
 
 
+def _active(p: HwParams) -> dict[str, Shape]:
+    """Per column, whether its hidden code is neither 0 nor Q; compact hardware looks at the code itself."""
+    return {} if p.compact else {"active": unsigned(p.columns)}
+
+
 class Logits(data.StructLayout):
     """Output codes of one sample and, per column, whether its hidden code is neither 0 nor Q (compact: not here)."""
 
@@ -90,7 +95,7 @@ class Logits(data.StructLayout):
         super().__init__(
             {
                 "logits": data.ArrayLayout(signed(p.logit_bits), p.classes),
-                "active": unsigned(0 if p.compact else p.columns),
+                **_active(p),
             }
         )
 
@@ -105,7 +110,7 @@ class Verdict(data.StructLayout):
                 "target": unsigned(p.class_bits),
                 "rival": unsigned(p.class_bits),
                 "prediction": unsigned(p.class_bits),
-                "active": unsigned(0 if p.compact else p.columns),
+                **_active(p),
             }
         )
 

@@ -35,7 +35,7 @@ class SinglePort(wiring.Component):
         if getattr(platform, "device", "") == "iCE40UP5K":
             self._spram(m)
         else:
-            m.submodules.memory = memory = Memory(shape=self.width, depth=max(2, self.depth), init=[])
+            m.submodules.words = memory = Memory(shape=self.width, depth=max(2, self.depth), init=[])
             read, write = memory.read_port(), memory.write_port()
             m.d.comb += [
                 read.addr.eq(self.address),

@@ -98,7 +98,7 @@ class RowCodes(wiring.Component):
     def _scan(self, m):
         """Every word of the active bank, one per cycle: its power, and its place among those to walk over."""
         p = self.params
-        scanning, running, place = Signal(), Signal(), Signal(range(p.row_words))
+        scanning, running, place = Signal(), Signal(), Signal.like(self.dac_word)
         last = place == p.row_words - 1
         with m.If(self.start):
             m.d.sync += [scanning.eq(1), running.eq(1), place.eq(0), self.power.eq(0)]
@@ -111,7 +111,7 @@ class RowCodes(wiring.Component):
         # Both ports of the banks never meet, so no tool adds logic for that (see StateMemory).
         read, active = self._banks(m)
         fetched = Signal(self.dac_codes.shape().size, reset_less=True)
-        m.d.comb += read.addr.eq(Cat(place, Const(0, len(self.dac_word) - len(place)), active))
+        m.d.comb += read.addr.eq(Cat(place, active))
         with m.If(scanning):
             m.d.sync += fetched.eq(read.data)
 

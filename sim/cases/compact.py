@@ -95,10 +95,8 @@ def golden_classifier(p: HwParams, case: Case) -> tuple[Outputs, dict]:
             np.array(codes, np.int32), label["label"], case.config["margin"], case.config["train"]
         )
         update, target, rival, prediction = map(int, verdict)
-        logits.append({"logits": codes.tolist(), "active": 0})
-        verdicts.append(
-            {"update": update, "target": target, "rival": rival, "prediction": prediction, "active": 0}
-        )
+        logits.append({"logits": codes.tolist()})
+        verdicts.append({"update": update, "target": target, "rival": rival, "prediction": prediction})
         if update:
             delta = backprop_delta(weights, hidden, target, rival, p.adc_bits, p.delta_bits)
             deltas += flagged(words(delta, p.update_columns), "deltas")

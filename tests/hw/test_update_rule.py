@@ -171,7 +171,7 @@ def test_a_seeded_fault_of_a_rule_by_chance_is_caught(rule, old, new):
 @pytest.mark.parametrize(("rules", "memories"), [(RULES, TINY.update_banks), (CHANCE_RULES, 0)])
 def test_rules_without_memory_have_none(rules, memories, tmp_path):
     text = to_rtlil(UpdateRule(replace(TINY, rules=rules)), "update_rule", tmp_path / "rule.il").read_text()
-    assert len(re.findall(r"^  memory width .* \\memory_\d+$", text, re.MULTILINE)) == memories
+    assert len(re.findall(r"^  memory width .* \\slice_\d+$", text, re.MULTILINE)) == memories
 
 
 @pytest.mark.parametrize("is_column", [0, 1])
