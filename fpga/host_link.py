@@ -1,5 +1,6 @@
 """The host's end of the link: the bus of `sim/host.py`'s driver over any channel of bytes, such as a serial port."""
 
+import errno
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -296,10 +297,16 @@ class UartBus(Bus):
         raise LinkError(f"no reply to {command.name} after {ATTEMPTS} attempts")
 
 
+_REMEDIES = {
+    errno.EACCES: "; its users are those of the port's group (often dialout): usermod -a -G GROUP USER",
+    errno.EAGAIN: "; another program has it open",
+}
+
+
 def _why(error: Exception) -> str:
-    """What the system says of a port; pyserial wraps it into its own words."""
+    """What the system says of a port, and what helps; pyserial wraps it into its own words."""
     number = getattr(error, "errno", None)
-    return os.strerror(number) if number else str(error)
+    return os.strerror(number) + _REMEDIES.get(number, "") if number else str(error)
 
 
 def _payload(command: Command, reply: Frame) -> bytes:

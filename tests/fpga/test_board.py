@@ -1,5 +1,6 @@
 """A board at a serial port: the command line talks to `FpgaTop` in a simulation, over good and over bad lines."""
 
+import errno
 import json
 import os
 import threading
@@ -9,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import serial
 
 from fpga.board_job import run_on as play_on
 from fpga.host_link import ATTEMPTS, UartBus
@@ -133,6 +135,23 @@ def test_a_port_that_is_not_there_is_named(program, tmp_path):  # noqa: F811
     left = program("run-on", str(tmp_path / "ttyNONE"), "--params", "TINY")
     assert left.status == 2
     assert "ttyNONE: cannot be opened: No such file or directory" in left.err.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (errno.EACCES, "Permission denied; its users are those of the port's group"),
+        (errno.EAGAIN, "Resource temporarily unavailable; another program has it open"),
+    ],
+)
+def test_a_port_that_is_refused_is_told_with_what_helps(program, monkeypatch, number, message):  # noqa: F811
+    def refuse(*_, **__):
+        raise serial.SerialException(number, "could not open port")
+
+    monkeypatch.setattr(serial, "Serial", refuse)
+    left = program("run-on", "/dev/ttyUSB0", "--params", "TINY")
+    assert left.status == 2
+    assert f"ttyUSB0: cannot be opened: {message}" in left.err.replace("\n", " ")
 
 
 def test_a_port_where_nothing_answers_is_told(program):  # noqa: F811
