@@ -1,13 +1,13 @@
 """Samples a second of a board: what its array does at a clock, what its line carries, and the golden model beside them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fpga.packing import Packer
 from fpga.uart import FRAME_BITS
 from hw.macro import timing
-from model.bench import bench_job, speed
+from model.bench import golden_speed
 from model.cycles import emulated_array, predict, work_of
 from model.system import GoldenController, run
 from model.training.hybrid import HybridJob, hybrid
@@ -16,8 +16,8 @@ from spec.link import PAYLOAD_MAX, PLACE_BYTES, START_REQUEST, Command, Frame, e
 from spec.params import HwParams
 from spec.registers import Mode
 
-TRACED = 100
-"""Training samples whose cycles are counted."""
+TRACED = 500
+"""Training samples whose cycles are counted, and whose bytes, from the first on."""
 BAUDS = (1_000_000, 2_000_000, 3_000_000)
 
 
@@ -41,13 +41,13 @@ class BoardSpeed:
         return baud / FRAME_BITS / self.bytes
 
 
-def board_speed(params: HwParams, samples: int) -> BoardSpeed:
-    """On synthetic data with as many zeros as MNIST.  samples: online samples of the golden model's measurement."""
-    job = bench_job(params, TRACED)
+def board_speed(job: HybridJob) -> BoardSpeed:
+    """On the job's samples; all of them by the golden model.  Raises as `training_cycles`."""
+    first = replace(job, train_pixels=job.train_pixels[:TRACED], train_labels=job.train_labels[:TRACED])
     return BoardSpeed(
-        training_cycles(job),
-        line_bytes(params, job.train_pixels, job.train_labels) / len(job.train_labels),
-        speed(params, samples).golden,
+        training_cycles(first),
+        line_bytes(job.params, first.train_pixels, first.train_labels) / len(first.train_labels),
+        golden_speed(job)[0],
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from model.data import Dataset, Split
 from model.system import GoldenController, run
-from model.training.hybrid import HybridJob, hybrid
+from model.training.hybrid import HybridJob, HybridResult, hybrid
 from model.training.offline import train_offline
 from model.training.prepare import prepare
 from spec.params import HwParams
@@ -55,18 +55,26 @@ def bench_job(params: HwParams, samples: int, seed: int = 0) -> HybridJob:
 def speed(params: HwParams, samples: int) -> Speed:
     """Golden model and numpy loop on one online epoch of `samples`."""
     job = bench_job(params, samples)
-    short = replace(job, train_pixels=job.train_pixels[:1], train_labels=job.train_labels[:1])
-    started = time.perf_counter()
-    controller = GoldenController(params, job.image)
-    trained = run(hybrid(controller, short))  # compiles the kernels, and leaves a trained array
-    first = time.perf_counter() - started
-    started = time.perf_counter()
-    run(controller.run(Mode.TRAIN, job.train_pixels, job.train_labels))
-    golden = samples / (time.perf_counter() - started)
+    golden, first, trained = golden_speed(job)
     weights = np.subtract(*np.asarray(trained.conductances, np.float64).transpose(2, 0, 1))
     started = time.perf_counter()
     numpy_epoch(job, weights, trained.upper_weights.astype(np.float64), trained.registers)
     return Speed(params.name, golden, samples / (time.perf_counter() - started), first)
+
+
+def golden_speed(job: HybridJob) -> tuple[float, float, HybridResult]:
+    """Online samples/s of the golden model, seconds of the first call, and the run up to there.
+
+    The first call compiles the kernels, and leaves an array that was trained on one sample.
+    """
+    short = replace(job, train_pixels=job.train_pixels[:1], train_labels=job.train_labels[:1])
+    started = time.perf_counter()
+    controller = GoldenController(job.params, job.image)
+    trained = run(hybrid(controller, short))
+    first = time.perf_counter() - started
+    started = time.perf_counter()
+    run(controller.run(Mode.TRAIN, job.train_pixels, job.train_labels))
+    return len(job.train_labels) / (time.perf_counter() - started), first, trained
 
 
 def numpy_epoch(job: HybridJob, weights: np.ndarray, upper: np.ndarray, registers: dict[str, int]) -> int:

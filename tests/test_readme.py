@@ -93,6 +93,19 @@ def test_a_board_is_simulated_and_driven_as_the_document_says(tmp_path):
     assert board.returncode == 0 and "cycles" in said
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [c for c in commands("make", ON_FPGAS) + commands(PROGRAM, ON_FPGAS) if "make" in c or "build" in c],
+    ids=" ".join,
+)
+def test_boards_are_built_as_the_document_says(command):
+    """From minutes to an hour a board; an unchanged design is not built again."""
+    made = [*command, f"VENV={sys.prefix}"]
+    built = [sys.executable, "-m", "crosstrain", *command[1:]]
+    assert subprocess.run(made if "make" in command else built, cwd=ROOT, env=IN_TREE).returncode == 0
+
+
 def test_the_document_of_the_link_has_the_same_commands():
     """So that those are run, too."""
     on_boards = [c for c in commands(PROGRAM, HOST_LINK) if c[1] in ("simulate-board", "run-on")]

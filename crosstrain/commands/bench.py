@@ -1,6 +1,7 @@
 """`bench`: samples per second of the golden model and of the simulators."""
 
 import time
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -8,6 +9,7 @@ from rich.table import Table
 
 from crosstrain.console import console, simulating, steps, table
 from spec.errors import InputError
+from spec.params import HwParams
 
 GOLDEN = (("DIGITS", 20_000), ("MNIST", 4_000))
 """Hardware and online samples of the golden model's measurement."""
@@ -30,6 +32,9 @@ def bench(
     clock: Annotated[
         float | None, typer.Option(min=0.001, help="With --board: MHz. [default: the board's]")
     ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="With --board: digits, mnist or an .npz file. [default: synthetic]")
+    ] = None,
 ) -> None:
     """Measure speeds on this machine: the golden model against a plain numpy loop, and the RTL.
 
@@ -39,10 +44,11 @@ def bench(
     from spec.params import INSTANCES
 
     screen = console()
-    if clock is not None and board is None:
-        raise InputError("needs --board", key="--clock")
+    for option, value in {"--clock": clock, "--data": data}.items():
+        if value is not None and board is None:
+            raise InputError("needs --board", key=option)
     if board is not None:
-        screen.print(_board(board, clock))
+        screen.print(_board(board, clock, data))
         return
     rows = []
     for name, count in GOLDEN:
@@ -56,12 +62,12 @@ def bench(
         screen.print(table(f"RTL, {RTL}", columns, [*_by_stage(samples), *_in_bulk(bulk)]))
 
 
-def _board(name: str, clock: float | None) -> Table:
+def _board(name: str, clock: float | None, data: str | None) -> Table:
     from fpga.boards import find
     from fpga.speed import BAUDS, board_speed
 
     board = find(name)
-    MHz, found = clock or board.clock_MHz, board_speed(board.params, BOARD_SAMPLES)
+    MHz, found = clock or board.clock_MHz, board_speed(_board_job(board.params, data))
     rows = [
         [f"emulated array at {MHz:g} MHz", f"{found.cycles:,.0f} cycles", f"{found.array(MHz):,.0f}"],
         ["golden model on one CPU core", "", f"{found.golden:,.0f}"],
@@ -69,7 +75,22 @@ def _board(name: str, clock: float | None) -> Table:
     for baud in BAUDS:
         line = f"line at {baud / 1e6:g} Mbaud", f"{found.bytes:,.0f} bytes", f"{found.line(baud):,.0f}"
         rows.append([*line])
-    return table(f"Training on {board.params.name}, {board.name}", ["what", "a sample", "samples/s"], rows)
+    title = f"Training {board.params.name} on {data or 'synthetic data'}, {board.name}"
+    return table(title, ["what", "a sample", "samples/s"], rows)
+
+
+def _board_job(params: HwParams, data: str | None):
+    """Of `BOARD_SAMPLES` online samples, with the rule that the hardware has."""
+    if data is None:
+        from model.bench import bench_job
+
+        return bench_job(params, BOARD_SAMPLES)
+    from sim.data_job import data_job
+    from spec.run_file import default_run
+
+    run = replace(default_run(data), params=params, rule=params.rules[0], train_samples=BOARD_SAMPLES)
+    with steps() as progress:
+        return data_job(run, progress)
 
 
 def _by_stage(samples: int) -> list[list[str]]:

@@ -245,15 +245,32 @@ def test_bench_shows_what_happens_once_apart(program, monkeypatch):
         assert any(re.search(r"\W+".join(words), line) for line in out.splitlines()), (words, out)
 
 
-def test_bench_puts_a_board_beside_the_golden_model(program, monkeypatch):
+@pytest.mark.parametrize(("more", "inputs"), [((), "synthetic data"), (("--data", "mnist"), "mnist")])
+def test_bench_puts_a_board_beside_the_golden_model(program, monkeypatch, more, inputs):
+    from crosstrain.commands import bench
     from fpga import speed
 
+    seen = []
     found = speed.BoardSpeed(cycles=2500, bytes=250, golden=4321)
-    monkeypatch.setattr(speed, "board_speed", lambda params, samples: found)
-    out = program("bench", "--board", "ulx3s", "--clock", "50").out
-    assert all(text in out for text in ("50 MHz", "20,000", "4,321", "1 Mbaud", "400", "1,200"))
+    monkeypatch.setattr(bench, "_board_job", lambda params, data: seen.append((params.name, data)))
+    monkeypatch.setattr(speed, "board_speed", lambda job: found)
+    out = program("bench", "--board", "ulx3s", "--clock", "50", *more).out
+    assert all(text in out for text in (inputs, "50 MHz", "20,000", "4,321", "1 Mbaud", "400", "1,200"))
+    assert seen == [("ULX3S", more[1] if more else None)]
 
 
-def test_a_clock_without_a_board_is_refused(program):
-    left = program("bench", "--clock", "50")
-    assert left.status == 2 and "--clock: needs --board" in left.err
+@pytest.mark.parametrize("data", [None, "digits"])
+def test_job_of_a_board_has_its_hardware_and_rule(data, monkeypatch, tmp_path):
+    from crosstrain.commands import bench
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(bench, "BOARD_SAMPLES", 5)
+    params = replace(INSTANCES["DIGITS"], name="ONE_RULE", rules=("counter",))
+    job = bench._board_job(params, data)
+    assert job.params == params and job.rule == "counter" and len(job.train_labels) == 5
+
+
+@pytest.mark.parametrize("option", [("--clock", "50"), ("--data", "mnist")], ids=" ".join)
+def test_an_option_of_a_board_is_refused_without_one(program, option):
+    left = program("bench", *option)
+    assert left.status == 2 and f"{option[0]}: needs --board" in left.err
