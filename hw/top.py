@@ -42,7 +42,7 @@ class EmulatedTop(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.controller = controller = self.controller = Controller(self.params)
+        m.submodules.controller = controller = self.controller = self._controller()
         for tile in macros(self.params):
             macro = m.submodules[tile.name] = CrossbarMacro(tile.params)
             self._attach(m, tile, getattr(controller, tile.name), macro.port)
@@ -59,6 +59,9 @@ class EmulatedTop(wiring.Component):
             connect(m, getattr(controller, name), flipped(getattr(self, name)))
         m.d.comb += [self.busy.eq(controller.busy), self.fault.eq(controller.fault)]
         return m
+
+    def _controller(self) -> wiring.Component:
+        return Controller(self.params)
 
     def _attach(self, m, tile, controller, macro):
         """The controller's port of a macro to the macro's."""

@@ -8,14 +8,14 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from amaranth.lib import wiring
-from cocotb_test.simulator import run as run_simulator
+from cocotb_test.simulator import Icarus, Verilator
 
 from hw.emit import to_systemverilog
 from hw.top import ObservedTop
@@ -35,6 +35,7 @@ SIMULATORS = ("verilator", "icarus")
 BUILD = Path("build") / "cosim"
 WAVES = Path("build") / "waves"
 TOP = "crosstrain"
+PORTS = Path(__file__).with_name("ports.vlt")
 POLL_SECONDS = 0.1
 QUICK_SAMPLES = 200
 """Up to here Verilator's C++ is compiled without optimisation, which takes longer than it saves."""
@@ -170,26 +171,27 @@ def run_cosim(
     top: Callable[[HwParams], wiring.Component] = ObservedTop,
     variant: str = "",
     bench: str = "sim.tb_cosim",
+    sources: Sequence[Path] = (),
 ) -> CosimResult:
     """Run a job in a simulator beside the golden model.
 
     top, variant: another design in place of the emulated top, and a name that keeps its build apart.
-    bench: the module that plays it.
+    bench: the module that plays it.  sources: Verilog of what that design only instantiates.
     waveform: keep one under this name, which gets the simulator's suffix.  The simulator's build is kept under
     build/cosim per hardware, simulator, how it is compiled and whether there is a waveform.  Raises `SimulationError`.
     """
     prepare()
     quick = isinstance(job, Stimulus) and len(job.pixels) <= QUICK_SAMPLES and simulator == "verilator"
-    kind = ("quick" if quick else "", "waves" if waveform else "", variant)
-    parts = (job.params.name, f"{job.params.hash32:08x}", simulator, *kind)
+    manner = ("quick" if quick else "", "waves" if waveform else "", variant)
+    parts = (job.params.name, f"{job.params.hash32:08x}", simulator, *manner)
     build = BUILD / "-".join(filter(None, parts))
     build.mkdir(parents=True, exist_ok=True)
 
     def start(folder: Path) -> Callable[[], None]:
         source = to_systemverilog(top(job.params), TOP, build / f"{TOP}.sv")
-        arguments = _arguments(simulator, source, build, folder, waveform is not None, quick)
-        arguments["module"] = bench
-        return lambda: run_simulator(**arguments)
+        arguments = _arguments(simulator, [*sources, source], build, folder, waveform is not None, quick)
+        kind = Icarus if simulator == "icarus" else Verilator if waveform else PortsOnly
+        return lambda: kind(module=bench, **arguments).run()
 
     def finish(found: CosimResult, folder: Path) -> None:
         if found.bins and not (variant or found.mismatches):
@@ -251,6 +253,19 @@ def _result(file: Path, what: str, failure: str) -> CosimResult:
     return found
 
 
+class PortsOnly(Verilator):
+    """cocotb-test's Verilator without the option that puts every signal on show.
+
+    What the bench looks at is named by a file of Verilator's configuration among the sources; the rest is compiled and
+    simulated faster.
+    """
+
+    def build_command(self) -> list[list[str]]:
+        commands = super().build_command()
+        commands[0].remove("--public-flat-rw")
+        return commands
+
+
 class _Simulator(threading.Thread):
     """Builds and runs the bench; cocotb-test ends with SystemExit where a tool fails."""
 
@@ -267,22 +282,23 @@ class _Simulator(threading.Thread):
 
 
 def _arguments(
-    simulator: str, source: Path, build: Path, folder: Path, waves: bool, quick: bool
+    simulator: str, sources: Sequence[Path], build: Path, folder: Path, waves: bool, quick: bool
 ) -> dict[str, Any]:
-    """Of cocotb-test's `run`."""
-    return {
-        "simulator": simulator,
-        "verilog_sources": [str(source.resolve())],
+    """Of cocotb-test's class of that simulator."""
+    common: dict[str, Any] = {
         "toplevel": TOP,
         "sim_build": str(build.resolve()),
         "timescale": "1ns/1ps",
-        "waves": waves and simulator == "icarus",
-        "plus_args": ["--trace", "--trace-file", str(folder / "waves.vcd")]
-        if waves and simulator == "verilator"
-        else [],
-        "make_args": UNOPTIMISED if quick else [],
-        "extra_args": _verilator_arguments(waves) if simulator == "verilator" else [],
         "extra_env": {RUN_FOLDER: str(folder)},
+    }
+    texts = [str(source.resolve()) for source in sources]
+    if simulator == "icarus":
+        return common | {"verilog_sources": texts, "waves": waves}
+    return common | {
+        "verilog_sources": [str(PORTS), *texts],
+        "plus_args": ["--trace", "--trace-file", str(folder / "waves.vcd")] if waves else [],
+        "make_args": UNOPTIMISED if quick else [],
+        "extra_args": _verilator_arguments(waves),
     }
 
 

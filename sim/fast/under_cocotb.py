@@ -3,25 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from cocotb_test.simulator import Verilator
-
 from model.training.hybrid import HybridJob, Progress
-from sim.cosim import RUN_FOLDER, WAVES, CosimResult, simulate
+from sim.cosim import RUN_FOLDER, WAVES, CosimResult, PortsOnly, simulate
 from sim.fast.build import HERE, OPTIMISED, folder_of, write_sources
 from sim.fast.replay import replay
 from sim.stimulus import Stimulus
 from sim.toolchain import prepare
 
 SOURCES = ("bench.sv", "array.sv", "harness.cpp", "bench.vlt")
-
-
-class Bench(Verilator):
-    """cocotb-test's Verilator without the option that puts every signal on show."""
-
-    def build_command(self) -> list[list[str]]:
-        commands = super().build_command()
-        commands[0].remove("--public-flat-rw")
-        return commands
 
 
 def run_bulk(
@@ -35,7 +24,7 @@ def run_bulk(
 
     def start(run: Path) -> Callable[[], None]:
         write_sources(job.params)
-        simulator = Bench(
+        simulator = PortsOnly(
             toplevel="bench",
             module="sim.fast.tb_bench",
             verilog_sources=[*(str(HERE / name) for name in SOURCES), str((folder / "controller.sv").resolve())],

@@ -1,22 +1,42 @@
-"""Netlists after synthesis: models of cells equal the RTL that the cells were made from."""
+"""Netlists after synthesis: models of cells equal the RTL that the cells were made from, controllers the golden model."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from amaranth.hdl import Module
+from amaranth.lib import wiring
 from cocotb_test.simulator import run
 
-from fpga.families import ECP5
-from fpga.netlist import cells, count_cells, synthesise
+from fpga import netlist as netlists
+from fpga.families import ECP5, ICE40, Family
+from fpga.netlist import Synthesised, cells, count_cells, synthesise
+from hw.controller import Controller, controller_ports
 from hw.emit import to_systemverilog
+from hw.top import ObservedTop
+from sim.cosim import CosimResult, run_cosim
 from sim.simulation import BUILD
+from sim.stimulus import make_stimulus
 from sim.toolchain import icarus_missing
+from spec.device_file import load_device
+from spec.params import INSTANCES
 from tests.fpga.probes import Memories, Pair, Products
 
 FOLDER = BUILD.parent / "gates"
 
 needs_icarus = pytest.mark.skipif(bool(icarus_missing()), reason=str(icarus_missing()))
-"""Verilator takes minutes to compile as many cells."""
+"""Verilator takes minutes to compile as many memories."""
+
+NETLIST = "gates"
+GATES = replace(INSTANCES["TINY"], name="GATES", rules=("counter",), counter_bits=4, queue_depth=256)
+"""Its queue is large enough for block RAM."""
+COMPACT = replace(GATES, name="GATES-COMPACT", compact=1, update_columns=2, bank_columns=2)
+CONTROLLERS = {
+    "iCE40": (ICE40, COMPACT, {"SB_LUT4", "SB_CARRY", "SB_RAM40_4K", "SB_SPRAM256KA", "SB_MAC16"}),
+    "ECP5": (ECP5, GATES, {"LUT4", "CCU2C", "TRELLIS_FF", "TRELLIS_DPR16X4", "DP16KD", "MULT18X18D"}),
+}
+"""For each family hardware that is small, and the cells that its netlist must have."""
 
 
 def compare_with_rtl(design, name: str, seed: int) -> Path:
@@ -54,3 +74,90 @@ def test_block_ram_model_equals_the_memories_that_it_is_inferred_from(seed):
 @needs_icarus
 def test_multiplier_model_equals_the_products_that_it_is_inferred_from(seed):
     assert count_cells(compare_with_rtl(Products(), "products", seed))["MULT18X18D"] >= 20
+
+
+class GateTop(ObservedTop):
+    """`ObservedTop` with the netlist of its controller."""
+
+    def _controller(self):
+        return Synthesised(wiring.Signature(controller_ports(self.params)), NETLIST)
+
+
+def gates(family: str) -> tuple[Path, Path]:
+    """Models of a family's cells, and the netlist of its controller, which has all of its kinds of cells."""
+    parts, params, expected = CONTROLLERS[family]
+    folder = (FOLDER / params.name).resolve()
+    netlist = synthesise(Controller(params), parts, folder, NETLIST)
+    assert set(count_cells(netlist)) >= expected
+    return cells(parts, folder), netlist
+
+
+def play(
+    family: str, sources: tuple[Path, Path], simulator: str, samples: int, variant: str = "gates"
+) -> CosimResult:
+    """A short job on the gates of the controller and the emulated array's RTL, beside the golden model."""
+    stimulus = make_stimulus(CONTROLLERS[family][1], load_device("PCMO"), "counter", samples, 10)
+    return run_cosim(stimulus, simulator, top=GateTop, variant=variant, sources=sources)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("family", "simulator"),
+    [("iCE40", "verilator"), pytest.param("iCE40", "icarus", marks=needs_icarus), ("ECP5", "verilator")],
+)  # Icarus takes more than four minutes for the models of the ECP5's cells
+def test_gates_of_the_controller_equal_the_golden_model(family, simulator):
+    found = play(family, gates(family), simulator, 20)
+    assert (found.mismatches, found.differences, found.vacuous) == (0, [], False)
+
+
+def with_one_bit_flipped(netlist: Path) -> Path:
+    """The netlist, but for the 1 in the table of an OR that puts bit 3 into a converter's trial."""
+    table = re.compile(r"(?<=\.LUT_INIT\(16'h)([0-9a-f]{4})(?=\)\n  \) macro__trial_SB_LUT4_O_3 )")
+
+    def flip(found: re.Match[str]) -> str:
+        bits = int(found[1], 16)
+        return f"{bits ^ (bits & -bits):04x}"
+
+    text, changed = table.subn(flip, netlist.read_text())
+    assert changed == 1
+    faulty = netlist.with_name("faulty.v")
+    faulty.write_text(text)
+    return faulty
+
+
+@pytest.mark.slow
+def test_one_wrong_bit_of_one_lookup_table_is_caught_and_named_by_stage():
+    models, netlist = gates("iCE40")
+    found = play("iCE40", (models, with_one_bit_flipped(netlist)), "verilator", 4, "gates-faulty")
+    assert found.mismatches > 0
+    assert ": adc (block column_adc), sample 0, " in found.differences[0]
+
+
+class Wire(wiring.Component):
+    """One input, or its complement, on one output."""
+
+    def __init__(self, inverted: bool):
+        self._inverted = inverted
+        super().__init__({"i": wiring.In(1), "o": wiring.Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.comb += self.o.eq(~self.i if self._inverted else self.i)
+        return m
+
+
+@pytest.mark.parametrize("parts", [ICE40, ECP5], ids=lambda parts: parts.name)
+def test_a_netlist_is_made_again_only_when_what_it_is_made_of_has_changed(
+    parts: Family, tmp_path, monkeypatch
+):
+    runs = []
+    run_tools = netlists.run
+    monkeypatch.setattr(netlists, "run", lambda *arguments: runs.append(1) or run_tools(*arguments))
+    texts = [
+        synthesise(Wire(inverted), parts, tmp_path).read_text() for inverted in (False, False, True, True)
+    ]
+    assert len(runs) == 2
+    assert texts[0] == texts[1] != texts[2] == texts[3]
+    (tmp_path / "crosstrain.v").unlink()
+    assert synthesise(Wire(True), parts, tmp_path).read_text() == texts[3]
+    assert len(runs) == 3
