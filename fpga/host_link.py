@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from fpga.link import RESULT_SLOTS, item_sizes
+from fpga.link import RESULT_SLOTS, item_sizes, window
 from fpga.packing import Packer
 from sim.bus import Bus
 from spec.errors import InputError
@@ -25,7 +25,6 @@ from spec.link import (
     STATISTIC_BITS,
     STATUS_DOC,
     VERSION,
-    WINDOW,
     Command,
     Decoder,
     Frame,
@@ -119,6 +118,7 @@ class UartBus(Bus):
     def __init__(self, channel: Channel, params: HwParams):
         self._channel = channel
         self._sizes = item_sizes(params)
+        self._window_size = window(params)
         self._decoder = Decoder(START_REPLY)
         self._sequence = 0
         self._received: list[int] = []
@@ -190,16 +190,18 @@ class UartBus(Bus):
         await self._collect()
 
     async def statistics(self) -> dict[Statistics, int]:
-        """The device's counts of frames."""
+        """The device's counts of frames; compact hardware has none."""
+        if Command.STATISTICS not in self._sizes:
+            return {}
         words = items(await self._ask(Command.STATISTICS), bytes_for(STATISTIC_BITS))
         return dict(zip(Statistics, words, strict=True))
 
     async def _window(self, rows: np.ndarray) -> int:
-        """Send words of samples, WINDOW requests at a time; how many were taken before one was refused."""
+        """Send words of samples, a window's requests at a time; how many were taken before one was refused."""
         flights: deque[Flight] = deque()
         sent = taken = attempts = 0
         while taken < len(rows):
-            while len(flights) < WINDOW and sent < len(rows):
+            while len(flights) < self._window_size and sent < len(rows):
                 flights.append(await self._launch(rows, sent))
                 sent = flights[-1].end
             replies = await self._replies(attempts)

@@ -24,6 +24,7 @@ from spec.link import (
     STATISTIC_BITS,
     TAKEN_BYTES,
     VERSION,
+    WINDOW,
     Command,
     Statistics,
     Status,
@@ -46,14 +47,15 @@ class Item:
 
 
 def item_sizes(p: HwParams) -> dict[Command, Item]:
-    """Sizes of the commands' items; those of SAMPLES have none."""
+    """Sizes of the commands' items; those of SAMPLES have none.  Compact hardware counts no frames."""
+    statistics = {Command.STATISTICS: Item(0, len(Statistics) * bytes_for(STATISTIC_BITS))}
     return {
         Command.HELLO: Item(0, 1),
         Command.READ: Item(ADDRESS_BYTES, DATA_BYTES),
         Command.WRITE: Item(ADDRESS_BYTES + DATA_BYTES, 0),
         Command.COUNTS: Item(bytes_for(Count(p).size), 0),
         Command.RESULTS: Item(0, bytes_for(Result(p).size)),
-        Command.STATISTICS: Item(0, len(Statistics) * bytes_for(STATISTIC_BITS)),
+        **({} if p.compact else statistics),
     }
 
 
@@ -65,6 +67,11 @@ class Parts:
     label: int
     group: int
     mask: int
+
+
+def window(p: HwParams) -> int:
+    """Requests SAMPLES that may be unanswered; compact hardware has room for one."""
+    return 1 if p.compact else WINDOW
 
 
 def sample_parts(p: HwParams) -> Parts:
@@ -120,7 +127,7 @@ class Link(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.receiver = self.receiver = FrameReceiver(self.gap_cycles)
+        m.submodules.receiver = self.receiver = FrameReceiver(self.gap_cycles, ahead=window(self.params) > 1)
         m.submodules.sender = self.sender = FrameSender()
         connect(m, flipped(self.i), self.receiver.i)
         connect(m, self.sender.o, flipped(self.o))
@@ -171,19 +178,21 @@ class Link(wiring.Component):
         """Results wait here until the host asks for them; HELLO drops them."""
         fifo = SyncFIFOBuffered(width=Result(self.params).size, depth=self.result_slots)
         m.submodules.result_fifo = ResetInserter(self.hello)(fifo)
+        self.statistics: dict[Statistics, Signal] = {}
         self.result, self.result_there, self.result_take = fifo.r_data, fifo.r_rdy, fifo.r_en
         m.d.comb += [
             fifo.w_data.eq(self.results.payload),
             fifo.w_en.eq(self.results.valid),
             self.results.ready.eq(fifo.w_rdy),
         ]
-        repeated = Signal(STATISTIC_BITS)
-        count(m, repeated, self.repeated)
-        self.statistics = {
-            Statistics.FRAMES: self.receiver.received,
-            Statistics.DROPPED: self.receiver.dropped,
-            Statistics.REPEATED: repeated,
-        }
+        if Command.STATISTICS in self.sizes:
+            repeated = Signal(STATISTIC_BITS)
+            count(m, repeated, self.repeated)
+            self.statistics = {
+                Statistics.FRAMES: self.receiver.received,
+                Statistics.DROPPED: self.receiver.dropped,
+                Statistics.REPEATED: repeated,
+            }
 
     def _streams(self, m):
         """The item at hand on each way out."""
@@ -285,10 +294,11 @@ class Link(wiring.Component):
 
     def _give_or_end(self, m, command, size):
         """Another item of the reply of a command without items, if there is one and it has room."""
-        statistics = Cat(self.statistics[k] for k in Statistics)
-        value = {Command.HELLO: VERSION, Command.RESULTS: self.result, Command.STATISTICS: statistics}[
-            command
-        ]
+        value = {
+            Command.HELLO: VERSION,
+            Command.RESULTS: self.result,
+            Command.STATISTICS: Cat(self.statistics.values()),
+        }[command]
         more = self.result_there & ~self._full(size) if command is Command.RESULTS else self.done == 0
         with m.If(self.receiver.frame.payload.length != 0):
             m.d.sync += self.status.eq(Status.BAD_LENGTH)

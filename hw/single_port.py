@@ -2,7 +2,7 @@
 
 from math import ceil
 
-from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -48,13 +48,23 @@ class SinglePort(wiring.Component):
         return m
 
     def _spram(self, m):
-        """A row of cells for every `SPRAM_DEPTH` words; the row that was read is remembered."""
+        """A row of cells for every `SPRAM_DEPTH` of their words, which hold two of ours where these are short.
+
+        The row and the half that were read are remembered.
+        """
+        halves = 2 * self.width <= SPRAM_BITS
+        part, address = (self.address[0], self.address >> 1) if halves else (Const(0), self.address)
+        data: Value = self.data
+        nibbles: Value = Const(0xF, 4)
+        if halves:
+            data = Cat(self.data, Const(0, SPRAM_BITS // 2 - self.width)).replicate(2)
+            nibbles = Cat((~part).replicate(2), part.replicate(2))
         within = Signal(SPRAM_DEPTH.bit_length() - 1)
-        row = self.address >> len(within)
-        m.d.comb += within.eq(self.address)
-        rows = ceil(self.depth / SPRAM_DEPTH)
-        was = Signal(range(max(2, rows)))
-        m.d.sync += was.eq(row)
+        row = address >> len(within)
+        m.d.comb += within.eq(address)
+        rows = ceil(self.depth / (SPRAM_DEPTH * (1 + halves)))
+        was, was_part = Signal(range(max(2, rows))), Signal()
+        m.d.sync += [was.eq(row), was_part.eq(part)]
         for number in range(rows):
             words = []
             for low in range(0, self.width, SPRAM_BITS):
@@ -63,8 +73,8 @@ class SinglePort(wiring.Component):
                 m.submodules[f"spram_{number}_{low}"] = Instance(
                     "SB_SPRAM256KA",
                     i_ADDRESS=within,
-                    i_DATAIN=(self.data >> low)[:SPRAM_BITS],
-                    i_MASKWREN=Const(0xF, 4),
+                    i_DATAIN=(data >> low)[:SPRAM_BITS],
+                    i_MASKWREN=nibbles,
                     i_WREN=self.write,
                     i_CHIPSELECT=(self.read | self.write) & (row == number),
                     i_CLOCK=ClockSignal(),
@@ -74,4 +84,4 @@ class SinglePort(wiring.Component):
                     o_DATAOUT=word,
                 )
             with m.If(was == number):
-                m.d.comb += self.q.eq(Cat(words))
+                m.d.comb += self.q.eq(Mux(was_part, words[0][SPRAM_BITS // 2 :], Cat(words)))

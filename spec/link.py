@@ -18,6 +18,8 @@ SAMPLES is always executed, too, and does nothing twice: it begins with the plac
 stream, words that were taken before are passed over, and at a gap it ends.  So the host may send WINDOW of them before
 the first is answered, which keeps the line full; any other request is sent when all before it are answered.  Words are
 packed: most pixels are 0, and those are not sent.
+
+Compact hardware holds one request: any is sent when all before it are answered.  It does not know STATISTICS.
 """
 
 from binascii import crc_hqx

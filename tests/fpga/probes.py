@@ -1,11 +1,14 @@
-"""Designs that are nothing but memories or multipliers, and the pair of such a design and its netlist."""
+"""Designs that are nothing but memories, multipliers or comparisons, and the pair of such a design and its netlist."""
 
-from amaranth.hdl import Cat, Module, Signal, signed, unsigned
+from operator import ge, gt, le, lt
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from fpga.netlist import Synthesised
+from hw.single_port import SinglePort
 
 ADDRESS_BITS, DATA_BITS, ENABLES = 14, 36, 4
 SHAPES = (  # width, depth, width of an enable's part
@@ -86,6 +89,71 @@ class Products(wiring.Component):
                 m.d.sync += factor.eq(value)
                 factors.append(factor)
             m.d.comb += getattr(self, f"out_{k}").eq(factors[0] * factors[1])
+        return m
+
+
+class Comparisons(wiring.Component):
+    """Every comparison of each pair of shapes, and with constants."""
+
+    SHAPES = ((1, 1), (3, 7), (9, 9), (16, 14), (25, 25))
+    CONSTANTS = (0, 1, 5, 77, 127)
+
+    def __init__(self):
+        self._pairs = [(kind(a), kind(b)) for a, b in self.SHAPES for kind in (signed, unsigned)]
+        count = 4 * (len(self._pairs) + len(self.CONSTANTS))
+        super().__init__({"left": In(25), "right": In(25), **{f"out_{k}": Out(1) for k in range(count)}})
+
+    def elaborate(self, platform):
+        m = Module()
+        values = [
+            (Signal(a, name=f"left_{k}"), Signal(b, name=f"right_{k}"))
+            for k, (a, b) in enumerate(self._pairs)
+        ]
+        for left, right in values:
+            # Near to each other in their high bits more often than by chance.
+            m.d.sync += [
+                left.eq(self.left),
+                right.eq(Mux(self.right[-1], self.right, self.left ^ self.right[-3:])),
+            ]
+        values += [(self.left[:8], constant) for constant in self.CONSTANTS]
+        outputs = [op(a, b) for a, b in values for op in (lt, le, gt, ge)]
+        m.d.comb += [getattr(self, f"out_{k}").eq(output) for k, output in enumerate(outputs)]
+        return m
+
+
+class ShortWords(wiring.Component):
+    """A memory of one port whose words are half as wide as the cell's, and of more than one row of cells.
+
+    `LOW` + 1 bits of an address are used: its lowest, and its highest.
+    """
+
+    WIDTH, DEPTH, LOW = 7, 40000, 4
+
+    def __init__(self):
+        super().__init__(
+            {
+                "address": In(ADDRESS_BITS),
+                "data": In(self.WIDTH),
+                "read": In(1),
+                "write": In(1),
+                "out_q": Out(self.WIDTH),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = memory = SinglePort(self.WIDTH, self.DEPTH)
+        cleared, was_read = Signal(self.LOW + 2), Signal()  # what was never written is unknown
+        address, clearing = Signal(self.LOW + 1), ~cleared[-1]
+        m.d.sync += [cleared.eq(cleared + clearing), was_read.eq(memory.read)]
+        m.d.comb += [
+            address.eq(Mux(clearing, cleared, self.address[:: ADDRESS_BITS // self.LOW])),
+            memory.address.eq(Cat(address[: self.LOW], Const(0, 15 - self.LOW), address[self.LOW])),
+            memory.write.eq(self.write | clearing),
+            memory.read.eq(self.read & ~memory.write),
+            memory.data.eq(Mux(clearing, 0, self.data)),
+            self.out_q.eq(Mux(was_read, memory.q, 0)),
+        ]
         return m
 
 

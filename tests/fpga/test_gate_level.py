@@ -21,7 +21,7 @@ from sim.stimulus import make_stimulus
 from sim.toolchain import icarus_missing
 from spec.device_file import load_device
 from spec.params import INSTANCES
-from tests.fpga.probes import Memories, Pair, Products
+from tests.fpga.probes import Comparisons, Memories, Pair, Products, ShortWords
 
 FOLDER = BUILD.parent / "gates"
 
@@ -39,15 +39,15 @@ CONTROLLERS = {
 """For each family hardware that is small, and the cells that its netlist must have."""
 
 
-def compare_with_rtl(design, name: str, seed: int) -> Path:
-    """Simulate a design beside its ECP5 netlist; returns the netlist."""
+def compare_with_rtl(design, name: str, seed: int, family: Family = ECP5) -> Path:
+    """Simulate a design beside its netlist; returns the netlist."""
     folder = (FOLDER / name).resolve()
-    netlist = synthesise(design, ECP5, folder, name)
+    netlist = synthesise(design, family, folder, name)
     pair = Pair(design, name)
     source = to_systemverilog(pair, "pair", folder / "pair.sv")
     run(
         simulator="icarus",
-        verilog_sources=[str(path) for path in (cells(ECP5, folder), netlist, source)],
+        verilog_sources=[str(path) for path in (cells(family, folder), netlist, source)],
         toplevel="pair",
         module="tests.fpga.tb_pair",
         sim_build=str(folder),
@@ -74,6 +74,18 @@ def test_block_ram_model_equals_the_memories_that_it_is_inferred_from(seed):
 @needs_icarus
 def test_multiplier_model_equals_the_products_that_it_is_inferred_from(seed):
     assert count_cells(compare_with_rtl(Products(), "products", seed))["MULT18X18D"] >= 20
+
+
+@needs_icarus
+def test_comparisons_in_luts_equal_the_comparisons(seed):
+    found = count_cells(compare_with_rtl(Comparisons(), "comparisons", seed, ICE40))
+    assert not found["SB_CARRY"]
+
+
+@needs_icarus
+def test_short_words_share_the_words_of_a_large_memory_cell(seed):
+    netlist = compare_with_rtl(ShortWords(), "short_words", seed, ICE40)
+    assert count_cells(netlist)["SB_SPRAM256KA"] == 2
 
 
 class GateTop(ObservedTop):

@@ -4,8 +4,9 @@ import pytest
 from amaranth.sim import Simulator
 
 from fpga.host_link import ATTEMPTS, PAYLOAD_STEP, LinkError, UartBus
-from fpga.link import Link
+from fpga.link import Link, window
 from hw.interfaces import Count, Pixels
+from sim.blocks import COMPACT
 from spec.link import (
     PAYLOAD_MAX,
     START_REPLY,
@@ -35,8 +36,8 @@ SPACE_CYCLES = 2
 class Device:
     """A link whose bus is a dict and whose streams are lists; `capacity` limits the words that each stream takes."""
 
-    def __init__(self):
-        self.link = Link(TINY, GAP_CYCLES, PATIENCE_CYCLES, RESULT_SLOTS)
+    def __init__(self, params=TINY):
+        self.link = Link(params, GAP_CYCLES, PATIENCE_CYCLES, RESULT_SLOTS)
         self.memory: dict[int, int] = {}
         self.accesses: list[tuple] = []
         self.taken = {"samples": [], "counts": []}
@@ -134,22 +135,22 @@ class SimulatedChannel:
         return data
 
 
-def play(bench):
+def play(bench, params=TINY):
     """Run `bench(bus, device, channel)` on a connected bus."""
-    device = Device()
+    device = Device(params)
 
     async def run(ctx):
         channel = SimulatedChannel(device, ctx)
-        bus = UartBus(channel, TINY)
+        bus = UartBus(channel, params)
         await bus.connect()
         await bench(bus, device, channel)
 
     device.run(run)
 
 
-def ask(*requests):
+def ask(*requests, params=TINY):
     """Send raw requests one after the other; the replies."""
-    device, replies = Device(), []
+    device, replies = Device(params), []
 
     async def run(ctx):
         channel, decoder = SimulatedChannel(device, ctx), Decoder(START_REPLY)
@@ -326,7 +327,8 @@ def test_lost_reply_is_asked_for_again_and_the_samples_are_taken_once():
 MANY = [k % (1 << 30) * 0x9E3779B9 & ((1 << Pixels(TINY).size) - 1) for k in range(700)]
 
 
-def test_samples_are_sent_before_those_before_them_are_answered():
+@pytest.mark.parametrize("params", [TINY, COMPACT], ids=lambda p: p.name)
+def test_samples_are_sent_before_those_before_them_are_answered(params):
     async def bench(bus, device, channel):
         receive, unanswered = channel.receive, []
 
@@ -338,14 +340,16 @@ def test_samples_are_sent_before_those_before_them_are_answered():
 
         answered, channel.receive = [channel.requests], count
         assert await bus.send_samples(MANY) == len(MANY)
-        assert max(unanswered) == WINDOW
+        assert max(unanswered) == window(params)
         assert device.taken["samples"] == MANY
 
-    play(bench)
+    assert (window(TINY), window(COMPACT)) == (WINDOW, 1)
+    play(bench, params)
 
 
+@pytest.mark.parametrize("params", [TINY, COMPACT], ids=lambda p: p.name)
 @pytest.mark.parametrize("lost", [0, 1, 2])
-def test_a_lost_request_of_several_leaves_no_gap(lost):
+def test_a_lost_request_of_several_leaves_no_gap(lost, params):
     async def bench(bus, device, channel):
         gone = channel.requests + lost
         channel.damage = lambda n, data: data[:-1] + b"?" if n == gone else data
@@ -354,7 +358,18 @@ def test_a_lost_request_of_several_leaves_no_gap(lost):
         assert device.taken["samples"] == MANY[:500]
         assert bus.retries > 0
 
-    play(bench)
+    play(bench, params)
+
+
+def test_compact_hardware_counts_no_frames():
+    async def bench(bus, device, channel):
+        await bus.write(0x1234, 0xDEADBEEF)
+        assert await bus.statistics() == {}
+        assert await bus.read(0x1234) == 0xDEADBEEF
+
+    play(bench, COMPACT)
+    replies, _ = ask(request(1, Command.STATISTICS), params=COMPACT)
+    assert replies == [Frame(1, Status.UNKNOWN)]
 
 
 def test_samples_refused_with_others_on_their_way_are_taken_once():
