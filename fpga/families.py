@@ -137,8 +137,8 @@ techmap -map +/ice40/ff_map.v
 clean
 opt_lut -tech ice40
 {_SYNTH} -run map_cells:"""
-"""What `synth_ice40` does, for the least cells where it takes the shortest delay: comparisons in LUTs, clock enables and
-resets of a few flip-flops as logic, and abc9 with steps that save area."""
+"""What `synth_ice40` does, with fewer cells: comparisons in LUTs, clock enables and resets of a few flip-flops as logic, and
+abc9 with steps that save area and a delay to keep, in ps with the routing of each LUT."""
 
 ICE40 = Family(
     name="iCE40",
