@@ -127,7 +127,7 @@ BOARDS = {
             "icebreaker",
             ("amaranth_boards.icebreaker", "ICEBreakerPlatform"),
             instance="ICEBREAKER",
-            clock_MHz=24,
+            clock_MHz=21,
             wires=_wires(
                 busy=Pin("led_g", 0),
                 fault=Pin("led_r", 0),

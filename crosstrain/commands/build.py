@@ -63,6 +63,8 @@ def _board(name: str, out: Path, seeds: Sequence[int], again: bool, check: bool,
     from fpga.report import Report, kept_path, regressions
     from fpga.tools import BuildError
 
+    if check and not kept_path(name).is_file():
+        return [f"{name}: no report is kept to compare with: make one with --keep"]
     try:
         with steps() as progress:
             report, folder = build_board(name, out, seeds=seeds, again=again, progress=progress)

@@ -245,6 +245,16 @@ def test_bench_shows_what_happens_once_apart(program, monkeypatch):
         assert any(re.search(r"\W+".join(words), line) for line in out.splitlines()), (words, out)
 
 
+def test_a_board_without_a_kept_report_is_told_before_it_is_built(program, monkeypatch, tmp_path):
+    from fpga import build, report
+
+    monkeypatch.setattr(report, "kept_path", lambda board: tmp_path / f"{board}.json")
+    monkeypatch.setattr(build, "build_board", None)
+    left = program("build", "--board", "ulx3s", "--check")
+    assert left.status == 1
+    assert "ulx3s: no report is kept to compare with: make one with --keep" in left.err
+
+
 @pytest.mark.parametrize(("more", "inputs"), [((), "synthetic data"), (("--data", "mnist"), "mnist")])
 def test_bench_puts_a_board_beside_the_golden_model(program, monkeypatch, more, inputs):
     from crosstrain.commands import bench

@@ -19,6 +19,7 @@ from fpga.report import (
     Report,
     Timing,
     Use,
+    kept_path,
     parse_memories,
     parse_resources,
     parse_timing,
@@ -259,6 +260,15 @@ def test_the_fastest_seed_is_taken(tmp_path, nextpnr):
     assert flow._place(command, tmp_path, ECP5, range(1, 5), lambda *step: None) == 3
     assert (tmp_path / f"{TOP}.config").read_text() == "of seed 3"
     assert parse_timing(json.loads((tmp_path / flow.TOOL_REPORT).read_text())).fmax_MHz == 99
+
+
+def test_kept_reports_are_of_the_boards_parameters_and_met_their_clock():
+    kept = [Report.load(path) for path in kept_path("").parent.glob("*.json")]
+    assert kept
+    for report in kept:
+        board = BOARDS[report.board]
+        assert report.params_hash == f"{board.params.hash32:08x}"
+        assert report.timing.met and report.timing.needed_MHz == pytest.approx(board.clock_MHz, rel=1e-3)
 
 
 def test_inputs_of_a_build_are_the_logic_and_not_where_its_text_is(tmp_path):

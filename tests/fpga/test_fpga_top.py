@@ -1,5 +1,6 @@
 """`FpgaTop` on its UART pins: the host driver of the simulation drives it unchanged."""
 
+import pytest
 from cocotb_test.simulator import run
 
 from fpga.link import PATIENCE_CYCLES
@@ -15,6 +16,7 @@ DIVISOR = 4
 SILENCE_CYCLES = int(CLOCK_HZ * GAP_MS / 1000) + 8 * PATIENCE_CYCLES
 
 
+@pytest.mark.slow  # with cocotb between host and pins; tests/fpga/test_board.py has the same at the speed of C++
 def test_host_drives_the_fpga_over_its_pins(tmp_path):
     source = to_systemverilog(
         FpgaTop(INSTANCES["TINY"], CLOCK_HZ, BAUD), "fpga_top", tmp_path / "fpga_top.sv"
