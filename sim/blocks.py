@@ -49,7 +49,11 @@ COMPACT = replace(
 )  # fmt: skip
 COMPACT_ODD = replace(ODD, name="COMPACT_ODD", compact=1, adc_channels=2)
 """Their columns are no multiple of a word."""
-WITH_COMPACT = (COMPACT, COMPACT_ODD)
+COMPACT_ONE = replace(
+    COMPACT, name="COMPACT_ONE", dac_load_lanes=1, adc_channels=1, update_columns=1, bank_columns=1, macs=1,
+)  # fmt: skip
+"""One of each a cycle, as on the iCEBreaker."""
+WITH_COMPACT = (COMPACT, COMPACT_ODD, COMPACT_ONE)
 WITH_ANALOG_UPPER = tuple(replace(p, name=f"{p.name}-analog", upper_layer="analog") for p in STANDARD)
 
 

@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from sim.blocks import COMPACT
+from sim.blocks import COMPACT_ONE
 from sim.cosim import run_cosim
 from sim.linked import LinkedTop
 from sim.stimulus import make_stimulus
 from spec.device_file import load_device
 from spec.macro_link import trial_cycles
 
-LINKED = replace(COMPACT, name="LINKED", sar_settle_cycles=trial_cycles(COMPACT) + 1)
+LINKED = replace(COMPACT_ONE, name="LINKED", sar_settle_cycles=trial_cycles(COMPACT_ONE) + 1)
 
 
 def test_rtl_behind_the_serial_link_equals_golden_model(simulator):
