@@ -77,13 +77,14 @@ module _compare_in_luts (A, B, Y);
   wire [WIDTH-1:0] b = B_WIDTH == 0 ? 0 : {{WIDTH{SIGNED ? B[B_WIDTH-1] : 1'b0}}, B};
   wire [WIDTH-1:0] top = SIGNED ? 1 << (WIDTH - 1) : 0;
   wire [WIDTH-1:0] x = (SWAP ? b : a) ^ top, y = (SWAP ? a : b) ^ top;
-  localparam BLOCKS = (WIDTH + 7) / 8;
+  localparam BLOCK = 8;
+  localparam BLOCKS = (WIDTH + BLOCK - 1) / BLOCK;
   wire [BLOCKS:0] less;
   assign less[0] = 0;
   genvar i, k;
   generate for (k = 0; k < BLOCKS; k = k + 1) begin : block
-    localparam LOW = 8 * k;
-    localparam BITS = WIDTH - LOW < 8 ? WIDTH - LOW : 8;
+    localparam LOW = BLOCK * k;
+    localparam BITS = WIDTH - LOW < BLOCK ? WIDTH - LOW : BLOCK;
     wire [BITS:0] within;
     assign within[0] = 0;
     for (i = 0; i < BITS; i = i + 1)
@@ -93,7 +94,7 @@ module _compare_in_luts (A, B, Y);
   assign Y = INVERT ? !less[BLOCKS] : less[BLOCKS];
 endmodule
 """
-"""Comparisons in LUTs, bit by bit in blocks of 8: a carry chain takes a cell for each bit, one for its end, and inverters."""
+"""Comparisons in LUTs, bit by bit in blocks: a carry chain takes a cell for each bit, one for its end, and inverters."""
 
 _SYNTH = f"synth_ice40 -dsp -spram -top {TOP}"
 _FLIP_FLOPS = " ".join(
