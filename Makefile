@@ -18,7 +18,7 @@ help: ## list the targets
 	@echo "Variables: VENV=$(VENV) DATA=digits|mnist BOARD=ulx3s PYTEST_ARGS='-m slow'"
 
 setup: ## create the virtual environment with everything in it
-	@$(SETUP) dev fpga formal
+	@$(SETUP) dev fpga formal cluster
 
 run: ## train a network the hybrid way and write a report to build/run (DATA=digits or mnist)
 	@$(SETUP)
