@@ -15,12 +15,12 @@ WORKERS = $(shell nproc 2>/dev/null || echo 2)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@echo "Variables: VENV=$(VENV) DATA=digits|mnist BOARD=ulx3s PYTEST_ARGS='-m slow'"
+	@echo "Variables: VENV=$(VENV) DATA=digits|mnist|fashion-mnist BOARD=ulx3s PYTEST_ARGS='-m slow'"
 
 setup: ## create the virtual environment with everything in it
 	@$(SETUP) dev fpga formal cluster
 
-run: ## train a network the hybrid way and write a report to build/run (DATA=digits or mnist)
+run: ## train a network the hybrid way and write a report to build/run (DATA=digits, mnist, fashion-mnist)
 	@$(SETUP)
 	$(CROSSTRAIN) train --data $(DATA) --out build/run
 

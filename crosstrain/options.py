@@ -7,6 +7,8 @@ import typer
 
 from spec.errors import InputError
 
+DATA = "digits, mnist, fashion-mnist, an .npz file, or a folder of IDX files"
+
 Device = Annotated[
     str, typer.Option("--device", help="Device: a preset (`crosstrain devices`) or a .toml file.")
 ]
@@ -21,6 +23,12 @@ Backward = Annotated[
         "--backward",
         help="Errors from a copy of an analog upper layer, or transposed reads: copy, transposed.",
     ),
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Processes that measure. [default: one for each core]")
+]
+Scheduler = Annotated[
+    str | None, typer.Option(help="Measure on a Dask cluster instead: tcp://..., its scheduler's address.")
 ]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 

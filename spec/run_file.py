@@ -1,6 +1,6 @@
 """A run: data, hardware, device, method and seeds in one TOML file, from which the run can be repeated.
 
-    data = "digits"                 a set that ships or is fetched, or an .npz file
+    data = "digits"                 a set that ships or is fetched, an .npz file, or a folder of IDX files
     params = "DIGITS"               an instance, a file, or a table [params] (spec/params_file.py)
     device = "EpiRAM"               a preset, a file, or a table [device] (spec/device_file.py)
     rule = "accumulate"
@@ -162,6 +162,7 @@ def default_run(data: str) -> RunSpec:
 _DEFAULTS: dict[str, tuple[str, str, OfflineSettings, dict]] = {
     "digits": ("DIGITS", "EpiRAM", OfflineSettings(epochs=100, batch=20), {}),
     "mnist": ("MNIST", "EpiRAM", OfflineSettings(epochs=12, batch=100), {}),
+    "fashion-mnist": ("MNIST", "EpiRAM", OfflineSettings(epochs=12, batch=100, noise=0.2), {}),
 }
 
 

@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from crosstrain.console import console, simulating, steps, table
+from crosstrain.options import DATA
 from spec.errors import InputError
 from spec.params import HwParams
 
@@ -32,9 +33,7 @@ def bench(
     clock: Annotated[
         float | None, typer.Option(min=0.001, help="With --board: MHz. [default: the board's]")
     ] = None,
-    data: Annotated[
-        str | None, typer.Option(help="With --board: digits, mnist or an .npz file. [default: synthetic]")
-    ] = None,
+    data: Annotated[str | None, typer.Option(help=f"With --board: {DATA}. [default: synthetic]")] = None,
 ) -> None:
     """Measure speeds on this machine: the golden model against a plain numpy loop, and the RTL.
 

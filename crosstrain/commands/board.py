@@ -12,7 +12,7 @@ import typer
 from crosstrain.commands.cosim import DEFAULT_SAMPLES, MOST_SAMPLES
 from crosstrain.console import simulating, steps
 from crosstrain.files import make_folder, write
-from crosstrain.options import check_count, check_rule
+from crosstrain.options import DATA, check_count, check_rule
 from spec.errors import InputError
 from spec.params import HwParams
 
@@ -35,9 +35,7 @@ def run_on(
     port: Annotated[str, typer.Argument(help="Serial port, such as /dev/ttyUSB0.")],
     board: BoardName = None,
     params: Params = None,
-    data: Annotated[
-        str | None, typer.Option(help="digits, mnist or an .npz file; without it the job is random.")
-    ] = None,
+    data: Annotated[str | None, typer.Option(help=f"{DATA}; without it the job is random.")] = None,
     samples: Annotated[
         int | None, typer.Option(help="Training samples. [default: 40, or all of the data]")
     ] = None,

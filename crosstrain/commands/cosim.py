@@ -9,7 +9,7 @@ import typer
 
 from crosstrain.console import simulating, steps
 from crosstrain.files import make_folder, write
-from crosstrain.options import Backward, Simulator, Trained, check_count, check_rule, check_simulator
+from crosstrain.options import DATA, Backward, Simulator, Trained, check_count, check_rule, check_simulator
 from spec.errors import InputError
 
 MOST_SAMPLES = 1_000_000
@@ -34,7 +34,7 @@ def cosim(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="Train on digits, mnist or an .npz file, and test; without it the job is random."),
+        typer.Option(help=f"Train on {DATA}, and test; without it the job is random."),
     ] = None,
     sim: Simulator = "verilator",
     samples: Annotated[

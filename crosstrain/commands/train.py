@@ -8,7 +8,7 @@ import typer
 
 from crosstrain.console import console, simulating, steps, table
 from crosstrain.files import make_folder, write
-from crosstrain.options import Backward, Out, Simulator, Trained, check_count, check_simulator
+from crosstrain.options import DATA, Backward, Out, Simulator, Trained, check_count, check_simulator
 
 DEFAULT_SEEDS = 10
 MOST_SEEDS = 1000
@@ -19,9 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    data: Annotated[
-        str | None, typer.Option(help="digits, mnist, or an .npz file. [default: digits]")
-    ] = None,
+    data: Annotated[str | None, typer.Option(help=f"{DATA}. [default: digits]")] = None,
     params: Annotated[str | None, typer.Option(help="Hardware: an instance or a .toml file.")] = None,
     device: Annotated[str | None, typer.Option(help="Device: a preset or a .toml file.")] = None,
     rule: Annotated[

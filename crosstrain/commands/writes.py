@@ -9,7 +9,7 @@ import typer
 
 from crosstrain.console import console, simulating, steps, table
 from crosstrain.files import make_folder, write
-from crosstrain.options import Device, check_count
+from crosstrain.options import DATA, Device, check_count
 
 MOST_SEEDS = 1000
 PULSES = ("PULSES_UP", "PULSES_DOWN")
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 
 def writes(
-    data: Annotated[str, typer.Option(help="digits, mnist, or an .npz file.")] = "digits",
+    data: Annotated[str, typer.Option(help=f"{DATA}.")] = "digits",
     device: Device = "EpiRAM",
     rule: Annotated[str | None, typer.Option(help="Update rule: accumulate or counter.")] = None,
     params: Annotated[str | None, typer.Option(help="Hardware: an instance or a .toml file.")] = None,

@@ -11,7 +11,7 @@ from spec.params import INSTANCES
 from spec.run_file import OfflineSettings, default_run, dump_run, load_run, run_from_dict
 
 
-@pytest.mark.parametrize("data", ["digits", "mnist", "own.npz"])
+@pytest.mark.parametrize("data", ["digits", "mnist", "fashion-mnist", "own.npz"])
 def test_defaults_survive_the_file(data, tmp_path):
     run = default_run(data)
     path = tmp_path / "run.toml"

