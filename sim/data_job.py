@@ -8,17 +8,18 @@ import numpy as np
 
 from model.cost import array_utilisation
 from model.data import Dataset, Split, load_data
-from model.training import analog_upper, experiments, offline, range_search, transfer
+from model.training import analog_upper, experiments, offline, range_search, transfer, weights_file
 from model.training import prepare as prepare_module
 from model.training.experiments import resolve
 from model.training.hybrid import HybridJob, Progress
 from model.training.offline import OfflineNet, train_offline
 from model.training.prepare import check_fit, prepare
+from model.training.weights_file import weights_digest
 from sim.cosim import CosimResult
 from spec.errors import InputError
 from spec.run_file import AUTO, RunSpec, dump_run
 
-MAKERS = (offline, experiments, prepare_module, transfer, range_search, analog_upper)
+MAKERS = (offline, experiments, prepare_module, transfer, range_search, analog_upper, weights_file)
 """Modules whose text decides what network and thresholds come out."""
 KEPT = Path("build") / "jobs"
 """Networks and thresholds that were made once."""
@@ -73,7 +74,7 @@ def _network(run: RunSpec, data: Dataset, progress: Progress) -> tuple[OfflineNe
 def _digest(run: RunSpec, data: Dataset) -> str:
     """Of what the network and the thresholds depend on: the run, the data, the code that makes them."""
     code = b"".join(Path(module.__file__ or "").read_bytes() for module in MAKERS)
-    text = dump_run(run) + repr(sorted(data.digests.items()))
+    text = dump_run(run) + weights_digest(run.offline) + repr(sorted(data.digests.items()))
     return hashlib.sha256(text.encode() + code).hexdigest()[:16]
 
 

@@ -38,6 +38,7 @@ from spec.params_file import from_dict, load, read_toml
 
 AUTO = "auto"
 OFFLINE_KINDS = ("plain", "noise-aware")
+WEIGHT_FILES = (".npz", ".safetensors")
 TRAINED = {"first": ("first",), "last": ("last",), "both": ("first", "last")}
 """Fields of the register TRAINED that are set, by what a run calls them."""
 BACKWARD = ("copy", "transposed")
@@ -75,9 +76,21 @@ class OfflineSettings:
     learning_rate: float = _number(1e-3, 1e-6, 1.0, "of Adam; times 0.3 and 0.1 at 60 and 85 % of the epochs")
     noise: float = _number(0.3, 0.0, 5.0, "noise-aware: sigma of the noise over that of a layer's weights")
     clip: float = _number(2.5, 0.5, 100.0, "noise-aware: weights are clipped to this many sigmas")
+    weights: str = field(
+        default="",
+        metadata={"doc": "a file of weights that are taken instead: .npz, .safetensors; all seeds the same"},
+    )
+    mean: float = _number(
+        0.0, -100.0, 100.0, "with weights: they expect (x - mean) / std of inputs x in 0..1"
+    )
+    std: float = _number(1.0, 1e-3, 100.0, "see mean")
 
     def __post_init__(self):
         choice(self.kind, OFFLINE_KINDS, "offline.kind")
+        if not isinstance(self.weights, str) or (self.weights and not self.weights.endswith(WEIGHT_FILES)):
+            raise InputError(
+                f"{self.weights!r} is no {' or '.join(WEIGHT_FILES)} file", key="offline.weights"
+            )
         _check_numbers(self, "offline")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from model.data import Dataset, Split
+from model.training.weights_file import load_weights
 from spec.params import HwParams
 from spec.run_file import OfflineSettings
 
@@ -38,13 +39,20 @@ def train_offline(
     seed: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> OfflineNet:
-    """Train on the training split only; the same settings and seed give the same weights on one machine.
+    """Train on the training split only, or take the weights of the settings' file (`weights_file`).
+
+    The same settings and seed give the same weights on one machine.  Raises `InputError` for a file that does not fit.
 
     progress: called with (epochs done, epochs).  One thread: the matrices are small, and sums do not then depend
     on the number of cores.
     """
     with threadpool_limits(limits=1):
-        hidden, upper = _Trainer(data.train, params, settings, seed).run(progress)
+        if settings.weights:
+            hidden, upper = load_weights(settings, params)
+            if progress:
+                progress(settings.epochs, settings.epochs)
+        else:
+            hidden, upper = _Trainer(data.train, params, settings, seed).run(progress)
         train, validation, test = (
             accuracy(hidden, upper, split) for split in (data.train, data.validation, data.test)
         )
