@@ -23,6 +23,7 @@ _INLINED = (
     "model/device/macro.py",
     "model/device/array.py",
     "model/layer.py",
+    "model/sample.py",
     "model/upper.py",
     "model/controller/*.py",
     "model/cycles/*.py",

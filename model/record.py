@@ -51,6 +51,8 @@ class RunRecord:
     trace: dict[str, list[np.ndarray]] = field(default_factory=dict)
     upper: Strobes | None = None
     """Strobes on the array of an analog upper layer."""
+    cell_pulses: np.ndarray | None = None
+    """Of a golden program-verify: pulses of each cell, int32[rows, columns, 2]."""
 
     def accuracy(self, labels: np.ndarray) -> float:
         """Share of right predictions; `labels` int[n]."""

@@ -158,7 +158,7 @@ class GoldenController:
     ) -> RunRecord:
         """Program-verify with the settings of the registers; targets and `way` as in `verify_array`.
 
-        The record has the strobes if `trace`.  Raises `InputError`.
+        The record has the pulses of each cell, and the strobes if `trace`.  Raises `InputError`.
         """
         settings = verify_settings(self.registers)
         cost, strobes = verify_array(self.array, targets, way, settings, logged=trace)
@@ -169,7 +169,8 @@ class GoldenController:
         self._give_up(cost.capped, cost.unresponsive)
         if progress:
             progress(self.params.rows)
-        return RunRecord(NONE, NONE, strobes, {"strobe": strobe_rows(strobes)} if trace else {})
+        seen = {"strobe": strobe_rows(strobes)} if trace else {}
+        return RunRecord(NONE, NONE, strobes, seen, cell_pulses=cost.cell_pulses)
 
     async def run(
         self,

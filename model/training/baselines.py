@@ -140,13 +140,13 @@ def verify_then_hybrid(way: str, rule: str, threshold: int, margin: float) -> Me
     return method
 
 
-def verify_settings(run: RunSpec) -> VerifySettings:
-    """The verify loop's settings for the run's device."""
+def verify_settings(run: RunSpec, tolerance: float = VERIFY_TOLERANCE) -> VerifySettings:
+    """The verify loop's settings for the run's device; tolerance: as a share of the nominal range."""
     gmin, gmax = nominal_codes(run.device, run.nonideal, run.params.state_bits)
     states = max(run.device.states_up, run.device.states_down)
-    movement = min(VERIFY_TOLERANCE, VERIFY_MOVEMENT / states)
+    movement = min(tolerance, VERIFY_MOVEMENT / states)
     return VerifySettings(
-        tolerance=max(1, round(VERIFY_TOLERANCE * (gmax - gmin))),
+        tolerance=max(1, round(tolerance * (gmax - gmin))),
         movement=max(1, round(movement * (gmax - gmin))),
         pulse_cap=VERIFY_PULSES * states,
     )

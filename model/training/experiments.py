@@ -56,7 +56,7 @@ def choose_thresholds(
     Whatever the run states is kept; only what is "auto" is chosen.  Each candidate is a whole online epoch on each
     of a few devices, whose seeds no run is likely to use; among equals the one with fewer online pulses wins.
     """
-    thresholds = [int(run.threshold)] if run.threshold != AUTO else _grid(run.params, run.rule)
+    thresholds = [int(run.threshold)] if run.threshold != AUTO else grid(run.params, run.rule)
     margins = MARGINS if run.margin == AUTO else [float(run.margin)]
     candidates = [(t, m) for t in thresholds for m in margins]
     if len(candidates) == 1:
@@ -72,7 +72,7 @@ def choose_upper_threshold(
     run: RunSpec, data: Dataset, net: OfflineNet, progress: Callable[[int, int], None] | None = None
 ) -> int:
     """The same of an analog upper layer's threshold, for a run whose others are chosen."""
-    candidates = [max(1, t >> UPPER_FINER) for t in _grid(run.params, run.rule)]
+    candidates = [max(1, t >> UPPER_FINER) for t in grid(run.params, run.rule)]
 
     def apply(job: HybridJob, threshold: int) -> HybridJob:
         upper = replace(job.analog_upper, threshold=threshold)  # type: ignore[type-var]  # there is one
@@ -101,7 +101,7 @@ def _best(
     return candidates[max(range(len(candidates)), key=lambda k: scores[k])]
 
 
-def _grid(params: HwParams, rule: str) -> list[int]:
+def grid(params: HwParams, rule: str) -> list[int]:
     """The grid of a rule in the units of this hardware's update memory, as far as that can hold it."""
     narrower = 0
     if rule == "accumulate":  # counts products of an input code and a weight

@@ -100,20 +100,30 @@ class Adam:
         self.weights -= np.float32(rate * correction) * self._first / scale
 
 
+def _initial(rng: np.random.Generator, rows: int, columns: int, gain: float) -> np.ndarray:
+    weights = rng.standard_normal((rows, columns), np.float32) * np.float32(np.sqrt(gain / rows))
+    weights[-1] = 0
+    return weights
+
+
+def _initial_layers(rng: np.random.Generator, params: HwParams) -> tuple[np.ndarray, np.ndarray]:
+    """Both layers before training: K. He et al., ICCV 2015, and half its variance above."""
+    hidden = _initial(rng, params.rows, params.columns, gain=2.0)
+    return hidden, _initial(rng, params.upper_rows, params.classes, gain=1.0)
+
+
+def untrained(params: HwParams, seed: int) -> OfflineNet:
+    """A network as training would begin with it; its accuracies are not measured."""
+    return OfflineNet(*_initial_layers(np.random.default_rng(seed), params), 0.0, 0.0, 0.0)
+
+
 class _Trainer:
     def __init__(self, split: Split, params: HwParams, settings: OfflineSettings, seed: int):
         self.settings = settings
         self.rng = np.random.default_rng(seed)
         self.x = with_bias(_inputs(split.pixels))
         self.y = np.eye(params.classes, dtype=np.float32)[split.labels]
-        hidden = self._initial(self.x.shape[1], params.columns, gain=2.0)
-        upper = self._initial(params.upper_rows, params.classes, gain=1.0)
-        self.layers = [Adam(hidden), Adam(upper)]
-
-    def _initial(self, rows: int, columns: int, gain: float) -> np.ndarray:
-        weights = self.rng.standard_normal((rows, columns), np.float32) * np.float32(np.sqrt(gain / rows))
-        weights[-1] = 0
-        return weights
+        self.layers = [Adam(weights) for weights in _initial_layers(self.rng, params)]
 
     def run(self, progress: Callable[[int, int], None] | None) -> list[np.ndarray]:
         s = self.settings

@@ -61,7 +61,7 @@ async def verified(
     ctl, targets: np.ndarray, way: str, settings: VerifySettings, *, progress=None
 ) -> dict[str, int]:
     """Erase and program-verify; returns the counters.  targets: state codes, int[rows, columns, 2]."""
-    await _loops(ctl, settings)
+    await load_loops(ctl, settings)
     await ctl.configure(WRITE=0)
     await ctl.erase()
     await ctl.clear_counters()
@@ -88,7 +88,7 @@ async def write(ctl, job: WriteJob, *, progress: Progress | None = None) -> Writ
         mode = Mode.TRAIN
         if job.way == "tuned":
             mode = Mode.TUNE
-            await _loops(ctl, job.tune)
+            await load_loops(ctl, job.tune)
             await ctl.configure(TUNE_UP=job.step, TUNE_DOWN=job.step)
         await ctl.clear_memory()
         await ctl.clear_counters()
@@ -100,7 +100,7 @@ async def write(ctl, job: WriteJob, *, progress: Progress | None = None) -> Writ
     return WriteResult(transfer, online, record.accuracy(h.test_labels))
 
 
-async def _loops(ctl, settings: VerifySettings) -> None:
+async def load_loops(ctl, settings: VerifySettings) -> None:
     """The registers of the loops, and a gate that lets them have their pulses."""
     cap = max(reset_value("COUNT_CAP"), settings.pulse_cap)
     await ctl.configure(**verify_registers(settings), COUNT_CAP=cap)

@@ -1,0 +1,176 @@
+"""One table from many points: settings chosen on the validation split, methods measured on the test split.
+
+Every method gets the same number of tries on the same networks and arrays for its settings, and is then measured
+once on each network and array of the plan.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.study.execute import execute
+from model.study.methods import Settings
+from model.study.points import best_of, measure, method_named
+from model.study.store import rows_of
+from model.study.stats import Interval, interval
+from spec.errors import InputError
+from spec.numerics import MASK32
+from spec.run_file import run_from_dict
+
+REFERENCE = "hybrid accumulate"
+"""The method that all others are paired with."""
+MAIN = (
+    "software plain", "software", "open loop", "calibration", "hybrid accumulate", "hybrid counter", "hybrid manhattan",
+    "tuned online", "verify cell", "verify pair", "verify pair + hybrid", "last layer", "bias row", "shuffled labels",
+)  # fmt: skip
+"""Methods of a table when none are named."""
+CHOICES, RESULTS = "choices.parquet", "results.parquet"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is compared.  Raises `InputError` for a run or method that cannot be."""
+
+    runs: dict[str, dict[str, Any]]
+    """Run files as dictionaries, without seeds, by the label of their table."""
+    methods: tuple[str, ...] = MAIN
+    nets: int = 3
+    arrays: int = 10
+    tries_on: int = 2
+    """Networks and arrays, other than those that are measured, on which settings are chosen."""
+
+    def __post_init__(self):
+        for label, values in self.runs.items():
+            if "seeds" in values:
+                raise InputError("a comparison draws its own", source=label, key="seeds")
+            run_from_dict(values, source=label)
+        for name in self.methods:
+            method_named(name)
+
+    def choices(self, names: list[str], inherited: dict[tuple[str, str], Settings]) -> list[dict]:
+        """Points that try settings."""
+        points = []
+        for label, run in self.runs.items():
+            for k in range(self.tries_on):
+                for name in names:
+                    settings = inherited.get((label, method_named(name).settings_of), {})
+                    points.append(
+                        {"task": "choose", "run": run, "method": name, "settings": settings, "net": k % self.nets,
+                         "seed": MASK32 - k, "split": "validation"}
+                    )  # fmt: skip
+        return points
+
+    def measurements(self, chosen: dict[tuple[str, str], Settings]) -> list[dict]:
+        """Points that count, those of one network and array together."""
+        return [
+            {"task": "measure", "run": run, "method": name, "settings": chosen[label, name], "net": net,
+             "seed": self.arrays * net + array, "split": "test"}
+            for label, run in self.runs.items() for net in range(self.nets) for array in range(self.arrays)
+            for name in self.methods
+        ]  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """One method of one table."""
+
+    run: str
+    method: str
+    settings: Settings
+    accuracy: Interval
+    over: Interval
+    """Accuracy of the reference minus that of this method, on the same network and array."""
+    figures: dict[str, float]
+    """Means of the other columns of a result."""
+    failed: int
+    """Points without a result."""
+
+
+Progress = Callable[[str, int, int], None]
+
+
+def compare(
+    plan: Plan,
+    folder: Path,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    progress: Progress | None = None,
+) -> list[Line]:
+    """Measure what `folder` does not hold yet; returns the lines in the order of runs and methods.
+
+    Raises `InputError`; `ValueError` when no point of a choice has a result.
+    """
+
+    def run(name: str, file: str, points: list[dict]) -> list[dict]:
+        step = (lambda done, total: progress(name, done, total)) if progress else None
+        table = execute(points, measure, folder / file, workers=workers, scheduler=scheduler, progress=step)
+        return rows_of(table)
+
+    chosen = _choose(plan, lambda points: run("settings", CHOICES, points))
+    points = plan.measurements(chosen)
+    return lines(plan, chosen, points, run("methods", RESULTS, points))
+
+
+def _choose(plan: Plan, run: Callable[[list[dict]], list[dict]]) -> dict[tuple[str, str], Settings]:
+    """Settings by run and method; a method that takes another's comes after it, and that one is chosen in any case."""
+    wanted = list(dict.fromkeys([method_named(n).settings_of for n in plan.methods] + list(plan.methods)))
+    wanted = [name for name in wanted if name]
+    chosen: dict[tuple[str, str], Settings] = {}
+    for later in (False, True):
+        names = [name for name in wanted if bool(method_named(name).settings_of) is later]
+        open_ones = [name for name in names if len(_candidates(plan, name)) > 1]
+        for label in plan.runs:
+            for name in names:
+                chosen[label, name] = dict(chosen.get((label, method_named(name).settings_of), {}))
+        points = plan.choices(open_ones, chosen)
+        rows = run(points) if points else []
+        for label, values in plan.runs.items():
+            for name in open_ones:
+                mine = [r for p, r in zip(points, rows, strict=True) if p["run"] is values and p["method"] == name]
+                chosen[label, name] = best_of(mine)
+    return chosen
+
+
+def _candidates(plan: Plan, name: str) -> list[Settings]:
+    method = method_named(name)
+    return method.candidates(method.hardware(run_from_dict(next(iter(plan.runs.values())))))
+
+
+def lines(plan: Plan, chosen: dict, points: list[dict], rows: list[dict]) -> list[Line]:
+    """The table from its points and their results."""
+    values = {id(run): label for label, run in plan.runs.items()}
+    by: dict[tuple[str, str], list[tuple[dict, dict]]] = {}
+    for point, row in zip(points, rows, strict=True):
+        by.setdefault((values[id(point["run"])], point["method"]), []).append((point, row))
+    out = []
+    for label in plan.runs:
+        grid = {name: _accuracies(plan, by[label, name]) for name in plan.methods}
+        for name in plan.methods:
+            done = [row for _, row in by[label, name] if row["status"] == "done"]
+            nothing = np.full((plan.nets, plan.arrays), np.nan)
+            out.append(
+                Line(
+                    label, name, chosen[label, name],
+                    interval(grid[name]), interval(grid.get(REFERENCE, nothing) - grid[name]),
+                    _means(done), len(by[label, name]) - len(done),
+                )
+            )  # fmt: skip
+    return out
+
+
+def _accuracies(plan: Plan, results: list[tuple[dict, dict]]) -> np.ndarray:
+    """float64[nets, arrays], NaN where a point failed."""
+    grid = np.full((plan.nets, plan.arrays), np.nan)
+    for point, row in results:
+        if row["status"] == "done":
+            grid[point["net"], point["seed"] - plan.arrays * point["net"]] = row["accuracy"]
+    return grid
+
+
+def _means(rows: list[dict]) -> dict[str, float]:
+    names = [n for n, v in rows[0].items() if isinstance(v, int | float) and n not in ("net", "seed")] if rows else []
+    return {name: float(np.mean([row[name] for row in rows])) for name in names}

@@ -1,0 +1,142 @@
+"""Controls: what a table needs beside the method to show where its gain comes from; and all methods, by name."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from model.data import Split
+from model.study.methods import HARDWARE, Method, Settings, memory_bits, online, open_loop
+from model.study.trial import Outcome, Trial
+from model.study.variants import VARIANTS
+from model.system import run as golden
+from model.training.hybrid import code_step
+from model.training.offline import Adam, accuracy, softmax_error, untrained, with_bias
+from model.training.transfer import quantise_upper
+from spec.registers import Mode
+from spec.run_file import RunSpec
+
+_BATCH = 20
+RATES = tuple(float(f"{rate:.2g}") for rate in np.geomspace(1e-4, 3e-2, 12))
+"""Learning rates of the last layer."""
+
+
+def software(trial: Trial, settings: Settings) -> Outcome:
+    """The float network on the trial's split."""
+    split = Split(trial.job.test_pixels, trial.job.test_labels)
+    return Outcome(accuracy(trial.net.hidden, trial.net.upper, split))
+
+
+def last_layer(trial: Trial, settings: Settings) -> Outcome:
+    """Open-loop transfer, then one epoch of software training of the digital upper layer on the array's codes."""
+    start, job = trial.transferred(), trial.job
+    full_scale = job.full_scale(code_step(trial.ctl.registers))
+    codes = _hidden_codes(trial, Split(job.train_pixels, job.train_labels))
+    phases = start.phases | {"online": golden(trial.ctl.counters())}
+    values = with_bias((codes * (full_scale / job.params.adc_limit)).astype(np.float32))
+    trained = _retrain(trial.net.upper, values, job.train_labels, settings["rate"], trial.seed)
+    upper = quantise_upper(trained, full_scale, codes, job.params)
+    golden(trial.ctl.load_weights(upper.weights))
+    golden(trial.ctl.configure(LOGIT_SHIFT=upper.logit_shift))
+    return Outcome(trial.accuracy(), phases, int(start.pulses.max()))
+
+
+def _hidden_codes(trial: Trial, split: Split) -> np.ndarray:
+    """Codes of the hidden units, int16[n, columns]."""
+    parts: list[np.ndarray] = []
+
+    def keep(stages: dict[str, list[np.ndarray]]) -> None:
+        parts.append(np.array(stages["hidden"], np.int16))
+
+    golden(trial.ctl.clear_counters())
+    golden(trial.ctl.run(Mode.INFER, split.pixels, split.labels, watch=keep))
+    return np.concatenate(parts)
+
+
+def _retrain(start: np.ndarray, values: np.ndarray, labels: np.ndarray, rate: float, seed: int) -> np.ndarray:
+    """One epoch of Adam on softmax cross-entropy.  values: float32[n, columns + 1], bias last."""
+    upper = start.copy()
+    adam = Adam(upper)
+    targets = np.eye(upper.shape[1], dtype=np.float32)[labels]
+    order = np.random.default_rng(seed).permutation(len(values))
+    for first in range(0, len(order), _BATCH):
+        batch = order[first : first + _BATCH]
+        adam.step(values[batch].T @ softmax_error(values[batch] @ upper, targets[batch]), rate)
+    return upper
+
+
+def bias_row(trial: Trial, settings: Settings) -> Outcome:
+    """Hybrid with the bias row alone: every other cell holds still, and its pulses, which nobody would give, do not count."""
+    start = trial.transferred()
+    state, row = trial.ctl.array.state, trial.job.params.rows - 1
+    moving = state.stuck.copy()
+    still = _cells_outside(trial, row)
+    state.stuck[still] = 1
+    try:
+        job = trial.job_with("accumulate", settings["threshold"], settings["margin"])
+        return trial.train(start, job, first_row=row)
+    finally:
+        state.stuck[:] = moving
+
+
+def _cells_outside(trial: Trial, row: int) -> np.ndarray:
+    """Indices into the array's flat cells that are not of this row of the layer, bool[cells]."""
+    array, outside = trial.ctl.array, []
+    for tile in array.tiles:
+        cells = np.ones((tile.params.rows, tile.params.columns, 2), bool)
+        if 0 <= row - tile.first_row < tile.params.rows:
+            cells[row - tile.first_row] = False
+        outside.append(cells.ravel())
+    return np.concatenate(outside)
+
+
+def shuffled(trial: Trial, settings: Settings) -> Outcome:
+    """Hybrid with the labels of the online samples shuffled: nothing can be learnt from them."""
+    job = trial.job_with("accumulate", settings["threshold"], settings["margin"])
+    labels = np.random.default_rng(trial.seed).permutation(job.train_labels)
+    return trial.train(trial.transferred(), replace(job, train_labels=labels))
+
+
+def analog(trained: str):
+    """Hardware whose upper layer is a second array, of which these layers are trained."""
+
+    def hardware(run: RunSpec) -> RunSpec:
+        params = replace(run.params, upper_layer="analog")
+        return replace(run, params=params, trained=trained, backward="copy")
+
+    return hardware
+
+
+def both_layers(trial: Trial, settings: Settings) -> Outcome:
+    """Hybrid where the upper layer is analog; its own threshold is a share of the first layer's."""
+    job = trial.job_with("accumulate", settings["threshold"], settings["margin"])
+    threshold = max(1, settings["threshold"] >> settings.get("finer", 0))
+    upper = replace(job.analog_upper, threshold=threshold)  # type: ignore[type-var]  # there is one
+    return trial.train(trial.transferred(), replace(job, analog_upper=upper))
+
+
+def _finer(run: RunSpec) -> list[Settings]:
+    every = online("accumulate")(run)
+    return [s | {"finer": 3} for s in every]
+
+
+_BITS = memory_bits("accumulate")
+
+CONTROLS = (
+    Method("software", "the float network that all others start from", software),
+    Method("software plain", "a float network trained without noise", software, offline="plain"),
+    Method("software noise-aware", "one trained with noise", software, offline="noise-aware"),
+    Method("last layer", "digital upper layer retrained on the array's codes", last_layer,
+           lambda run: [{"rate": rate} for rate in RATES]),
+    Method("bias row", "hybrid, but only the bias row gets pulses", bias_row, online("accumulate"), bits=_BITS,
+           model_only=True),
+    Method("shuffled labels", "hybrid, the labels shuffled", shuffled, settings_of="hybrid accumulate", bits=_BITS),
+    Method("analog open loop", "upper layer analog too, nothing trained", open_loop, hardware=analog("first")),
+    Method("analog first", "upper layer analog, first layer trained", both_layers, _finer, analog("first"), bits=_BITS),
+    Method("analog last", "upper layer analog, only it trained", both_layers, _finer, analog("last"), bits=_BITS),
+    Method("analog both", "upper layer analog, both trained", both_layers, _finer, analog("both"), bits=_BITS),
+    Method("from scratch", "untrained network, both layers analog, one epoch", both_layers, _finer, analog("both"),
+           lambda run, seed: untrained(run.params, seed), bits=_BITS),
+)  # fmt: skip
+
+METHODS: dict[str, Method] = {m.name: m for m in (*HARDWARE, *CONTROLS, *VARIANTS)}
+"""All methods by name."""

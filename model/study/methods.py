@@ -1,0 +1,197 @@
+"""The methods that a study compares: what each does to an array, and the settings that are chosen for it.
+
+Every method is `(trial, settings) -> Outcome`.  Settings are chosen on the validation split by the same number of
+tries, `TRIES` at most, for each method.  A new method is a function here or in `model.study.controls`, and its line
+in `METHODS` there.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from model.study.trial import Outcome, Start, Trial
+from model.system import run as golden
+from model.training.baselines import tune_settings, verify_settings
+from model.training.experiments import grid
+from model.training.offline import OfflineNet
+from model.training.prepare import state_targets
+from model.training.write_costs import load_loops
+from spec.choices import MEMORY_RULES, RULES
+from spec.registers import Mode
+from spec.run_file import RunSpec
+
+Settings = dict[str, Any]
+"""Values by name, of one candidate; as JSON has them."""
+
+TRIES = 12
+"""Candidates that are tried for a method."""
+MARGINS = (12.0, 24.0)
+TOLERANCES = (0.01, 0.02, 0.05, 0.1)
+"""Of program-verify, as a share of the nominal range."""
+AVERAGES = (1, 2, 4)
+"""Readings of which one decision of program-verify takes the mean."""
+
+
+def same(run: RunSpec) -> RunSpec:
+    """The run's own hardware."""
+    return run
+
+
+def no_choice(run: RunSpec) -> list[Settings]:
+    """Of a method without settings."""
+    return [{}]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One line of the table."""
+
+    name: str
+    about: str
+    measure: Callable[[Trial, Settings], Outcome]
+    candidates: Callable[[RunSpec], list[Settings]] = no_choice
+    hardware: Callable[[RunSpec], RunSpec] = same
+    """The run with the hardware that the method needs."""
+    network: Callable[[RunSpec, int], OfflineNet] | None = None
+    """Run and seed of the array -> the network that the method begins with, where it is not the offline one."""
+    offline: str = ""
+    """Kind of the offline network, where it is not the run's."""
+    settings_of: str = ""
+    """Another method whose chosen settings are taken; the own ones come on top."""
+    bits: Callable[[RunSpec], int] = lambda run: 0
+    """Bits of update memory per weight."""
+    model_only: bool = False
+    """The hardware cannot do it."""
+
+
+def thresholds(run: RunSpec, rule: str, count: int) -> list[int]:
+    """At most `count` of the thresholds that are tried for a rule, evenly over their range."""
+    every = grid(run.params, rule)
+    return sorted({every[int(k)] for k in np.linspace(0, len(every) - 1, count)})
+
+
+def online(rule: str) -> Callable[[RunSpec], list[Settings]]:
+    """Thresholds and margins of an update rule."""
+
+    def candidates(run: RunSpec) -> list[Settings]:
+        picked = thresholds(run, rule, TRIES // len(MARGINS))
+        return [{"threshold": t, "margin": m} for t in picked for m in MARGINS]
+
+    return candidates
+
+
+def loops(run: RunSpec) -> list[Settings]:
+    """Tolerances and readings of program-verify."""
+    return [{"tolerance": t, "averages": n} for t in TOLERANCES for n in AVERAGES]
+
+
+def open_loop(trial: Trial, settings: Settings) -> Outcome:
+    """Transfer and ranges, no more."""
+    return untrained(trial, trial.transferred())
+
+
+def untrained(trial: Trial, start: Start) -> Outcome:
+    """The array as it was written."""
+    return Outcome(trial.accuracy(), start.phases, int(start.pulses.max()))
+
+
+def hybrid(rule: str) -> Callable[[Trial, Settings], Outcome]:
+    """Open-loop transfer, one online epoch of open-loop pulses."""
+
+    def measure(trial: Trial, settings: Settings) -> Outcome:
+        job = trial.job_with(rule, settings["threshold"], settings["margin"])
+        return trial.train(trial.transferred(), job)
+
+    return measure
+
+
+def tuned(trial: Trial, settings: Settings) -> Outcome:
+    """The same epoch, each of its updates verified: the protocol that hybrid training does without."""
+    start = trial.transferred()
+    loop, step = tune_settings(trial.run)
+    golden(load_loops(trial.ctl, loop))
+    golden(trial.ctl.configure(TUNE_UP=step, TUNE_DOWN=step))
+    job = trial.job_with("accumulate", settings["threshold"], settings["margin"])
+    return trial.train(start, job, Mode.TUNE)
+
+
+def verify(way: str) -> Callable[[Trial, Settings], Outcome]:
+    """Program-verify transfer, no online epoch."""
+
+    def measure(trial: Trial, settings: Settings) -> Outcome:
+        return untrained(trial, verified(trial, way, settings))
+
+    return measure
+
+
+def verified(trial: Trial, way: str, settings: Settings) -> Start:
+    """After a program-verify transfer, per cell or per pair."""
+    tolerance, averages = settings["tolerance"], settings["averages"]
+
+    def write(ctl) -> np.ndarray:
+        loop = verify_settings(trial.run, tolerance)._replace(averages=averages)
+        golden(load_loops(ctl, loop))
+        record = golden(ctl.verify(state_targets(trial.run, trial.net), way))
+        return record.cell_pulses
+
+    return trial.start(("verify", way, tolerance, averages), write)
+
+
+def verify_hybrid(trial: Trial, settings: Settings) -> Outcome:
+    """Program-verify transfer of pairs, then the online epoch."""
+    start = verified(trial, "pair", settings)
+    job = trial.job_with("accumulate", settings["threshold"], settings["margin"])
+    return trial.train(start, job)
+
+
+def built_in(rule: str) -> Callable[[RunSpec], RunSpec]:
+    """Hardware that has this rule."""
+
+    def hardware(run: RunSpec) -> RunSpec:
+        rules = tuple(dict.fromkeys([*run.params.rules, rule]))
+        return replace(run, params=replace(run.params, rules=rules))
+
+    return hardware
+
+
+def calibrated(run: RunSpec) -> RunSpec:
+    """Hardware that corrects offset and gain of its converters, from unlabelled reads."""
+    return replace(run, params=replace(run.params, calibration=1))
+
+
+def memory_bits(rule: str) -> Callable[[RunSpec], int]:
+    """Width of the update memory that a rule needs."""
+    return lambda run: getattr(run.params, {"accumulate": "accumulator_bits", "counter": "counter_bits"}[rule])
+
+
+_ABOUT = {
+    "accumulate": "products of input and error, summed",
+    "counter": "large ones counted",
+    "manhattan": "their signs, thinned; no memory",
+    "stochastic": "coincidences by chance; no memory",
+}
+
+HARDWARE = (
+    Method("open loop", "pulses by the nominal curve, nothing read back", open_loop),
+    Method("calibration", "the same, columns corrected from unlabelled reads", open_loop, hardware=calibrated),
+    *(
+        Method(
+            f"hybrid {rule}", f"one online epoch: {_ABOUT[rule]}", hybrid(rule), online(rule),
+            hardware=built_in(rule), bits=memory_bits(rule) if rule in MEMORY_RULES else lambda run: 0,
+        )
+        for rule in RULES
+    ),
+    Method(
+        "tuned online", "the epoch of hybrid accumulate, each update verified", tuned,
+        settings_of="hybrid accumulate", bits=memory_bits("accumulate"),
+    ),
+    Method("verify cell", "program-verify of each cell", verify("cell"), loops),
+    Method("verify pair", "program-verify of each pair's difference", verify("pair"), loops),
+    Method(
+        "verify pair + hybrid", "the online epoch after it", verify_hybrid, online("accumulate"),
+        settings_of="verify pair", bits=memory_bits("accumulate"),
+    ),
+)  # fmt: skip
+"""Methods that the controller itself runs, with a digital upper layer."""

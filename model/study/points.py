@@ -1,0 +1,137 @@
+"""One point of a study: a dictionary that JSON can hold goes in, a flat dictionary of figures comes out.
+
+    {"task": "measure", "run": {..}, "method": "hybrid accumulate", "settings": {..}, "net": 0, "seed": 7, "split": "test"}
+
+run: as a run file has it, without seeds; net: seed of the offline network; seed: of devices and order.  Task "choose"
+tries all candidates of a method's settings on the validation split instead.
+"""
+
+import json
+from collections import OrderedDict
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+
+from model.data import Dataset, load_data
+from model.study.controls import METHODS
+from model.study.methods import Method, Settings
+from model.study.trial import Outcome, Trial
+from model.training.kept import kept_net
+from spec.errors import InputError
+from spec.run_file import RunSpec, run_from_dict
+
+SPLITS = ("validation", "test")
+KEPT_TRIALS = 2
+"""Trials whose start is kept: points of one network and array follow each other."""
+
+_trials: OrderedDict[str, Trial] = OrderedDict()
+
+
+@lru_cache(maxsize=1)
+def _data(name: str) -> Dataset:
+    return load_data(name)
+
+
+@lru_cache(maxsize=4)
+def _run(text: str) -> RunSpec:
+    return run_from_dict(json.loads(text))
+
+
+def method_named(name: str) -> Method:
+    """Raises `InputError` with the names that there are."""
+    if name not in METHODS:
+        raise InputError(f"{name!r} is none of {', '.join(METHODS)}", key="method")
+    return METHODS[name]
+
+
+def trial_of(point: dict) -> Trial:
+    """The trial of a point, kept for the points that come next."""
+    method = method_named(point["method"])
+    if point["split"] not in SPLITS:
+        raise InputError(f"{point['split']!r} is none of {', '.join(SPLITS)}", key="split")
+    run = _run(json.dumps(point["run"], sort_keys=True))
+    if method.offline:
+        run = replace(run, offline=replace(run.offline, kind=method.offline))
+    data = _data(run.data)
+    net = kept_net(data, run.params, run.offline, point["net"])
+    run = method.hardware(run)
+    if method.network:
+        net = method.network(run, point["seed"])
+    key = repr((run, method.network, point["net"], point["seed"], point["split"]))
+    if key not in _trials:
+        while len(_trials) >= KEPT_TRIALS:
+            _trials.popitem(last=False)
+        split = data.validation if point["split"] == "validation" else None
+        _trials[key] = Trial(run, data, net, point["seed"], split)
+    _trials.move_to_end(key)
+    return _trials[key]
+
+
+def measure(point: dict) -> dict:
+    """The figures of one point.  Raises `InputError` for a point that cannot be."""
+    if point.get("task", "measure") == "choose":
+        return choose(point)
+    method, trial = method_named(point["method"]), trial_of(point)
+    settings = point.get("settings") or best_settings(method, trial)
+    return figures(method.measure(trial, settings)) | {"chosen": settings}
+
+
+def best_settings(method: Method, trial: Trial) -> Settings:
+    """The candidate that does best on the validation split, on the trial's own array."""
+    inherited = best_settings(method_named(method.settings_of), trial) if method.settings_of else {}
+    candidates = [inherited | settings for settings in method.candidates(trial.run)]
+    if len(candidates) == 1:
+        return candidates[0]
+    judged = Trial(trial.run, trial.data, trial.net, trial.seed, trial.data.validation)
+    return best_of([tried(method, judged, candidates) | {"status": "done"}])
+
+
+def best_of(results: list[dict]) -> Settings:
+    """The candidate with most right predictions in several results of `choose`; the earlier, the fewer its pulses.
+
+    Raises `ValueError` when none of them has a result.
+    """
+    done = [result for result in results if result["status"] == "done"]
+    if not done:
+        raise ValueError(f"no settings could be chosen: {results[0]['error'] if results else 'nothing was tried'}")
+    right, pulses = (np.sum([r[name] for r in done], axis=0) for name in ("accuracies", "candidate_pulses"))
+    k = max(range(len(right)), key=lambda k: (round(right[k], 9), -pulses[k]))
+    return done[0]["candidates"][k]
+
+
+def choose(point: dict) -> dict:
+    """`tried` of all candidates of the method; `settings` of the point come with each."""
+    method, trial = method_named(point["method"]), trial_of(point)
+    candidates = [point.get("settings", {}) | settings for settings in method.candidates(trial.run)]
+    return tried(method, trial, candidates)
+
+
+def tried(method: Method, trial: Trial, candidates: list[Settings]) -> dict:
+    """Accuracy and pulses of every candidate."""
+    found = [figures(method.measure(trial, settings)) for settings in candidates]
+    return {
+        "candidates": candidates,
+        "accuracies": [f["accuracy"] for f in found],
+        "candidate_pulses": [f["transfer_pulses"] + f["online_pulses"] for f in found],
+    }
+
+
+def figures(outcome: Outcome) -> dict:
+    """The columns of a result."""
+    columns: dict = {"accuracy": outcome.accuracy, "worst_cell": outcome.worst_cell, "memory_words": outcome.memory_words}
+    phases = outcome.phases
+    for phase in ("transfer", "ranges", "online"):
+        counters = phases.get(phase, {})
+        columns |= {
+            f"{phase}_pulses": counters.get("PULSES_UP", 0) + counters.get("PULSES_DOWN", 0),
+            f"{phase}_slots": counters.get("STROBES", 0),
+            f"{phase}_reads": counters.get("INTEGRATES", 0),
+            f"{phase}_verify_reads": counters.get("VERIFY_READS", 0),
+        }
+    upper = [phases.get(phase, {}) for phase in phases]
+    names = ("UPPER_PULSES_UP", "UPPER_PULSES_DOWN")
+    columns["upper_pulses"] = sum(c.get(name, 0) for c in upper for name in names)
+    columns["given_up"] = sum(c.get("GIVEN_UP", 0) for c in upper)
+    columns["updates"] = phases.get("online", {}).get("UPDATES", 0)
+    return columns

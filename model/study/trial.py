@@ -1,0 +1,177 @@
+"""A network on an array: where every method starts, made once and put back for each of them."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from model.data import Dataset, Split
+from model.record import RunRecord
+from model.system import GoldenController
+from model.system import run as golden
+from model.training.analog_upper import erase_and_transfer
+from model.training.hybrid import UPPER_TRANSFER, HybridJob, code_step, set_ranges
+from model.training.offline import OfflineNet
+from model.training.prepare import on_split, prepare
+from spec.choices import CHANCE_RULES
+from spec.registers import Mode
+from spec.run_file import RunSpec
+
+Phases = dict[str, dict[str, int]]
+"""Counters of each phase in which the array is used."""
+
+
+@dataclass
+class Outcome:
+    """One method on one array."""
+
+    accuracy: float
+    """On the trial's split."""
+    phases: Phases = field(default_factory=dict)
+    worst_cell: int = 0
+    """Pulses of the cell of the first layer that got most."""
+    memory_words: int = 0
+    """Weights of the update memory that were read and written, every column of every driven row of an updating sample."""
+
+
+class Start(NamedTuple):
+    """A controller after its array was written and its ranges were found."""
+
+    arrays: list[tuple[np.ndarray, np.ndarray]]
+    """States and event counts of each array."""
+    registers: dict[str, int]
+    weights: np.ndarray
+    calibration: np.ndarray
+    phases: Phases
+    pulses: np.ndarray
+    """Of each cell of the first layer, int64[rows, columns, 2]."""
+
+
+class Trial:
+    """One network, one array, one order of samples.
+
+    run: whose hardware, device and sizes apply; net: float weights; seed: draws devices and order; split: what
+    accuracy is measured on, the run's test samples if none is given.  Raises `InputError`.
+    """
+
+    def __init__(self, run: RunSpec, data: Dataset, net: OfflineNet, seed: int, split: Split | None = None):
+        self.run, self.data, self.net, self.seed = run, data, net, seed
+        job = prepare(run, data, net, seed)
+        self.job: HybridJob = job if split is None else on_split(job, split)
+        self.ctl = GoldenController(self.job.params, self.job.image)
+        self._starts: dict[object, Start] = {}
+
+    @property
+    def _arrays(self) -> list:
+        return [self.ctl.array, *([self.ctl.upper.array] if self.ctl.upper else [])]
+
+    def job_with(self, rule: str, threshold: int, margin: float) -> HybridJob:
+        """The job with another update rule."""
+        drawn = {"UPDATE_SEED": self.seed} if rule in CHANCE_RULES else {}
+        return replace(self.job, rule=rule, threshold=threshold, margin_127=margin, registers=drawn)
+
+    def start(self, key: object, write: Callable[[GoldenController], np.ndarray]) -> Start:
+        """The controller as `write` left it, made the first time and put back later; one method works on it at a time.
+
+        key: names what `write` does; write: fills the erased first layer and returns the pulses of each cell.
+        """
+        if key not in self._starts:
+            self._starts[key] = self._written(write)
+        start = self._starts[key]
+        for array, (states, events) in zip(self._arrays, start.arrays, strict=True):
+            array.load(states)
+            array.reset(events)
+        self.ctl.registers = dict(start.registers)
+        self.ctl.state.weights[:] = start.weights
+        golden(self.ctl.restore_calibration(start.calibration))
+        golden(self.ctl.clear_memory())
+        return start._replace(phases={name: dict(counters) for name, counters in start.phases.items()})
+
+    def _written(self, write: Callable[[GoldenController], np.ndarray]) -> Start:
+        ctl = self.ctl
+        for array in self._arrays:
+            array.reset()
+        ctl.registers = {}
+        golden(ctl.configure(WRITE=0))
+        golden(ctl.erase())
+        golden(ctl.clear_counters())
+        pulses = write(ctl)
+        phases = {"transfer": golden(ctl.counters())} | find_ranges(ctl, self.job)
+        arrays = [(array.conductances(), array.events) for array in self._arrays]
+        found = golden(ctl.calibration())
+        return Start(arrays, dict(ctl.registers), ctl.state.weights.copy(), found, phases, pulses)
+
+    def transferred(self) -> Start:
+        """After the open-loop transfer."""
+
+        def write(ctl: GoldenController) -> np.ndarray:
+            golden(ctl.transfer(self.job.counts))
+            return np.stack([np.maximum(self.job.counts, 0), np.maximum(-self.job.counts, 0)], axis=2)
+
+        return self.start("transfer", write)
+
+    def accuracy(self) -> float:
+        """Of the array as it is, on the trial's split."""
+        record = golden(self.ctl.run(Mode.INFER, self.job.test_pixels, self.job.test_labels))
+        return record.accuracy(self.job.test_labels)
+
+    def train(self, start: Start, job: HybridJob, mode: Mode = Mode.TRAIN, first_row: int = 0) -> Outcome:
+        """One online epoch from `start` with the samples, rule and thresholds of `job`, and what it led to.
+
+        Pulses of rows before `first_row` are not counted: the caller sees to it that they do nothing.
+        """
+        ctl, step = self.ctl, code_step(self.ctl.registers)
+        golden(ctl.configure(**job.settings(job.upper(step)), **job.upper_settings(step)))
+        golden(ctl.clear_counters())
+        record = golden(ctl.run(mode, job.train_pixels, job.train_labels))
+        counters = golden(ctl.counters())
+        pulses = cell_pulses(record, job.params.rows)
+        if first_row:
+            pulses[:first_row] = 0
+            up, down = pulses.sum(axis=(0, 1)).tolist()
+            strobes = int((record.strobes.row >= first_row).sum())
+            counters |= {"STROBES": strobes, "PULSES_UP": up, "PULSES_DOWN": down}
+        words = 0 if job.rule in CHANCE_RULES else memory_words(job, record)
+        worst = int((start.pulses + pulses).max())
+        return Outcome(self.accuracy(), start.phases | {"online": counters}, worst, words)
+
+
+def cell_pulses(record: RunRecord, rows: int) -> np.ndarray:
+    """Pulses of each cell of the first layer in a run, int64[rows, columns, 2]."""
+    strobes = record.strobes
+    pulses = np.zeros((rows, strobes.up.shape[1], 2), np.int64)
+    np.add.at(pulses[..., 0], strobes.row, strobes.up)
+    np.add.at(pulses[..., 1], strobes.row, strobes.down)
+    return pulses
+
+
+def memory_words(job: HybridJob, record: RunRecord) -> int:
+    """Weights of the update memory that the updating samples go through: driven rows, the bias row's too, times columns."""
+    driven = np.count_nonzero(job.train_pixels[record.updates.astype(bool)], axis=1) + 1
+    return int(driven.sum()) * job.params.columns
+
+
+def find_ranges(ctl: GoldenController, job: HybridJob) -> Phases:
+    """Find the ranges on the array as it is; the counters of that and of an analog upper layer's transfer."""
+    phases: Phases = {}
+    reads: Counter[str] = Counter()
+
+    async def take() -> dict[str, int]:
+        counters = await ctl.counters()
+        await ctl.clear_counters()
+        return counters
+
+    async def fill(ctl: GoldenController, counts: np.ndarray) -> None:
+        reads.update(await take())
+        await erase_and_transfer(ctl, counts)
+        phases[UPPER_TRANSFER] = await take()
+
+    async def find() -> None:
+        await ctl.clear_counters()
+        await set_ranges(ctl, job, fill)
+        reads.update(await take())
+
+    golden(find())
+    return phases | {"ranges": dict(reads)}
