@@ -154,9 +154,7 @@ def _tune_row(state, events, row, up, down, steps, s, tally, log):
             tally = _with_reads(tally, s.averages)
             step = steps[0] if up[column] else -steps[1]
             loop = begin(reading + step * s.averages, 1, 0 if up[column] else 1)
-            tally, log = _settle(
-                state, events, row, column, _PAIR, loop, reading, s, masks, tally, log, worn
-            )
+            tally, log = _settle(state, events, row, column, _PAIR, loop, reading, s, masks, tally, log, worn)
     return tally, log
 
 

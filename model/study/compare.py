@@ -14,8 +14,8 @@ import numpy as np
 from model.study.execute import execute
 from model.study.methods import Settings
 from model.study.points import best_of, measure, method_named
-from model.study.store import rows_of
 from model.study.stats import Interval, interval
+from model.study.store import rows_of
 from spec.errors import InputError
 from spec.numerics import MASK32
 from spec.run_file import run_from_dict
@@ -27,6 +27,8 @@ MAIN = (
     "tuned online", "verify cell", "verify pair", "verify pair + hybrid", "last layer", "bias row", "shuffled labels",
 )  # fmt: skip
 """Methods of a table when none are named."""
+NET_STRIDE = 1000
+"""Arrays of one network at most: more of them later do not change what was measured before."""
 CHOICES, RESULTS = "choices.parquet", "results.parquet"
 
 
@@ -67,7 +69,7 @@ class Plan:
         """Points that count, those of one network and array together."""
         return [
             {"task": "measure", "run": run, "method": name, "settings": chosen[label, name], "net": net,
-             "seed": self.arrays * net + array, "split": "test"}
+             "seed": NET_STRIDE * net + array, "split": "test"}
             for label, run in self.runs.items() for net in range(self.nets) for array in range(self.arrays)
             for name in self.methods
         ]  # fmt: skip
@@ -130,7 +132,9 @@ def _choose(plan: Plan, run: Callable[[list[dict]], list[dict]]) -> dict[tuple[s
         rows = run(points) if points else []
         for label, values in plan.runs.items():
             for name in open_ones:
-                mine = [r for p, r in zip(points, rows, strict=True) if p["run"] is values and p["method"] == name]
+                mine = [
+                    r for p, r in zip(points, rows, strict=True) if p["run"] is values and p["method"] == name
+                ]
                 chosen[label, name] = best_of(mine)
     return chosen
 
@@ -167,10 +171,14 @@ def _accuracies(plan: Plan, results: list[tuple[dict, dict]]) -> np.ndarray:
     grid = np.full((plan.nets, plan.arrays), np.nan)
     for point, row in results:
         if row["status"] == "done":
-            grid[point["net"], point["seed"] - plan.arrays * point["net"]] = row["accuracy"]
+            grid[point["net"], point["seed"] - NET_STRIDE * point["net"]] = row["accuracy"]
     return grid
 
 
 def _means(rows: list[dict]) -> dict[str, float]:
-    names = [n for n, v in rows[0].items() if isinstance(v, int | float) and n not in ("net", "seed")] if rows else []
+    names = (
+        [n for n, v in rows[0].items() if isinstance(v, int | float) and n not in ("net", "seed")]
+        if rows
+        else []
+    )
     return {name: float(np.mean([row[name] for row in rows])) for name in names}

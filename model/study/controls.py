@@ -16,7 +16,7 @@ from spec.registers import Mode
 from spec.run_file import RunSpec
 
 _BATCH = 20
-RATES = tuple(float(f"{rate:.2g}") for rate in np.geomspace(1e-4, 3e-2, 12))
+RATES = tuple(float(f"{rate:.2g}") for rate in np.geomspace(1e-4, 0.1, 12))
 """Learning rates of the last layer."""
 
 

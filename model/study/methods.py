@@ -163,7 +163,9 @@ def calibrated(run: RunSpec) -> RunSpec:
 
 def memory_bits(rule: str) -> Callable[[RunSpec], int]:
     """Width of the update memory that a rule needs."""
-    return lambda run: getattr(run.params, {"accumulate": "accumulator_bits", "counter": "counter_bits"}[rule])
+    return lambda run: getattr(
+        run.params, {"accumulate": "accumulator_bits", "counter": "counter_bits"}[rule]
+    )
 
 
 _ABOUT = {

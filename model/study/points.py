@@ -94,7 +94,9 @@ def best_of(results: list[dict]) -> Settings:
     """
     done = [result for result in results if result["status"] == "done"]
     if not done:
-        raise ValueError(f"no settings could be chosen: {results[0]['error'] if results else 'nothing was tried'}")
+        raise ValueError(
+            f"no settings could be chosen: {results[0]['error'] if results else 'nothing was tried'}"
+        )
     right, pulses = (np.sum([r[name] for r in done], axis=0) for name in ("accuracies", "candidate_pulses"))
     k = max(range(len(right)), key=lambda k: (round(right[k], 9), -pulses[k]))
     return done[0]["candidates"][k]
@@ -119,7 +121,11 @@ def tried(method: Method, trial: Trial, candidates: list[Settings]) -> dict:
 
 def figures(outcome: Outcome) -> dict:
     """The columns of a result."""
-    columns: dict = {"accuracy": outcome.accuracy, "worst_cell": outcome.worst_cell, "memory_words": outcome.memory_words}
+    columns: dict = {
+        "accuracy": outcome.accuracy,
+        "worst_cell": outcome.worst_cell,
+        "memory_words": outcome.memory_words,
+    }
     phases = outcome.phases
     for phase in ("transfer", "ranges", "online"):
         counters = phases.get(phase, {})

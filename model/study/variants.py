@@ -177,7 +177,12 @@ def epoch(s, state, array, pixels, labels, kinds, unit, curve, events, given, ta
         for i in range(rows):
             if codes[i] != 0:
                 words += columns
-                if wanted_pulses(state.memory[i], codes[i], delta, s.threshold << doubled, memory_kind, limit, pulses) > 0:
+                if (
+                    wanted_pulses(
+                        state.memory[i], codes[i], delta, s.threshold << doubled, memory_kind, limit, pulses
+                    )
+                    > 0
+                ):
                     strobes += pulse_row(array, i, pulses, policy, events, key, tally)
                     if policy == _REFRESH:
                         for j in range(columns):
@@ -237,11 +242,23 @@ _CROSS_ENTROPY, _SQUARED_ERROR = _dense((1 / 8, 1 / 24)), _dense((1 / 2, 1.0))
 VARIANTS = (
     _line("error softmax", "every sample, cross-entropy", ("softmax", "potentiate", "sum"), _CROSS_ENTROPY),
     _line("error squared", "every sample, squared error", ("squared", "potentiate", "sum"), _SQUARED_ERROR),
-    _line("pair both", "both devices of the pair, in opposite directions", ("margin", "both", "sum"), _MARGIN),
+    _line(
+        "pair both", "both devices of the pair, in opposite directions", ("margin", "both", "sum"), _MARGIN
+    ),
     _line("pair either", "one of both, by chance", ("margin", "either", "sum"), _MARGIN),
     _line("pair reference", "G+ in both directions, G- never", ("margin", "reference", "sum"), _MARGIN),
-    _line("pair refresh", "saturated pairs erased and rewritten, open-loop", ("margin", "refresh", "sum"), _MARGIN),
+    _line(
+        "pair refresh",
+        "saturated pairs erased and rewritten, open-loop",
+        ("margin", "refresh", "sum"),
+        _MARGIN,
+    ),
     _line("momentum", "a memory that forgets", ("margin", "potentiate", "momentum"), _MARGIN),
-    _line("mixed precision", "every sample, as many pulses as steps", ("softmax", "potentiate", "pulses"), _CROSS_ENTROPY),
+    _line(
+        "mixed precision",
+        "every sample, as many pulses as steps",
+        ("softmax", "potentiate", "pulses"),
+        _CROSS_ENTROPY,
+    ),
 )
 """Methods that only the golden model has."""

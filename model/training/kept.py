@@ -20,7 +20,9 @@ def kept_net(
 ) -> OfflineNet:
     """`train_offline`, or what it left in `folder` before for the same data, sizes, settings and seed."""
     shape = (params.rows, params.columns, params.classes)
-    text = "\n".join([Path(offline.__file__).read_text(), *data.digests.values(), repr((shape, settings, seed))])
+    text = "\n".join(
+        [Path(offline.__file__).read_text(), *data.digests.values(), repr((shape, settings, seed))]
+    )
     name = f"{Path(data.name).stem}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
     file = folder / name
     if file.exists():
