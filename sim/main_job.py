@@ -11,19 +11,24 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from model.cost import Operations
+from model.cost import operations as operations_of
 from model.data import Dataset, load_data
 from model.device.compile import CompileReport, compile_with_report, read_power
 from model.device.laws import nominal_curve
 from model.device.response import pulse_response
 from model.record import RunRecord
+from model.study.controls import METHODS as STUDIED
+from model.study.methods import hybrid as hybrid_with
+from model.study.points import best_settings
+from model.study.trial import Outcome, Trial
 from model.system import GoldenController, Watch
 from model.system import run as golden
-from model.training.baselines import last_layer, program_verify
 from model.training.experiments import resolve
 from model.training.hybrid import HybridJob, HybridResult, Progress, hybrid
 from model.training.offline import OfflineNet, train_offline
 from model.training.prepare import check_fit, prepare
 from model.training.transfer import weight_limit
+from model.training.write_costs import VERIFY_TOLERANCE
 from sim.cosim import CosimResult, run_cosim
 from sim.stimulus import ENOUGH_PULSES
 from spec.device_file import NonIdealities
@@ -38,7 +43,7 @@ WINDOW_TESTS = 100
 METHODS = ("software", "open_loop", "hybrid", "last_layer", "program_verify")
 """What is compared, as result.json names it."""
 
-VERIFY_WAY = "pair"
+VERIFY = {"tolerance": VERIFY_TOLERANCE, "averages": 1}
 """Program-verify tunes the difference of a pair, the stronger of its two ways."""
 
 
@@ -199,16 +204,29 @@ def _baselines(
     progress: Progress,
 ) -> Operations:
     """Adds the baselines' accuracies; returns what program-verify did on the first seed."""
-    verify, operations = program_verify(VERIFY_WAY), []
+    operations = []
+    last = _last_layer(run, data, nets[0])
     for k, (seed, net) in enumerate(zip(run.seeds, nets, strict=True)):
-        accuracies["last_layer"].append(last_layer(run, data, net, seed).accuracy)
-        verified = verify(run, data, net, seed)
+        accuracies["last_layer"].append(last(seed, net).accuracy)
+        verified = STUDIED["verify pair"].measure(Trial(run, data, net, seed), VERIFY)
         accuracies["program_verify"].append(verified.accuracy)
-        # it pulses one device at a time: every pulse is a write slot
-        pulses = verified.transfer_pulses
-        operations.append(Operations(pulses, strobes=pulses, verify_reads=verified.verify_reads))
+        operations.append(operations_of(verified.phases["transfer"]))
         progress("baselines", k + 1, len(run.seeds))
     return operations[0]
+
+
+def _last_layer(run: RunSpec, data: Dataset, net: OfflineNet) -> Callable[[int, OfflineNet], Outcome]:
+    """How a seed is measured with only the last layer trained: in software, or by the hardware where it is analog.
+
+    The learning rate is that of the first seed.
+    """
+    if run.params.analog_upper:
+        only = replace(run, trained="last", backward="copy")
+        chosen = {"threshold": run.threshold, "margin": run.margin}
+        return lambda seed, net: hybrid_with(run.rule)(Trial(only, data, net, seed), chosen)
+    method = STUDIED["last layer"]
+    rate = best_settings(method, Trial(run, data, net, run.seeds[0]))
+    return lambda seed, net: method.measure(Trial(run, data, net, seed), rate)
 
 
 def rtl_window(first: FirstSeed) -> HybridJob:

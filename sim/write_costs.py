@@ -4,12 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from model.data import load_data
-from model.training.baselines import write_job
 from model.training.experiments import resolve
 from model.training.hybrid import Progress
 from model.training.offline import train_offline
 from model.training.prepare import check_fit
-from model.training.write_costs import WAYS, WriteResult
+from model.training.write_costs import WAYS, WriteResult, write_job
 from sim.cosim import SimulationError, run_cosim
 from sim.fast.pair import run_fast
 from spec.run_file import RunSpec

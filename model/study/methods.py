@@ -13,11 +13,10 @@ import numpy as np
 
 from model.study.trial import Outcome, Start, Trial
 from model.system import run as golden
-from model.training.baselines import tune_settings, verify_settings
 from model.training.experiments import grid
 from model.training.offline import OfflineNet
 from model.training.prepare import state_targets
-from model.training.write_costs import load_loops
+from model.training.write_costs import load_loops, tune_settings, verify_settings
 from spec.choices import MEMORY_RULES, RULES
 from spec.registers import Mode
 from spec.run_file import RunSpec

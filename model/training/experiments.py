@@ -1,7 +1,7 @@
-"""Experiments over several seeds: thresholds chosen on the validation split, methods compared on the test split."""
+"""Thresholds of the online epoch, chosen on the validation split."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from math import ceil
 from typing import Any
 
@@ -10,26 +10,13 @@ import numpy as np
 from model.data import Dataset
 from model.system import GoldenController
 from model.system import run as golden
-from model.training.baselines import (
-    Measurement,
-    Method,
-    hybrid_with,
-    last_layer,
-    open_loop,
-    program_verify,
-    software,
-    software_of_kind,
-    transferred,
-    verify_then_hybrid,
-)
-from model.training.hybrid import HybridJob, code_step, largest_threshold
-from model.training.offline import OfflineNet, train_offline
+from model.training.hybrid import HybridJob, code_step, largest_threshold, set_ranges
+from model.training.offline import OfflineNet
 from model.training.prepare import on_split, prepare
-from spec.choices import RULES
 from spec.numerics import MASK32
 from spec.params import HwParams
 from spec.registers import Mode
-from spec.run_file import AUTO, OFFLINE_KINDS, RunSpec
+from spec.run_file import AUTO, RunSpec
 
 GRID = {
     "accumulate": tuple(1 << k for k in range(14, 20)),
@@ -110,13 +97,21 @@ def grid(params: HwParams, rule: str) -> list[int]:
     return [t >> narrower for t in GRID[rule] if t >> narrower <= most] or [most]
 
 
+async def _transferred(ctl: GoldenController, job: HybridJob) -> None:
+    """Erase, transfer, set the ranges."""
+    await ctl.configure(WRITE=0)
+    await ctl.erase()
+    await ctl.transfer(job.counts)
+    await set_ranges(ctl, job)
+
+
 class _Trial:
     """A device after its transfer, on which the online epoch can be repeated."""
 
     def __init__(self, job: HybridJob):
         self.job = job
         self.ctl = GoldenController(job.params, job.image)
-        golden(transferred(self.ctl, job))
+        golden(_transferred(self.ctl, job))
         arrays = [self.ctl.array, *([self.ctl.upper.array] if self.ctl.upper else [])]
         self.arrays = [(array, array.conductances(), array.events) for array in arrays]
 
@@ -150,103 +145,7 @@ def _with_upper(run: RunSpec, data: Dataset, net: OfflineNet, progress=None) -> 
     return replace(run, upper_threshold=choose_upper_threshold(trains, data, net, progress))
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """Methods on the test split, the same seeds for each."""
-
-    seeds: tuple[int, ...]
-    measurements: dict[str, list[Measurement]]
-    """By method, one per seed."""
-    chosen: dict[str, tuple[int, float]]
-    """Threshold and margin by rule."""
-
-    def values(self, method: str, what: str = "accuracy") -> np.ndarray:
-        """One field of `Measurement`, float64[seeds]."""
-        return np.array([getattr(m, what) for m in self.measurements[method]], np.float64)
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Accuracy by method, float64[seeds]."""
-        return {method: self.values(method) for method in self.measurements}
-
-    def gain(self, method: str, over: str) -> tuple[float, float]:
-        """Mean and standard error of the difference in accuracy, seed by seed."""
-        return mean_and_error(self.values(method) - self.values(over))
-
-
 def mean_and_error(values: np.ndarray) -> tuple[float, float]:
     """Mean and standard error of the mean; the error of a single value is 0."""
     error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else 0.0
     return float(values.mean()), float(error)
-
-
-METHODS = (
-    *(f"software {kind}" for kind in OFFLINE_KINDS),
-    "software", "open loop", *(f"hybrid {rule}" for rule in RULES), "last layer", "verify cell", "verify pair",
-    "verify pair + hybrid",
-)  # fmt: skip
-"""What `compare` knows; "software" is the network that the others start from."""
-
-
-def _method(name: str, chosen: dict[str, tuple[int, float]], rule: str) -> Method:
-    kind, _, detail = name.partition(" ")
-    if name == "verify pair + hybrid":
-        return verify_then_hybrid("pair", rule, *chosen[rule])
-    if kind == "hybrid":
-        return hybrid_with(detail, *chosen[detail])
-    if kind == "verify":
-        return program_verify(detail)
-    if kind == "software":
-        return software_of_kind(detail) if detail else software
-    return {"open loop": open_loop, "last layer": last_layer}[name]
-
-
-def compare(
-    run: RunSpec,
-    data: Dataset,
-    methods: Iterable[str] = ("software", "open loop", "hybrid accumulate", "hybrid counter", "last layer"),
-    progress: Callable[[str, int, int], None] | None = None,
-) -> Comparison:
-    """Measure methods on every seed of the run: each seed has its own network, device and order.
-
-    Thresholds that are "auto" are chosen once per rule, with the first seed's network.  progress: called with a
-    text, what is done and the total.  Raises `InputError`; an unknown method is a `KeyError`.
-    """
-    methods = tuple(methods)
-    for name in methods:
-        if name not in METHODS:
-            raise KeyError(name)
-    done, total = 0, len(run.seeds) * (1 + len(methods))
-
-    def step(text: str) -> None:
-        nonlocal done
-        done += 1
-        if progress:
-            progress(text, done, total)
-
-    measurements: dict[str, list[Measurement]] = {name: [] for name in methods}
-    chosen: dict[str, tuple[int, float]] = {}
-    for seed in run.seeds:
-        net = train_offline(data, run.params, run.offline, seed)
-        step("software network")
-        if not chosen:
-            chosen = {rule: _chosen(run, rule, data, net) for rule in _rules(methods, run)}
-            if run.rule in chosen:
-                threshold, margin = chosen[run.rule]
-                own = _with_upper(replace(run, threshold=threshold, margin=margin), data, net)
-                run = replace(run, upper_threshold=own.upper_threshold)
-        for name in methods:
-            measurements[name].append(_method(name, chosen, run.rule)(run, data, net, seed))
-            step(name)
-    return Comparison(run.seeds, measurements, chosen)
-
-
-def _rules(methods: tuple[str, ...], run: RunSpec) -> list[str]:
-    rules = [name.removeprefix("hybrid ") for name in methods if name.startswith("hybrid ")]
-    return rules + [run.rule] * ("verify pair + hybrid" in methods and run.rule not in rules)
-
-
-def _chosen(run: RunSpec, rule: str, data: Dataset, net: OfflineNet) -> tuple[int, float]:
-    """The run's own threshold counts for its own rule only: the other rule's is in other units."""
-    if rule != run.rule:
-        run = replace(run, rule=rule, threshold=AUTO)
-    return choose_thresholds(run, data, net)

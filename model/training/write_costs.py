@@ -9,11 +9,26 @@ import numpy as np
 
 from model.controller.settings import verify_registers
 from model.controller.verify import VerifySettings
+from model.data import Dataset
+from model.device.compile import nominal_codes
 from model.training.hybrid import HybridJob, Progress, counting, set_ranges
+from model.training.offline import OfflineNet
+from model.training.prepare import prepare, state_targets
 from spec.device_image import DeviceImage
 from spec.errors import InputError
 from spec.params import HwParams
 from spec.registers import VERIFY_WAYS, Mode, reset_value
+from spec.run_file import RunSpec
+
+VERIFY_TOLERANCE = 0.02
+"""Tolerance of program-verify as a share of the nominal range."""
+
+VERIFY_MOVEMENT = 2.0
+"""Movement below which a cell is unresponsive, in mean steps, if that is less than the tolerance."""
+VERIFY_PULSES = 4
+"""Pulses allowed on one cell or pair, over the device's pulses from end to end."""
+TUNE_PULSES = 16
+"""Pulses allowed on a pair for one nominal step."""
 
 WAYS = ("hybrid", "tuned", *(f"verify {way}" for way in VERIFY_WAYS))
 """Open-loop transfer and online epoch; the same, the epoch's pulses tuned; program-verify alone."""
@@ -55,6 +70,36 @@ class WriteResult:
     online: dict[str, int]
     """Empty without an online epoch."""
     accuracy: float
+
+
+def verify_settings(run: RunSpec, tolerance: float = VERIFY_TOLERANCE) -> VerifySettings:
+    """The verify loop's settings for the run's device; tolerance: as a share of the nominal range."""
+    gmin, gmax = nominal_codes(run.device, run.nonideal, run.params.state_bits)
+    states = max(run.device.states_up, run.device.states_down)
+    movement = min(tolerance, VERIFY_MOVEMENT / states)
+    return VerifySettings(
+        tolerance=max(1, round(tolerance * (gmax - gmin))),
+        movement=max(1, round(movement * (gmax - gmin))),
+        pulse_cap=VERIFY_PULSES * states,
+    )
+
+
+def tune_settings(run: RunSpec) -> tuple[VerifySettings, int]:
+    """The loops of tuned updates for the run's device, and its nominal step in state codes.
+
+    A pair is good enough within half a step; one that moves by less has not moved.
+    """
+    gmin, gmax = nominal_codes(run.device, run.nonideal, run.params.state_bits)
+    step = max(1, round((gmax - gmin) / run.device.states_up))
+    near = step // 2
+    return VerifySettings(tolerance=near, movement=near, pulse_cap=TUNE_PULSES), step
+
+
+def write_job(run: RunSpec, data: Dataset, net: OfflineNet, seed: int, way: str) -> WriteJob:
+    """One way of writing the first layer, of a run and its network.  Raises `InputError`."""
+    tune, step = tune_settings(run)
+    job = prepare(run, data, net, seed)
+    return WriteJob(way, job, state_targets(run, net), verify_settings(run), tune, step)
 
 
 async def verified(

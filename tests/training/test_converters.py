@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from model.controller.calibration import UNITY
+from model.study.converters import converter_spread, with_converters
 from model.system import GoldenController, run
 from model.training.calibrate import calibrate, calibration_register, channel_targets
-from model.training.converters import converter_spread, with_converters
 from model.training.hybrid import expected_codes, search_range, set_ranges
 from model.training.prepare import prepare
 from spec.device_file import ConverterSpread, NonIdealities, load_device
@@ -123,8 +123,8 @@ def test_hardware_without_erring_converters_refuses_a_device_that_has_them(errin
 def test_calibration_gives_back_what_the_converters_cost(digits, digits_run):
     bad, device = ConverterSpread(offset_spread=2.0, gain_spread=0.2), load_device("EpiRAM")
     good_cells = replace(digits_run, device=device, nonideal=device.nonideal, seeds=(1, 2), threshold=1 << 17)
-    found = converter_spread(good_cells, digits, [ConverterSpread(), bad], ("open loop",))
-    mean = {key: comparison.values("open loop").mean() for key, comparison in found.items()}
+    found = converter_spread(good_cells, digits, [ConverterSpread(), bad])
+    mean = {key: accuracies["open loop"].mean() for key, accuracies in found.items()}
     lost = mean[ConverterSpread(), False] - mean[bad, False]
     assert lost > 0.1
     assert mean[bad, True] - mean[bad, False] > 0.9 * lost

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from model.study.grids import code_error, compare_grids
 from model.system import GoldenController, run
-from model.training.grids import code_error, compare_grids
 from model.training.range_search import search_lsb
 from spec.device_file import NonIdealities
 from spec.registers import Mode

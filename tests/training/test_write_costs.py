@@ -2,9 +2,17 @@
 
 import pytest
 
+from model.study.controls import METHODS
+from model.study.trial import Trial
 from model.system import GoldenController, run
-from model.training.baselines import program_verify, tune_settings, verify_settings, write_job
-from model.training.write_costs import WAYS, write
+from model.training.write_costs import (
+    VERIFY_TOLERANCE,
+    WAYS,
+    tune_settings,
+    verify_settings,
+    write,
+    write_job,
+)
 from spec.errors import InputError
 
 
@@ -17,17 +25,18 @@ def results(digits_run, digits, net):
     return out
 
 
-def test_program_verify_is_the_baseline(results, digits_run, digits, net):
-    for way in ("cell", "pair"):
-        baseline = program_verify(way)(digits_run, digits, net, 1)
-        played = results[f"verify {way}"]
-        assert played.online == {}
-        counters = played.transfer
-        assert (
-            baseline.transfer_pulses == counters["STROBES"] == counters["PULSES_UP"] + counters["PULSES_DOWN"]
-        )
-        assert (baseline.verify_reads, baseline.given_up) == (counters["VERIFY_READS"], counters["GIVEN_UP"])
-        assert baseline.accuracy == played.accuracy
+def test_every_way_is_a_method_of_a_study(results, digits_run, digits, net):
+    trial = Trial(digits_run, digits, net, 1)
+    trained = {"threshold": digits_run.threshold, "margin": digits_run.margin}
+    verified = {"tolerance": VERIFY_TOLERANCE, "averages": 1}
+    methods = {"hybrid": ("hybrid accumulate", trained), "tuned": ("tuned online", trained)}
+    methods |= {way: (way, verified) for way in ("verify cell", "verify pair")}
+    assert set(methods) == set(WAYS)
+    for way, (name, settings) in methods.items():
+        studied, played = METHODS[name].measure(trial, settings), results[way]
+        assert studied.phases["transfer"] == played.transfer
+        assert studied.phases.get("online", {}) == played.online
+        assert studied.accuracy == played.accuracy
 
 
 def test_only_what_reads_cells_counts_readings(results):

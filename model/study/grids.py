@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from model.data import Dataset
+from model.study.trial import Trial
 from model.system import GoldenController
 from model.system import run as golden
-from model.training.baselines import transferred
 from model.training.experiments import resolve
 from model.training.hybrid import hybrid
 from model.training.offline import OfflineNet, train_offline
@@ -60,9 +60,9 @@ def compare_grids(
 
 def code_error(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> float:
     """Root mean square error of the hidden codes of the calibration samples, in codes, on ideal cells."""
-    job = prepare(replace(run, nonideal=NonIdealities.ideal()), data, net, seed)
-    ctl = GoldenController(job.params, job.image)
-    golden(transferred(ctl, job))
+    trial = Trial(replace(run, nonideal=NonIdealities.ideal()), data, net, seed)
+    trial.transferred()
+    job, ctl = trial.job, trial.ctl
     labels = np.zeros(len(job.calibration), np.int64)
     codes = golden(ctl.run(Mode.INFER, job.calibration, labels, trace=True)).trace["hidden"]
     rows = input_codes(job.calibration, job.params.dac_bits)

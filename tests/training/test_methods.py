@@ -1,0 +1,176 @@
+"""The methods of a study: each does what its line says, and one does not disturb the next."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from model.record import RunRecord, Strobes
+from model.study import methods
+from model.study.controls import METHODS
+from model.study.methods import TRIES
+from model.study.trial import Trial, cell_pulses
+from model.study.variants import ERROR_BITS, dense_delta, output_error, wanted_pulses
+from model.system import GoldenController, run
+from model.training.hybrid import hybrid
+from spec.choices import CHANCE_RULES
+
+TRAINED = {"threshold": 1 << 15, "margin": 20.0}
+VERIFIED = {"tolerance": 0.02, "averages": 1}
+OTHERS = {"last layer": {"rate": 3e-3}, "error softmax": {"threshold": 1 << 15, "unit": 1 / 8},
+          "error squared": {"threshold": 1 << 15, "unit": 1.0}, "mixed precision": {"threshold": 1 << 15, "unit": 1 / 8},
+          "hybrid counter": {"threshold": 4, "margin": 20.0}, "hybrid manhattan": {"threshold": 16, "margin": 20.0},
+          "hybrid stochastic": {"threshold": 16, "margin": 20.0}}  # fmt: skip
+
+
+def settings_of(name: str, run) -> dict:
+    if name in OTHERS:
+        return OTHERS[name]
+    candidates = METHODS[name].candidates(METHODS[name].hardware(run))
+    first = {"tolerance": VERIFIED, "threshold": TRAINED}
+    chosen = next((value for key, value in first.items() if key in candidates[0]), {})
+    inherited = {"hybrid accumulate": TRAINED, "verify pair": VERIFIED}.get(METHODS[name].settings_of, {})
+    return candidates[0] | inherited | chosen
+
+
+@pytest.fixture(scope="module")
+def trials(digits_run, digits, net):
+    """One trial for each hardware that the methods need."""
+    made = {}
+
+    def trial(name: str) -> Trial:
+        method = METHODS[name]
+        run = method.hardware(digits_run)
+        start = method.network(run, 1) if method.network else net
+        key = repr(run), method.network
+        if key not in made:
+            made[key] = Trial(run, digits, start, 1)
+        return made[key]
+
+    return trial
+
+
+@pytest.fixture(scope="module")
+def outcomes(trials, digits_run):
+    return {name: METHODS[name].measure(trials(name), settings_of(name, digits_run)) for name in METHODS}
+
+
+def test_a_method_gives_the_same_after_all_others(outcomes, trials, digits_run):
+    for name in METHODS:
+        assert METHODS[name].measure(trials(name), settings_of(name, digits_run)) == outcomes[name], name
+
+
+def test_hybrid_is_the_method_itself(digits_run, digits, net):
+    """Without read noise: the whole method reads the test samples before its epoch, too."""
+    quiet = replace(digits_run, nonideal=replace(digits_run.nonideal, read_sigma=0.0))
+    trial = Trial(quiet, digits, net, 1)
+    outcome = METHODS["hybrid accumulate"].measure(trial, TRAINED)
+    job = trial.job_with("accumulate", *TRAINED.values())
+    whole = run(hybrid(GoldenController(job.params, job.image), job))
+    assert outcome.accuracy == whole.hybrid_accuracy
+    assert METHODS["open loop"].measure(trial, {}).accuracy == whole.open_loop_accuracy
+    assert outcome.phases["online"] == whole.counters["online"]
+    assert outcome.phases["transfer"] == whole.counters["transfer"]
+
+
+def test_order_of_accuracies(outcomes):
+    accuracy = {name: outcome.accuracy for name, outcome in outcomes.items()}
+    trained = [
+        name
+        for name in METHODS
+        if name.startswith(("hybrid", "verify", "error", "pair", "momentum", "mixed"))
+    ]
+    for name in (*trained, "last layer", "bias row", "tuned online"):
+        assert accuracy["open loop"] < accuracy[name] < accuracy["software"] + 0.005, name
+    assert accuracy["analog open loop"] < min(
+        accuracy[f"analog {layers}"] for layers in ("first", "last", "both")
+    )
+    assert accuracy["shuffled labels"] < accuracy["open loop"]
+    assert 0.2 < accuracy["from scratch"] < accuracy["open loop"]
+
+
+def test_only_verify_and_tuned_training_read_cells(outcomes):
+    reading = {
+        n for n, o in outcomes.items() if any(phase.get("VERIFY_READS", 0) for phase in o.phases.values())
+    }
+    assert reading == {"verify cell", "verify pair", "verify pair + hybrid", "tuned online"}
+
+
+def test_rules_without_memory_use_none(outcomes, digits_run):
+    without = {
+        name for name, outcome in outcomes.items() if outcome.memory_words == 0 and "online" in outcome.phases
+    }
+    assert without == {"last layer", *(f"hybrid {rule}" for rule in CHANCE_RULES)}
+    assert {name for name in without if METHODS[name].bits(digits_run)} == set()
+    assert METHODS["hybrid counter"].bits(digits_run) == digits_run.params.counter_bits
+
+
+def test_bias_row_moves_nothing_else(trials):
+    trial = trials("bias row")
+    trial.transferred()
+    before, stuck = trial.ctl.array.conductances(), trial.ctl.array.state.stuck.copy()
+    outcome = METHODS["bias row"].measure(trial, TRAINED)
+    after = trial.ctl.array.conductances()
+    assert np.array_equal(before[:-1], after[:-1]) and not np.array_equal(before[-1], after[-1])
+    assert np.array_equal(trial.ctl.array.state.stuck, stuck)
+    online = outcome.phases["online"]
+    assert 0 < online["PULSES_UP"] + online["PULSES_DOWN"] < 10 * online["STROBES"]
+
+
+def test_bias_row_of_a_grid_moves_nothing_else(digits_run, digits, net):
+    params = replace(digits_run.params, macro_rows=40, macro_columns=20)
+    trial = Trial(replace(digits_run, params=params), digits, net, 1)
+    trial.transferred()
+    before = trial.ctl.array.conductances()
+    METHODS["bias row"].measure(trial, TRAINED)
+    after = trial.ctl.array.conductances()
+    assert np.array_equal(before[:-1], after[:-1]) and not np.array_equal(before[-1], after[-1])
+
+
+def test_candidates_are_few_and_differ(digits_run):
+    for name, method in METHODS.items():
+        candidates = method.candidates(method.hardware(digits_run))
+        assert 1 <= len(candidates) <= TRIES, name
+        assert all(one != other for k, one in enumerate(candidates) for other in candidates[:k])
+
+
+def test_thresholds_that_are_tried_span_all_that_there_are(digits_run):
+    tried = methods.thresholds(digits_run, "accumulate", 6)
+    assert (tried[0], tried[-1]) == (1 << 14, 1 << 19)
+
+
+def test_pulses_of_cells_are_counted():
+    up = np.array([[1, 0], [1, 1], [0, 0]], np.uint8)
+    strobes = Strobes(np.array([2, 2, 0], np.int32), up, 1 - up, np.zeros(3, np.uint8))
+    pulses = cell_pulses(RunRecord(np.zeros(0), np.zeros(0), strobes), 3)
+    assert (
+        pulses[2].tolist() == [[2, 0], [1, 1]]
+        and pulses[0].tolist() == [[0, 1], [0, 1]]
+        and not pulses[1].any()
+    )
+
+
+def test_output_errors():
+    error = np.zeros(3, np.int32)
+    output_error(np.array([40, 40, -10_000], np.int32), 0, 10.0, 1, error)
+    assert error.tolist() == [64, -64, 0]  # half a probability each
+    output_error(np.array([5, 20, -7], np.int32), 0, 10.0, 2, error)
+    assert error.tolist() == [64, -128, 0]  # outputs 0.5, 1 and 0
+
+
+def test_errors_go_back_through_the_digital_weights():
+    weights = np.array([[100, -50], [100, -50], [127, -127], [9, 9]], np.int32)
+    delta = np.zeros(3, np.int32)
+    error = np.array([1 << ERROR_BITS, -(1 << ERROR_BITS)], np.int32)
+    dense_delta(weights, np.array([5, 0, 5], np.int32), error, 8, 8, delta)
+    assert delta.tolist() == [127, 0, 127]  # saturated; a unit at 0 has none
+    dense_delta(weights, np.array([5, 127, 5], np.int32), error // 2, 8, 8, delta)
+    assert delta.tolist() == [75, 0, 127]
+
+
+@pytest.mark.parametrize(("kind", "pulses", "memory"), [(0, 1, 250), (1, 1, 229), (2, 3, 50)])
+def test_memories_of_variants(kind, pulses, memory):
+    row, given = np.array([250, -250], np.int32), np.zeros(2, np.int32)
+    assert wanted_pulses(row, 10, np.array([10, 0], np.int32), 100, kind, 1 << 15, given) == pulses
+    assert given.tolist() == [pulses, 0]
+    assert row.tolist() == [memory, -250]
