@@ -20,13 +20,13 @@ ADC_8_BIT_PJ = 6.5
 class Operations:
     """What the array was asked to do."""
 
-    pulses: int
-    """Write pulses, one device each."""
-    strobes: int
+    pulses: float
+    """Write pulses, one device each; here and below a mean of several runs need not be an integer."""
+    strobes: float
     """Write slots: one row, one polarity, any number of its devices at once."""
-    integrates: int = 0
+    integrates: float = 0
     """Array reads, all columns of all macros at once."""
-    verify_reads: int = 0
+    verify_reads: float = 0
     """Reads of one pair of devices."""
 
 
@@ -71,7 +71,7 @@ def array_utilisation(params: HwParams, registers: Mapping[str, int], counters: 
 class Estimate:
     """Time and energy of some operations on one device; None where its file does not say enough."""
 
-    conversions: int
+    conversions: float
     write_time_ms: float | None
     write_energy_nJ: float | None
     adc_energy_nJ: float
