@@ -10,6 +10,7 @@ from crosstrain.commands import (
     bench,
     board,
     build,
+    compare,
     cosim,
     coverage,
     documents,
@@ -27,7 +28,7 @@ INTERRUPTED = 130
 _HELP = "Hybrid training of analog-memory crossbars: train, simulate the RTL beside its golden model, build."
 
 app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for _group in (train, report, cosim, coverage, show, fit, documents, build, board, bench, writes):
+for _group in (train, compare, report, cosim, coverage, show, fit, documents, build, board, bench, writes):
     _group.register(app)
 
 # Whatever is wrong with the arguments themselves; typer names the exception's parent no other way.

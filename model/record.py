@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from model.jit import kernel
+
 
 @dataclass
 class Strobes:
@@ -37,6 +39,39 @@ class Strobes:
         return int(self.down.sum())
 
 
+@kernel
+def _count_cells(cells, row, up, down):
+    for k in range(row.shape[0]):
+        for j in range(up.shape[1]):
+            cells[row[k], j, 0] += up[k, j]
+            cells[row[k], j, 1] += down[k, j]
+
+
+class Tally:
+    """What strobes add up to, where they are too many to be kept."""
+
+    def __init__(self, rows: int, columns: int):
+        self.cells = np.zeros((rows, columns, 2), np.int32)
+        """Pulses of each cell, the last axis G+ and G-."""
+        self._strobes = 0
+
+    def append(self, strobes: Strobes) -> None:
+        """Count some more."""
+        _count_cells(self.cells, strobes.row, strobes.up, strobes.down)
+        self._strobes += len(strobes)
+
+    def __len__(self) -> int:
+        return self._strobes
+
+    @property
+    def pulses_up(self) -> int:
+        return int(self.cells[..., 0].sum(dtype=np.int64))
+
+    @property
+    def pulses_down(self) -> int:
+        return int(self.cells[..., 1].sum(dtype=np.int64))
+
+
 @dataclass
 class RunRecord:
     """One run.  `trace[stage]` is a list with one array per sample (or per entry, per strobe), see spec/stages.py.
@@ -52,7 +87,7 @@ class RunRecord:
     upper: Strobes | None = None
     """Strobes on the array of an analog upper layer."""
     cell_pulses: np.ndarray | None = None
-    """Of a golden program-verify: pulses of each cell, int32[rows, columns, 2]."""
+    """Of a golden program-verify or of a run that tallies: pulses of each cell of the first layer, int32[rows, columns, 2]."""
 
     def accuracy(self, labels: np.ndarray) -> float:
         """Share of right predictions; `labels` int[n]."""

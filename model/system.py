@@ -16,7 +16,7 @@ from model.controller.settings import BIT_SERIAL, Settings, settings, verify_set
 from model.device.array import GoldenArray
 from model.device.verify import Tuner, verify_array
 from model.layer import commit, new_state
-from model.record import RunRecord, Strobes
+from model.record import RunRecord, Strobes, Tally
 from model.sample import run_samples
 from model.trace import (
     Log,
@@ -180,12 +180,14 @@ class GoldenController:
         *,
         trace: bool = False,
         watch: Watch | None = None,
+        tally: bool = False,
         progress: Callable[[int], None] | None = None,
     ) -> RunRecord:
         """Infer, train, tune or calibrate on samples in order: pixels uint8[n, inputs], labels int[n].
 
         The returned record has predictions, updates and strobes, and every stage if `trace`; `watch` gets the stages
-        of each chunk of samples, but no strobes, instead.
+        of each chunk of samples, but no strobes, instead.  With `tally` it has the pulses of each cell of the first
+        layer instead of its strobes, of which a run with small thresholds has gigabytes.
         """
         s, p = settings(self.params, self.registers, mode), self.params
         begin(self.state.channels)
@@ -195,7 +197,8 @@ class GoldenController:
         predictions, updates, clipped, planes_clipped = [NONE], [NONE], 0, 0
         planes = p.dac_bits if s.encoding == BIT_SERIAL else 0
         upper = self.upper.prepare(self.registers, chunk) if self.upper else None
-        strobes, upper_strobes = [Strobes.empty(p.columns)], [Strobes.empty(p.classes)]
+        strobes: list[Strobes] | Tally = Tally(p.rows, p.columns) if tally else [Strobes.empty(p.columns)]
+        upper_strobes = [Strobes.empty(p.classes)]
         tuned: list[Strobes] = []
 
         def new_traces() -> dict[str, list[np.ndarray]]:
@@ -210,6 +213,8 @@ class GoldenController:
             if tuner:  # what is tuned is no longer in the queue
                 tuned.append(self._tune(tuner, first))
                 strobes.append(tuned[-1])
+                if tally:
+                    tuned.clear()
             part = np.ascontiguousarray(pixels[first : first + chunk], np.uint8)
             t = new_trace(p, len(part), planes)
             events = self.array.events
@@ -235,13 +240,12 @@ class GoldenController:
             if progress:
                 progress(len(part))
         if tuner:
-            last = range(len(pixels), len(pixels) + p.commit_depth)
-            tuned += [self._tune(tuner, n) for n in last]
-            strobes += tuned[len(pixels) :]
+            for n in range(len(pixels), len(pixels) + p.commit_depth):
+                tuned.append(self._tune(tuner, n))
+                strobes.append(tuned[-1])
         strobes.append(self._flush(len(pixels), log))
-        record = RunRecord(
-            np.concatenate(predictions), np.concatenate(updates), Strobes.join(strobes), traces
-        )
+        kept = Strobes.empty(p.columns) if isinstance(strobes, Tally) else Strobes.join(strobes)
+        record = RunRecord(np.concatenate(predictions), np.concatenate(updates), kept, traces)
         if trace:
             traces["strobe"] = strobe_rows(record.strobes)
         if trace and tuner:  # strobes of each sample's commit, which comes D samples later
@@ -251,7 +255,10 @@ class GoldenController:
             self._count_upper(record.upper, *upper.tally[1:].tolist())
         if s.measure:
             finish(self.state.channels, s.measure, s.offset_shift, s.adc_bits)
-        self._count(record, labels[: len(pixels)], clipped, planes or 1, planes_clipped)
+        counted = strobes if isinstance(strobes, Tally) else kept
+        self._count(record, labels[: len(pixels)], clipped, planes or 1, planes_clipped, counted)
+        if isinstance(strobes, Tally):
+            record.cell_pulses = strobes.cells
         if tuner:
             self._counters["VERIFY_READS"] += tuner.reads
             self._give_up(tuner.capped, tuner.unresponsive)
@@ -291,10 +298,10 @@ class GoldenController:
         clipped: int = 0,
         planes: int = 1,
         planes_clipped: int = 0,
+        strobes: Strobes | Tally | None = None,
     ) -> None:
-        added = counters(
-            record.predictions, labels, record.updates, clipped, record.strobes, planes, planes_clipped
-        )
+        counted = record.strobes if strobes is None else strobes
+        added = counters(record.predictions, labels, record.updates, clipped, counted, planes, planes_clipped)
         for name, amount in added.items():
             self._counters[name] += amount
 

@@ -71,10 +71,13 @@ class WatchedController(GoldenController):
         *,
         trace: bool = False,
         watch: Watch | None = None,
+        tally: bool = False,
         progress: Callable[[int], None] | None = None,
     ) -> RunRecord:
         if mode is not Mode.TRAIN:
-            return await super().run(mode, pixels, labels, trace=trace, watch=watch, progress=progress)
+            return await super().run(
+                mode, pixels, labels, trace=trace, watch=watch, tally=tally, progress=progress
+            )
         self.before = await self.conductances()
         first, done, samples, strobes = self.strobes, 0, [], []
 
@@ -87,7 +90,7 @@ class WatchedController(GoldenController):
                 progress(count)
 
         started = time.perf_counter()
-        record = await super().run(mode, pixels, labels, trace=trace, watch=watch, progress=mark)
+        record = await super().run(mode, pixels, labels, trace=trace, watch=watch, tally=tally, progress=mark)
         self.online_seconds = time.perf_counter() - started
         self.marks = Marks(np.array(samples), np.array(strobes))
         return record

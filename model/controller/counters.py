@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from model.record import Strobes
+from model.record import Strobes, Tally
 
 COUNTERS = (
     "SAMPLES_DONE", "CORRECT", "UPDATES", "CLIPPED", "INTEGRATES", "STROBES", "PULSES_UP", "PULSES_DOWN", "VERIFY_READS",
@@ -16,7 +16,7 @@ def counters(
     labels: np.ndarray,
     updates: np.ndarray,
     clipped: int,
-    strobes: Strobes,
+    strobes: Strobes | Tally,
     planes: int = 1,
     planes_clipped: int = 0,
 ) -> dict[str, int]:

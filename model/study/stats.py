@@ -22,7 +22,7 @@ def interval(values: np.ndarray, resamples: int = RESAMPLES, confidence: float =
 
     Every network is measured on every array, so networks and arrays are drawn anew, each with replacement, and a
     resample holds all pairs of both: the pigeonhole bootstrap of A. Owen, Ann. Appl. Stat. 1:386, 2007.  For a
-    paired difference give the differences.  A single value has no interval: low = high = mean.
+    paired difference give the differences.  A single value has no interval: low = high = mean; no value at all: NaN.
     """
     values = np.asarray(values, np.float64)
     rng = np.random.default_rng(_SEED)
@@ -34,7 +34,10 @@ def interval(values: np.ndarray, resamples: int = RESAMPLES, confidence: float =
     filled = np.where(there, values, 0.0)
     total = np.einsum("rn,na,ra->r", net_weights, filled, array_weights, optimize=True)
     count = np.einsum("rn,na,ra->r", net_weights, there.astype(float), array_weights, optimize=True)
-    means = total[count > 0] / count[count > 0]
+    means = total[count > 0] / count[count > 0] if there.any() else np.array([np.nan])
     tail = (1 - confidence) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
-    return Interval(float(filled.sum() / there.sum()), float(low), float(high))
+    mean = float(filled.sum() / there.sum()) if there.any() else float("nan")
+    return Interval(
+        mean, min(float(low), mean), max(float(high), mean)
+    )  # equal values differ in their last bits

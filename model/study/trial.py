@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -120,31 +120,22 @@ class Trial:
     def train(self, start: Start, job: HybridJob, mode: Mode = Mode.TRAIN, first_row: int = 0) -> Outcome:
         """One online epoch from `start` with the samples, rule and thresholds of `job`, and what it led to.
 
-        Pulses of rows before `first_row` are not counted: the caller sees to it that they do nothing.
+        Pulses of rows before `first_row` are not counted: the caller sees to it that they do nothing.  Then every
+        pulse counts as a write slot of its own, which it seldom shares.
         """
         ctl, step = self.ctl, code_step(self.ctl.registers)
         golden(ctl.configure(**job.settings(job.upper(step)), **job.upper_settings(step)))
         golden(ctl.clear_counters())
-        record = golden(ctl.run(mode, job.train_pixels, job.train_labels))
+        record = golden(ctl.run(mode, job.train_pixels, job.train_labels, tally=True))
         counters = golden(ctl.counters())
-        pulses = cell_pulses(record, job.params.rows)
+        pulses = cast(np.ndarray, record.cell_pulses)
         if first_row:
             pulses[:first_row] = 0
             up, down = pulses.sum(axis=(0, 1)).tolist()
-            strobes = int((record.strobes.row >= first_row).sum())
-            counters |= {"STROBES": strobes, "PULSES_UP": up, "PULSES_DOWN": down}
+            counters |= {"STROBES": up + down, "PULSES_UP": up, "PULSES_DOWN": down}
         words = 0 if job.rule in CHANCE_RULES else memory_words(job, record)
         worst = int((start.pulses + pulses).max())
         return Outcome(self.accuracy(), start.phases | {"online": counters}, worst, words)
-
-
-def cell_pulses(record: RunRecord, rows: int) -> np.ndarray:
-    """Pulses of each cell of the first layer in a run, int64[rows, columns, 2]."""
-    strobes = record.strobes
-    pulses = np.zeros((rows, strobes.up.shape[1], 2), np.int64)
-    np.add.at(pulses[..., 0], strobes.row, strobes.up)
-    np.add.at(pulses[..., 1], strobes.row, strobes.down)
-    return pulses
 
 
 def memory_words(job: HybridJob, record: RunRecord) -> int:

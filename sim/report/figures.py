@@ -185,6 +185,38 @@ def methods(names: Sequence[str], accuracies: Sequence[np.ndarray]) -> str:
         return _svg(figure)
 
 
+def intervals(names: Sequence[str], found: Sequence[tuple[float, float, float]]) -> str:
+    """A mean of accuracies (shares) with its interval (mean, low, high) for each method."""
+    with _style():
+        figure, (axes,) = _axes(height=0.55 + 0.3 * len(names))
+        for place, (mean, low, high) in enumerate(found):
+            around = [[100 * (mean - low)], [100 * (high - mean)]]
+            axes.errorbar(100 * mean, place, xerr=around, fmt="o", color=UP, ms=5, capsize=3)
+        axes.set(yticks=range(len(names)), yticklabels=names, xlabel="test accuracy (%)")
+        axes.set_ylim(len(names) - 0.5, -0.5)
+        return _svg(figure)
+
+
+def cost_against_accuracy(
+    names: Sequence[str], accuracies: Sequence[float], costs: Sequence[tuple[str, Sequence[float]]]
+) -> str:
+    """Accuracy (shares) of each method against each cost, a panel for each; methods without the cost are left out."""
+    with _style():
+        figure, panels = _axes(len(costs), height=3.6, sharey=True)
+        for axes, (label, values) in zip(panels, costs, strict=True):
+            for name, accuracy, value in zip(names, accuracies, values, strict=True):
+                if value > 0:
+                    axes.plot(value, 100 * accuracy, "o", color=UP, ms=5)
+                    axes.annotate(
+                        name, (value, 100 * accuracy), xytext=(4, 3), textcoords="offset points", fontsize=7
+                    )
+            axes.set_xscale("log")
+            axes.margins(x=0.2)
+            axes.set(xlabel=label)
+        panels[0].set_ylabel("test accuracy (%)")
+        return _svg(figure)
+
+
 def standard_error(values: np.ndarray) -> float:
     """Standard error of the mean; 0 for a single value."""
     return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0

@@ -5,15 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.record import RunRecord, Strobes
 from model.study import methods
 from model.study.controls import METHODS
 from model.study.methods import TRIES
-from model.study.trial import Trial, cell_pulses
+from model.study.trial import Trial
 from model.study.variants import ERROR_BITS, dense_delta, output_error, wanted_pulses
 from model.system import GoldenController, run
-from model.training.hybrid import hybrid
+from model.training.hybrid import code_step, hybrid
+from model.training.write_costs import load_loops, tune_settings
 from spec.choices import CHANCE_RULES
+from spec.registers import Mode
 
 TRAINED = {"threshold": 1 << 15, "margin": 20.0}
 VERIFIED = {"tolerance": 0.02, "averages": 1}
@@ -114,7 +115,7 @@ def test_bias_row_moves_nothing_else(trials):
     assert np.array_equal(before[:-1], after[:-1]) and not np.array_equal(before[-1], after[-1])
     assert np.array_equal(trial.ctl.array.state.stuck, stuck)
     online = outcome.phases["online"]
-    assert 0 < online["PULSES_UP"] + online["PULSES_DOWN"] < 10 * online["STROBES"]
+    assert 0 < online["PULSES_UP"] + online["PULSES_DOWN"] == online["STROBES"]
 
 
 def test_bias_row_of_a_grid_moves_nothing_else(digits_run, digits, net):
@@ -139,15 +140,25 @@ def test_thresholds_that_are_tried_span_all_that_there_are(digits_run):
     assert (tried[0], tried[-1]) == (1 << 14, 1 << 19)
 
 
-def test_pulses_of_cells_are_counted():
-    up = np.array([[1, 0], [1, 1], [0, 0]], np.uint8)
-    strobes = Strobes(np.array([2, 2, 0], np.int32), up, 1 - up, np.zeros(3, np.uint8))
-    pulses = cell_pulses(RunRecord(np.zeros(0), np.zeros(0), strobes), 3)
-    assert (
-        pulses[2].tolist() == [[2, 0], [1, 1]]
-        and pulses[0].tolist() == [[0, 1], [0, 1]]
-        and not pulses[1].any()
-    )
+@pytest.mark.parametrize("mode", [Mode.TRAIN, Mode.TUNE])
+def test_a_tally_is_the_sum_of_the_strobes(trials, mode):
+    trial = trials("hybrid accumulate")
+    job, found = trial.job_with("accumulate", *TRAINED.values()), []
+    for tally in (False, True):
+        trial.transferred()
+        run(trial.ctl.clear_counters())
+        upper = job.upper(code_step(trial.ctl.registers))
+        loop, step = tune_settings(trial.run)
+        run(load_loops(trial.ctl, loop))
+        run(trial.ctl.configure(**job.settings(upper), TUNE_UP=step, TUNE_DOWN=step))
+        record = run(trial.ctl.run(mode, job.train_pixels, job.train_labels, tally=tally))
+        found.append((record, run(trial.ctl.counters())))
+    (kept, counters), (tallied, counted) = found
+    assert counters == counted and len(tallied.strobes) == 0 < len(kept.strobes)
+    pulses = np.zeros_like(tallied.cell_pulses)
+    np.add.at(pulses[..., 0], kept.strobes.row, kept.strobes.up)
+    np.add.at(pulses[..., 1], kept.strobes.row, kept.strobes.down)
+    assert np.array_equal(pulses, tallied.cell_pulses)
 
 
 def test_output_errors():

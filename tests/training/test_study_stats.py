@@ -29,6 +29,7 @@ def test_networks_that_differ_widen_it_more_than_arrays_that_do():
 def test_missing_values_are_left_out():
     values = np.array([[1.0, np.nan], [1.0, 1.0]])
     assert interval(values) == (1.0, 1.0, 1.0)
+    assert np.isnan(interval(np.full((2, 2), np.nan))).all()
 
 
 def test_same_values_give_the_same_interval():

@@ -1,0 +1,114 @@
+"""`compare`: many methods on many arrays, one table."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from crosstrain.console import console, steps, table
+from crosstrain.files import make_folder, write
+from crosstrain.options import check_count
+
+MOST = 1000
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(compare)
+
+
+def compare(
+    data: Annotated[str, typer.Option(help="Data set: a name, or a file.")] = "digits",
+    device: Annotated[
+        list[str] | None, typer.Option(help="Device preset or file; once for each table. [default: EpiRAM]")
+    ] = None,
+    params: Annotated[str | None, typer.Option(help="Hardware: an instance or a .toml file.")] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help="Method; once for each line. [default: those of --list with a *]")
+    ] = None,
+    nets: Annotated[int, typer.Option(help="Offline networks.")] = 3,
+    arrays: Annotated[int, typer.Option(help="Arrays, each network on all of its own.")] = 10,
+    tries: Annotated[int, typer.Option(help="Arrays on which each method's settings are chosen.")] = 2,
+    config: Annotated[
+        Path | None, typer.Option(help="Run file without seeds; the options above change what it says.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes. [default: one for each core]")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Dask scheduler instead: tcp://host:port.")] = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder of the results, taken up again where they stopped.")
+    ] = Path("build/compare"),
+    every: Annotated[bool, typer.Option("--all", help="All methods.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="List the methods, and do no more.")] = False,
+) -> None:
+    """Measure methods on many arrays of a device: accuracy with its interval, pulses, reads, time and energy."""
+    from model.study.compare import MAIN, Plan
+    from model.study.compare import compare as measured
+    from model.study.controls import METHODS
+
+    if listed:
+        _list(METHODS, MAIN)
+        return
+    counts = [
+        check_count(n, 1, MOST, f"--{name}")
+        for name, n in (("nets", nets), ("arrays", arrays), ("tries", tries))
+    ]
+    if workers is not None:
+        check_count(workers, 1, MOST, "--workers")
+    methods = tuple(METHODS) if every else tuple(method or MAIN)
+    plan = Plan(_runs(config, {"data": data, "params": params}, device), methods, *counts)
+    make_folder(out)
+    with steps() as progress:
+        lines = measured(plan, out, workers=workers, scheduler=scheduler, progress=progress)
+    _show(plan, lines, out)
+    if any(line.failed for line in lines):
+        raise typer.Exit(1)
+
+
+def _runs(
+    config: Path | None, options: dict[str, str | None], devices: list[str] | None
+) -> dict[str, dict[str, Any]]:
+    """Run files by the label of their table.  Raises `InputError`."""
+    from spec.params_file import read_toml
+
+    values: dict[str, Any] = read_toml(config) if config else {}
+    values |= {
+        key: value
+        for key, value in options.items()
+        if value is not None and (key not in values or key != "data")
+    }
+    if devices is None and "device" in values:
+        name = (
+            values["device"] if isinstance(values["device"], str) else values["device"].get("name", "device")
+        )
+        return {name: values}
+    if devices is None:
+        devices = ["EpiRAM"]
+    else:
+        values.pop("nonideal", None)  # belongs to the device that the file names
+    return {
+        Path(name).stem if name.endswith(".toml") else name: values | {"device": name} for name in devices
+    }
+
+
+def _list(methods: dict, main: tuple[str, ...]) -> None:
+    rows = [
+        [f"{name} *" if name in main else name, one.about + (" (model only)" if one.model_only else "")]
+        for name, one in methods.items()
+    ]
+    console().print(table("Methods", ["method", "what it does"], rows, text_columns=2))
+
+
+def _show(plan, lines: list, out: Path) -> None:
+    from sim.report.compare_page import BRIEF, COLUMNS, render, row
+
+    page = render(plan, lines)
+    write(out / "compare.json", page.figures)
+    path = write(out / "compare.html", page.html)
+    screen = console()
+    for label in plan.runs:
+        rows = [dict(zip(COLUMNS, row(plan, line), strict=True)) for line in lines if line.run == label]
+        brief = [[texts[name] for name in BRIEF] for texts in rows]
+        screen.print(table(f"{plan.runs[label]['data']} on {label}", list(BRIEF), brief))
+    failed = sum(line.failed for line in lines)
+    if failed:
+        screen.print(f"failed     {failed} points: their errors are in {out / 'results.parquet'}")
+    screen.print(f"report     {path}", markup=False)

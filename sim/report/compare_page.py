@@ -1,0 +1,128 @@
+"""The page and the figures of a comparison of methods: everything is computed in `model.study`, this shows it."""
+
+import json
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import jinja2
+from markupsafe import Markup
+
+from model.study.compare import REFERENCE, Line, Plan
+from model.study.controls import METHODS
+from model.study.costs import PHASES, Cost, cost_of, total
+from model.study.stats import Interval
+from sim.report import figures
+from sim.report.page import DASH, count, figure
+from spec.run_file import run_from_dict
+
+FORMAT = 1
+COLUMNS = (
+    "method",
+    "accuracy (%)",
+    f"{REFERENCE} minus it",
+    "pulses",
+    "readings",
+    "conversions",
+    "time",
+    "energy",
+    "bits",
+)
+"""Of the table of one run; readings are of single cells or pairs, bits those of update memory per weight."""
+
+
+BRIEF = ("method", "accuracy (%)", f"{REFERENCE} minus it", "pulses", "readings", "time", "energy")
+"""Those of them that a terminal has room for."""
+
+
+class Page(NamedTuple):
+    html: str
+    figures: str
+    """The same as JSON."""
+
+
+def line_cost(plan: Plan, line: Line) -> dict[str, Cost]:
+    """Cost by phase, and of all of them as "all"."""
+    run = METHODS[line.method].hardware(run_from_dict(plan.runs[line.run]))
+    costs = {phase: cost_of(run.params, run.device, line.figures, phase) for phase in PHASES}
+    return costs | {"all": total(list(costs.values()))}
+
+
+def row(plan: Plan, line: Line) -> list[str]:
+    """One line's texts, by COLUMNS."""
+    cost = line_cost(plan, line)["all"]
+    bits = METHODS[line.method].bits(run_from_dict(plan.runs[line.run]))
+    if not line.figures:
+        return [line.method, *[DASH] * (len(COLUMNS) - 1)]
+    return [
+        line.method,
+        _percent(line.accuracy, signed=False),
+        "" if line.method == REFERENCE else _percent(line.over, signed=True),
+        count(round(cost.pulses)),
+        count(round(cost.verify_reads)),
+        count(round(cost.conversions)),
+        figure(cost.time_ms, "ms") if cost.pulses else "",
+        figure(cost.energy_nJ, "nJ") if cost.pulses else "",
+        str(bits or ""),
+    ]
+
+
+def _percent(interval: Interval, signed: bool) -> str:
+    """A mean with its interval; NaN, where nothing is paired, as a dash."""
+    if interval.mean != interval.mean:
+        return DASH
+    form = "{:+.2f}" if signed else "{:.2f}"
+    mean, low, high = (form.format(100 * value) for value in interval)
+    return f"{mean} [{low}, {high}]"
+
+
+def render(plan: Plan, lines: list[Line]) -> Page:
+    """The page of all runs, and its figures as JSON."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("sim.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    tables = [_table(plan, label, [line for line in lines if line.run == label]) for label in plan.runs]
+    template = environment.get_template("compare.html.j2")
+    html = template.render(plan=plan, tables=tables, columns=COLUMNS, reference=REFERENCE)
+    return Page(html, json.dumps(_json(plan, lines), indent=2) + "\n")
+
+
+def _table(plan: Plan, label: str, lines: list[Line]) -> dict[str, Any]:
+    measured = [line for line in lines if line.figures]
+    costs = [line_cost(plan, line) for line in measured]
+    names = [line.method for line in measured]
+    return {
+        "label": label,
+        "data": plan.runs[label]["data"],
+        "rows": [row(plan, line) for line in lines],
+        "abouts": [METHODS[line.method].about for line in lines],
+        "settings": [(line.method, ", ".join(f"{k} {v:g}" for k, v in line.settings.items())) for line in lines],
+        "failed": sum(line.failed for line in lines),
+        "accuracy": Markup(figures.intervals(names, [line.accuracy for line in measured])),
+        "costs": Markup(figures.cost_against_accuracy(
+            names, [line.accuracy.mean for line in measured],
+            [("write slots", [c["all"].slots for c in costs]), ("conversions", [c["all"].conversions for c in costs])],
+        )),
+    }  # fmt: skip
+
+
+def _json(plan: Plan, lines: list[Line]) -> dict[str, Any]:
+    """Accuracies are shares; NaN is null."""
+
+    def interval(found: Interval) -> dict[str, float] | None:
+        return found._asdict() if found.mean == found.mean else None
+
+    return {
+        "format": FORMAT,
+        "plan": asdict(plan),
+        "reference": REFERENCE,
+        "lines": [
+            {"run": line.run, "method": line.method, "settings": line.settings, "accuracy": interval(line.accuracy),
+             "reference_minus": interval(line.over), "failed": line.failed,
+             "costs": {name: asdict(cost) for name, cost in line_cost(plan, line).items()}, "means": line.figures}
+            for line in lines
+        ],
+    }  # fmt: skip
