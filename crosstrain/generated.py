@@ -8,6 +8,7 @@ from crosstrain.dataflow import data_flow
 from crosstrain.port_text import pins_text
 from fpga.adapters.diagrams import diagrams as adapter_diagrams
 from fpga.report import Report
+from model.study.controls import METHODS
 from sim.port_waves import diagrams
 from spec import params, registers
 from spec.converter_parts import PARTS
@@ -28,12 +29,14 @@ def documents(root: Path) -> dict[Path, str]:
     devices = root / "docs" / "devices.md"
     port = root / "docs" / "macro_port.md"
     adapters = root / "docs" / "adapters.md"
+    methods = root / "docs" / "methods.md"
     return {
         root / "docs" / "registers.md": registers_text(),
         root / "docs" / "parameters.md": parameters_text(),
         architecture: _with_text(architecture, graph_text(root)),
         fpga: _with_text(fpga, builds_text(root)),
         devices: _with_text(devices, presets_text()),
+        methods: _with_text(methods, methods_text()),
         port: _with_text(port, pins_text()),
         **{port.with_suffix("") / f"{name}.svg": drawing for name, drawing in diagrams().items()},
         adapters: _with_text(adapters, parts_text()),
@@ -54,6 +57,12 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
     return "\n".join(lines) + "\n"
+
+
+def methods_text() -> str:
+    """The methods of a comparison."""
+    rows = ((m.name, m.about, m.settings_of, "model only" if m.model_only else "") for m in METHODS.values())
+    return _table(("method", "what it does", "takes the settings of", ""), rows)
 
 
 def parts_text() -> str:

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from model.data import load_data
 from model.study.execute import execute
 from model.study.methods import Settings
 from model.study.points import best_of, measure, method_named
 from model.study.stats import Interval, interval
 from model.study.store import rows_of
+from model.training.prepare import check_fit
 from spec.errors import InputError
 from spec.numerics import MASK32
 from spec.run_file import run_from_dict
@@ -48,7 +50,8 @@ class Plan:
         for label, values in self.runs.items():
             if "seeds" in values:
                 raise InputError("a comparison draws its own", source=label, key="seeds")
-            run_from_dict(values, source=label)
+            run = run_from_dict(values, source=label)
+            check_fit(load_data(run.data), run.params)
         for name in self.methods:
             method_named(name)
 

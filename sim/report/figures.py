@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter
 
 UP, DOWN, NEUTRAL, ACCENT = "#1f6f8b", "#c4572e", "#6b7280", "#2f9e44"
 _STYLE = {
@@ -211,6 +211,8 @@ def cost_against_accuracy(
                         name, (value, 100 * accuracy), xytext=(4, 3), textcoords="offset points", fontsize=7
                     )
             axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+            axes.xaxis.set_minor_formatter(NullFormatter())
             axes.margins(x=0.2)
             axes.set(xlabel=label)
         panels[0].set_ylabel("test accuracy (%)")

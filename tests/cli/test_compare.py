@@ -1,0 +1,81 @@
+"""`crosstrain compare`."""
+
+import json
+
+import pytest
+
+from model.study.compare import CHOICES, RESULTS
+from model.study.controls import METHODS
+from sim.report.compare_page import COLUMNS
+from tests.cli.conftest import save_config, save_data
+
+METHODS_MEASURED = ("software", "open loop", "hybrid accumulate", "tuned online", "verify pair + hybrid")
+
+
+def arguments(folder):
+    config = save_config(folder / "run.toml", save_data(folder / "tiny.npz", 120))
+    text = "".join(line for line in config.read_text().splitlines(True) if not line.startswith("seeds"))
+    config.write_text(text)
+    named = [part for name in METHODS_MEASURED for part in ("--method", name)]
+    sizes = ["--nets", "1", "--arrays", "2", "--tries", "1", "--workers", "1"]
+    return ["compare", "--config", config, "--device", "EpiRAM", "--device", "FeFET", *named, *sizes]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("compared")
+
+
+def test_methods_are_compared_and_taken_up_again(program, folder):
+    out = folder / "out"
+    done = program(*arguments(folder), "--out", out)
+    assert done.status == 0, done.err
+    assert {path.name for path in out.iterdir()} >= {CHOICES, RESULTS, "compare.json", "compare.html"}
+    for name in METHODS_MEASURED:
+        assert done.out.count(name) >= 2  # in both tables
+    page = (out / "compare.html").read_text()
+    assert (
+        all(column in page for column in COLUMNS)
+        and page.count("<svg") == 4
+        and "http" not in page.split("<svg")[0]
+    )
+    result = json.loads((out / "compare.json").read_text())
+    lines = {(line["run"], line["method"]): line for line in result["lines"]}
+    assert set(lines) == {(run, method) for run in ("EpiRAM", "FeFET") for method in METHODS_MEASURED}
+    reference = lines["EpiRAM", "hybrid accumulate"]
+    assert reference["settings"].keys() == {"threshold", "margin"}
+    assert lines["EpiRAM", "tuned online"]["settings"] == reference["settings"]
+    assert lines["EpiRAM", "verify pair + hybrid"]["settings"].keys() == {
+        "threshold",
+        "margin",
+        "tolerance",
+        "averages",
+    }
+    assert lines["EpiRAM", "tuned online"]["costs"]["online"]["verify_reads"] > 0
+    assert reference["reference_minus"]["mean"] == 0
+
+    before = (out / RESULTS).read_bytes()
+    again = program(*arguments(folder), "--out", out)
+    assert again.status == 0 and (out / RESULTS).read_bytes() == before
+    assert json.loads((out / "compare.json").read_text()) == result
+
+
+def test_methods_are_listed(program):
+    done = program("compare", "--list")
+    assert done.status == 0
+    assert all(name in done.out for name in METHODS)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--method", "tiki-taka"], "method: 'tiki-taka' is none of open loop,"),
+        (["--device", "EpiRom"], "EpiRom: device: unknown device 'EpiRom'"),
+        (["--nets", "0"], "--nets: 0 is outside 1..1000"),
+        (["--data", "mnst"], "unknown data set 'mnst'"),
+    ],
+)
+def test_what_cannot_be_compared_is_said_at_once(program, tmp_path, options, message):
+    done = program("compare", *options, "--out", tmp_path / "out")
+    assert done.status == 2 and message in done.err
+    assert len(done.err.strip().splitlines()) == 1
