@@ -1,1 +1,1 @@
-"""The hybrid method: offline training, open-loop transfer, one online epoch; its baselines and experiments."""
+"""The hybrid method: offline training, open-loop transfer, one online epoch; its thresholds and their choice."""
