@@ -88,7 +88,7 @@ def best_settings(method: Method, trial: Trial) -> Settings:
 
 
 def best_of(results: list[dict]) -> Settings:
-    """The candidate with most right predictions in several results of `choose`; the earlier, the fewer its pulses.
+    """The candidate with most right predictions in several results of `choose`; among equals, that with fewest pulses.
 
     Raises `ValueError` when none of them has a result.
     """
@@ -97,8 +97,11 @@ def best_of(results: list[dict]) -> Settings:
         raise ValueError(
             f"no settings could be chosen: {results[0]['error'] if results else 'nothing was tried'}"
         )
-    right, pulses = (np.sum([r[name] for r in done], axis=0) for name in ("accuracies", "candidate_pulses"))
-    k = max(range(len(right)), key=lambda k: (round(right[k], 9), -pulses[k]))
+    right, transfer, online = (
+        np.sum([r[f"each_{name}"] for r in done], axis=0)
+        for name in ("accuracy", "transfer_pulses", "online_pulses")
+    )
+    k = max(range(len(right)), key=lambda k: (round(right[k], 9), -transfer[k] - online[k]))
     return done[0]["candidates"][k]
 
 
@@ -110,13 +113,9 @@ def choose(point: dict) -> dict:
 
 
 def tried(method: Method, trial: Trial, candidates: list[Settings]) -> dict:
-    """Accuracy and pulses of every candidate."""
+    """The candidates, and lists of the figures that each of them has, by "each_" and the figure's name."""
     found = [figures(method.measure(trial, settings)) for settings in candidates]
-    return {
-        "candidates": candidates,
-        "accuracies": [f["accuracy"] for f in found],
-        "candidate_pulses": [f["transfer_pulses"] + f["online_pulses"] for f in found],
-    }
+    return {"candidates": candidates} | {f"each_{name}": [f[name] for f in found] for name in found[0]}
 
 
 def figures(outcome: Outcome) -> dict:
