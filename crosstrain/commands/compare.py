@@ -8,6 +8,7 @@ import typer
 from crosstrain.console import console, steps, table
 from crosstrain.files import make_folder, write
 from crosstrain.options import check_count
+from spec.errors import InputError
 
 MOST = 1000
 
@@ -31,6 +32,12 @@ def compare(
     config: Annotated[
         Path | None, typer.Option(help="Run file without seeds; the options above change what it says.")
     ] = None,
+    over: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="KEY=VALUE,VALUE..: a table for each value of a run file's key; two of them draw a map."
+        ),
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes. [default: one for each core]")] = None,
     scheduler: Annotated[str | None, typer.Option(help="Dask scheduler instead: tcp://host:port.")] = None,
     out: Annotated[
@@ -40,7 +47,7 @@ def compare(
     listed: Annotated[bool, typer.Option("--list", help="List the methods, and do no more.")] = False,
 ) -> None:
     """Measure methods on many arrays of a device: accuracy with its interval, pulses, reads, time and energy."""
-    from model.study.compare import MAIN, Plan
+    from model.study.compare import MAIN, Plan, over_axes
     from model.study.compare import compare as measured
     from model.study.controls import METHODS
 
@@ -54,11 +61,16 @@ def compare(
     if workers is not None:
         check_count(workers, 1, MOST, "--workers")
     methods = tuple(METHODS) if every else tuple(method or MAIN)
-    plan = Plan(_runs(config, {"data": data, "params": params}, device), methods, *counts)
+    runs, axes = _runs(config, {"data": data, "params": params}, device), _axes(over or [])
+    if axes:
+        if len(runs) > 1:
+            raise InputError("with --over there is one device", key="--device")
+        runs = over_axes(next(iter(runs.values())), axes)
+    plan = Plan(runs, methods, *counts)
     make_folder(out)
     with steps() as progress:
         lines = measured(plan, out, workers=workers, scheduler=scheduler, progress=progress)
-    _show(plan, lines, out)
+    _show(plan, lines, axes, out)
     if any(line.failed for line in lines):
         raise typer.Exit(1)
 
@@ -89,6 +101,26 @@ def _runs(
     }
 
 
+def _axes(options: list[str]) -> dict[str, list]:
+    """Values by dotted key; each as TOML has it, or a text.  Raises `InputError`."""
+    axes = {}
+    for option in options:
+        key, equals, texts = option.partition("=")
+        if not equals or not key or not texts:
+            raise InputError(f"{option!r} is not KEY=VALUE,VALUE..", key="--over")
+        axes[key] = [_value(text.strip()) for text in texts.split(",")]
+    return axes
+
+
+def _value(text: str):
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
 def _list(methods: dict, main: tuple[str, ...]) -> None:
     rows = [
         [f"{name} *" if name in main else name, one.about + (" (model only)" if one.model_only else "")]
@@ -97,10 +129,10 @@ def _list(methods: dict, main: tuple[str, ...]) -> None:
     console().print(table("Methods", ["method", "what it does"], rows, text_columns=2))
 
 
-def _show(plan, lines: list, out: Path) -> None:
+def _show(plan, lines: list, axes: dict[str, list], out: Path) -> None:
     from sim.report.compare_page import BRIEF, COLUMNS, render, row
 
-    page = render(plan, lines)
+    page = render(plan, lines, axes)
     write(out / "compare.json", page.figures)
     path = write(out / "compare.html", page.html)
     screen = console()

@@ -6,8 +6,9 @@ once on each network and array of the plan.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,6 +32,8 @@ MAIN = (
 """Methods of a table when none are named."""
 NET_STRIDE = 1000
 """Arrays of one network at most: more of them later do not change what was measured before."""
+RIVALS = ("calibration", "verify cell", "verify pair", "last layer", "bias row")
+"""Methods that an advantage is over: what else an array without an online epoch of its weights could do."""
 CHOICES, RESULTS = "choices.parquet", "results.parquet"
 
 
@@ -185,3 +188,43 @@ def _means(rows: list[dict]) -> dict[str, float]:
         else []
     )
     return {name: float(np.mean([row[name] for row in rows])) for name in names}
+
+
+def set_at(values: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    """A copy of a run file's values with the one at a dotted key."""
+    name, _, rest = key.partition(".")
+    if not rest:
+        return values | {name: value}
+    inner = values.get(name, {})
+    if not isinstance(inner, dict):
+        raise InputError("is not a table", key=name)
+    return values | {name: set_at(inner, rest, value)}
+
+
+def over_axes(values: dict[str, Any], axes: dict[str, list[Any]]) -> dict[str, dict[str, Any]]:
+    """Runs with every combination of the axes' values, by a label that names them; axes: dotted keys."""
+    runs = {}
+    for chosen in product(*axes.values()):
+        run = values
+        for key, value in zip(axes, chosen, strict=True):
+            run = set_at(run, key, value)
+        runs[
+            ", ".join(f"{key.rpartition('.')[2]} {value}" for key, value in zip(axes, chosen, strict=True))
+        ] = run
+    return runs
+
+
+class Advantage(NamedTuple):
+    """The reference over the rival that comes closest to it, or is ahead of it most."""
+
+    rival: str
+    over: Interval
+
+
+def advantage(lines: list[Line], run: str) -> Advantage | None:
+    """Over the best of the rivals that were measured in this run; None if none were."""
+    there = [line for line in lines if line.run == run and line.method in RIVALS and line.figures]
+    if not there:
+        return None
+    closest = min(there, key=lambda line: line.over.mean)
+    return Advantage(closest.method, closest.over)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jinja2
 from markupsafe import Markup
 
-from model.study.compare import REFERENCE, Line, Plan
+from model.study.compare import REFERENCE, Line, Plan, advantage
 from model.study.controls import METHODS
 from model.study.costs import PHASES, Cost, cost_of, total
 from model.study.stats import Interval
@@ -75,8 +75,8 @@ def _percent(interval: Interval, signed: bool) -> str:
     return f"{mean} [{low}, {high}]"
 
 
-def render(plan: Plan, lines: list[Line]) -> Page:
-    """The page of all runs, and its figures as JSON."""
+def render(plan: Plan, lines: list[Line], axes: dict[str, list] | None = None) -> Page:
+    """The page of all runs, and its figures as JSON.  axes: two of them make a map, the first downwards."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("sim.report"),
         autoescape=True,
@@ -86,8 +86,18 @@ def render(plan: Plan, lines: list[Line]) -> Page:
     )
     tables = [_table(plan, label, [line for line in lines if line.run == label]) for label in plan.runs]
     template = environment.get_template("compare.html.j2")
-    html = template.render(plan=plan, tables=tables, columns=COLUMNS, reference=REFERENCE)
+    drawn = _map(plan, lines, axes) if axes and len(axes) == 2 else ""
+    html = template.render(plan=plan, tables=tables, columns=COLUMNS, reference=REFERENCE, map=drawn)
     return Page(html, json.dumps(_json(plan, lines), indent=2) + "\n")
+
+
+def _map(plan: Plan, lines: list[Line], axes: dict[str, list]) -> Markup:
+    """The advantage over the best rival against both axes; the runs of the plan are in their order."""
+    down, across = axes.values()
+    found = [advantage(lines, label) for label in plan.runs]
+    cells = [found[k : k + len(across)] for k in range(0, len(found), len(across))]
+    names = [key.rpartition(".")[2] for key in axes]
+    return Markup(figures.advantage_map(names, (down, across), cells))
 
 
 def _table(plan: Plan, label: str, lines: list[Line]) -> dict[str, Any]:
@@ -125,4 +135,9 @@ def _json(plan: Plan, lines: list[Line]) -> dict[str, Any]:
              "costs": {name: asdict(cost) for name, cost in line_cost(plan, line).items()}, "means": line.figures}
             for line in lines
         ],
+        "advantages": {
+            label: {"rival": found.rival, "reference_minus": interval(found.over)}
+            for label in plan.runs
+            if (found := advantage(lines, label))
+        },
     }  # fmt: skip

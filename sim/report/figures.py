@@ -219,6 +219,34 @@ def cost_against_accuracy(
         return _svg(figure)
 
 
+def advantage_map(names: Sequence[str], axes: tuple[Sequence, Sequence], cells: Sequence[Sequence]) -> str:
+    """Points by which the reference is ahead of the best rival, which each cell names.
+
+    names: of both axes; axes: their values, downwards and across; cells: pairs (rival, (mean, low, high)) as shares,
+    or None, by row.  An asterisk: the interval is on one side of 0.
+    """
+    down, across = axes
+    means = np.array([[100 * cell[1][0] if cell else np.nan for cell in row] for row in cells])
+    limit = float(np.nanmax(np.abs(means), initial=0.01))
+    with _style(grid=False):
+        figure, (ax,) = _axes(height=1.2 + 0.55 * len(down))
+        image = ax.imshow(means, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto")
+        for y, row in enumerate(cells):
+            for x, cell in enumerate(row):
+                if cell:
+                    rival, (mean, low, high) = cell
+                    sure = "*" if low > 0 or high < 0 else ""
+                    dark = abs(100 * mean) > 0.6 * limit
+                    text = f"{100 * mean:+.2f}{sure}\n{rival}"
+                    ax.text(
+                        x, y, text, ha="center", va="center", fontsize=7.5, color="white" if dark else "black"
+                    )
+        ax.set(xticks=range(len(across)), xticklabels=[str(v) for v in across], xlabel=names[1])
+        ax.set(yticks=range(len(down)), yticklabels=[str(v) for v in down], ylabel=names[0])
+        figure.colorbar(image, ax=ax, label="points ahead")
+        return _svg(figure)
+
+
 def standard_error(values: np.ndarray) -> float:
     """Standard error of the mean; 0 for a single value."""
     return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0

@@ -60,6 +60,28 @@ def test_methods_are_compared_and_taken_up_again(program, folder):
     assert json.loads((out / "compare.json").read_text()) == result
 
 
+def test_a_map_says_where_the_method_wins(program, folder):
+    out = folder / "map"
+    axes = ["--over", "nonideal.step_sigma=0,0.8", "--over", "nonideal.stuck=0.0,0.3"]
+    words = [str(word) for word in arguments(folder)]
+    one_device = words[: words.index("FeFET") - 1] + [
+        "--method",
+        "open loop",
+        "--method",
+        "hybrid accumulate",
+    ]
+    sizes = ["--nets", "1", "--arrays", "2", "--tries", "1", "--workers", "1"]
+    done = program(*one_device, "--method", "bias row", *sizes, *axes, "--out", out)
+    assert done.status == 0, done.err
+    page, result = (out / "compare.html").read_text(), json.loads((out / "compare.json").read_text())
+    labels = [f"step_sigma {d2d}, stuck {stuck}" for d2d in (0, 0.8) for stuck in (0.0, 0.3)]
+    assert list(result["advantages"]) == labels and all(label in page for label in labels)
+    assert {found["rival"] for found in result["advantages"].values()} == {"bias row"}
+    runs = result["plan"]["runs"]
+    assert runs[labels[-1]]["nonideal"] == {"step_sigma": 0.8, "stuck": 0.3}
+    assert page.count("<svg") == 1 + 2 * len(labels) and "Where hybrid accumulate wins" in page
+
+
 def test_methods_are_listed(program):
     done = program("compare", "--list")
     assert done.status == 0
@@ -71,6 +93,8 @@ def test_methods_are_listed(program):
     [
         (["--method", "tiki-taka"], "method: 'tiki-taka' is none of open loop,"),
         (["--device", "EpiRom"], "EpiRom: device: unknown device 'EpiRom'"),
+        (["--over", "nonideal.stuk=0,1"], "stuk 0: nonideal.stuk: unknown key"),
+        (["--over", "nonideal.stuck"], "--over: 'nonideal.stuck' is not KEY=VALUE"),
         (["--nets", "0"], "--nets: 0 is outside 1..1000"),
         (["--data", "mnst"], "unknown data set 'mnst'"),
     ],
