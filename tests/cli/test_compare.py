@@ -64,14 +64,9 @@ def test_a_map_says_where_the_method_wins(program, folder):
     out = folder / "map"
     axes = ["--over", "nonideal.step_sigma=0,0.8", "--over", "nonideal.stuck=0.0,0.3"]
     words = [str(word) for word in arguments(folder)]
-    one_device = words[: words.index("FeFET") - 1] + [
-        "--method",
-        "open loop",
-        "--method",
-        "hybrid accumulate",
-    ]
-    sizes = ["--nets", "1", "--arrays", "2", "--tries", "1", "--workers", "1"]
-    done = program(*one_device, "--method", "bias row", *sizes, *axes, "--out", out)
+    one_device, sizes = words[: words.index("FeFET") - 1], words[words.index("--nets") :]
+    methods = ["--method", "open loop", "--method", "hybrid accumulate", "--method", "bias row"]
+    done = program(*one_device, *methods, *sizes, *axes, "--out", out)
     assert done.status == 0, done.err
     page, result = (out / "compare.html").read_text(), json.loads((out / "compare.json").read_text())
     labels = [f"step_sigma {d2d}, stuck {stuck}" for d2d in (0, 0.8) for stuck in (0.0, 0.3)]
