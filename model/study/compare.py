@@ -15,7 +15,7 @@ import numpy as np
 from model.data import load_data
 from model.study.execute import execute
 from model.study.methods import Settings
-from model.study.points import best_of, measure, method_named
+from model.study.points import best_of, each_of, measure, method_named
 from model.study.stats import Interval, interval
 from model.study.store import rows_of
 from model.training.prepare import check_fit
@@ -95,6 +95,8 @@ class Line:
     """Means of the other columns of a result."""
     failed: int
     """Points without a result."""
+    tried: list[dict[str, float]]
+    """Mean figures of each candidate of its settings, on the validation split; empty if there was no choice."""
 
 
 Progress = Callable[[str, int, int], None]
@@ -118,13 +120,22 @@ def compare(
         table = execute(points, measure, folder / file, workers=workers, scheduler=scheduler, progress=step)
         return rows_of(table)
 
-    chosen = _choose(plan, lambda points: run("settings", CHOICES, points))
+    chosen, tried = _choose(plan, lambda points: run("settings", CHOICES, points))
     points = plan.measurements(chosen)
-    return lines(plan, chosen, points, run("methods", RESULTS, points))
+    return lines(plan, chosen, tried, points, run("methods", RESULTS, points))
 
 
-def _choose(plan: Plan, run: Callable[[list[dict]], list[dict]]) -> dict[tuple[str, str], Settings]:
-    """Settings by run and method; a method that takes another's comes after it, and that one is chosen in any case."""
+Tried = dict[tuple[str, str], list[dict[str, float]]]
+
+
+def _choose(
+    plan: Plan, run: Callable[[list[dict]], list[dict]]
+) -> tuple[dict[tuple[str, str], Settings], Tried]:
+    """Settings by run and method, and what was tried for them.
+
+    A method that takes another's settings comes after it, and that one's are chosen in any case.
+    """
+    tried: Tried = {}
     wanted = list(dict.fromkeys([method_named(n).settings_of for n in plan.methods] + list(plan.methods)))
     wanted = [name for name in wanted if name]
     chosen: dict[tuple[str, str], Settings] = {}
@@ -142,7 +153,8 @@ def _choose(plan: Plan, run: Callable[[list[dict]], list[dict]]) -> dict[tuple[s
                     r for p, r in zip(points, rows, strict=True) if p["run"] is values and p["method"] == name
                 ]
                 chosen[label, name] = best_of(mine)
-    return chosen
+                tried[label, name] = each_of(mine)
+    return chosen, tried
 
 
 def _candidates(plan: Plan, name: str) -> list[Settings]:
@@ -150,7 +162,7 @@ def _candidates(plan: Plan, name: str) -> list[Settings]:
     return method.candidates(method.hardware(run_from_dict(next(iter(plan.runs.values())))))
 
 
-def lines(plan: Plan, chosen: dict, points: list[dict], rows: list[dict]) -> list[Line]:
+def lines(plan: Plan, chosen: dict, tried: Tried, points: list[dict], rows: list[dict]) -> list[Line]:
     """The table from its points and their results."""
     values = {id(run): label for label, run in plan.runs.items()}
     by: dict[tuple[str, str], list[tuple[dict, dict]]] = {}
@@ -166,7 +178,7 @@ def lines(plan: Plan, chosen: dict, points: list[dict], rows: list[dict]) -> lis
                 Line(
                     label, name, chosen[label, name],
                     interval(grid[name]), interval(grid.get(REFERENCE, nothing) - grid[name]),
-                    _means(done), len(by[label, name]) - len(done),
+                    _means(done), len(by[label, name]) - len(done), tried.get((label, name), []),
                 )
             )  # fmt: skip
     return out

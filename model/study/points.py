@@ -105,6 +105,16 @@ def best_of(results: list[dict]) -> Settings:
     return done[0]["candidates"][k]
 
 
+def each_of(results: list[dict]) -> list[dict[str, float]]:
+    """Means over several results of `choose` of the figures of each candidate."""
+    done = [result for result in results if result["status"] == "done"]
+    names = [name for name in done[0] if name.startswith("each_")]
+    means = {name.removeprefix("each_"): np.mean([r[name] for r in done], axis=0) for name in names}
+    return [
+        {name: float(values[k]) for name, values in means.items()} for k in range(len(done[0]["candidates"]))
+    ]
+
+
 def choose(point: dict) -> dict:
     """`tried` of all candidates of the method; `settings` of the point come with each."""
     method, trial = method_named(point["method"]), trial_of(point)

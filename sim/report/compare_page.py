@@ -111,12 +111,30 @@ def _table(plan: Plan, label: str, lines: list[Line]) -> dict[str, Any]:
         "abouts": [METHODS[line.method].about for line in lines],
         "settings": [(line.method, ", ".join(f"{k} {v:g}" for k, v in line.settings.items())) for line in lines],
         "failed": sum(line.failed for line in lines),
+        "curves": _curves(plan, lines),
         "accuracy": Markup(figures.intervals(names, [line.accuracy for line in measured])),
         "costs": Markup(figures.cost_against_accuracy(
             names, [line.accuracy.mean for line in measured],
             [("write slots", [c["all"].slots for c in costs]), ("conversions", [c["all"].conversions for c in costs])],
         )),
     }  # fmt: skip
+
+
+def _curves(plan: Plan, lines: list[Line]) -> Markup:
+    """Every setting that was tried, accuracy against cost."""
+    run_of = {
+        line.method: METHODS[line.method].hardware(run_from_dict(plan.runs[line.run])) for line in lines
+    }
+    found = {}
+    for line in lines:
+        run = run_of[line.method]
+        costs = [total([cost_of(run.params, run.device, f, phase) for phase in PHASES]) for f in line.tried]
+        if any(cost.slots for cost in costs):
+            found[line.method] = [
+                (cost.slots, cost.conversions, f["accuracy"])
+                for cost, f in zip(costs, line.tried, strict=True)
+            ]
+    return Markup(figures.tried_settings(found, ("write slots", "conversions"))) if found else Markup("")
 
 
 def _json(plan: Plan, lines: list[Line]) -> dict[str, Any]:
@@ -132,7 +150,7 @@ def _json(plan: Plan, lines: list[Line]) -> dict[str, Any]:
         "lines": [
             {"run": line.run, "method": line.method, "settings": line.settings, "accuracy": interval(line.accuracy),
              "reference_minus": interval(line.over), "failed": line.failed,
-             "costs": {name: asdict(cost) for name, cost in line_cost(plan, line).items()}, "means": line.figures}
+             "costs": {name: asdict(cost) for name, cost in line_cost(plan, line).items()}, "means": line.figures, "tried": line.tried}
             for line in lines
         ],
         "advantages": {

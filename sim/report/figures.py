@@ -219,6 +219,32 @@ def cost_against_accuracy(
         return _svg(figure)
 
 
+def tried_settings(found: dict[str, list[tuple[float, float, float]]], costs: tuple[str, str]) -> str:
+    """Accuracy (shares) against two costs of every setting of every method, with each method's Pareto front.
+
+    found: by method, (cost, other cost, accuracy) of each setting.
+    """
+    with _style():
+        figure, panels = _axes(2, height=3.8, sharey=True)
+        best = max(accuracy for values in found.values() for *_, accuracy in values)
+        for place, (axes, label) in enumerate(zip(panels, costs, strict=True)):
+            for k, (name, values) in enumerate(found.items()):
+                points = sorted(((v[place], 100 * v[2]) for v in values), key=lambda p: (p[0], -p[1]))
+                front = [p for n, p in enumerate(points) if all(p[1] > q[1] for q in points[:n])]
+                color = matplotlib.colormaps["tab10"](k % 10)
+                axes.plot(*zip(*points, strict=True), ".", color=color, ms=4, alpha=0.5)
+                axes.plot(*zip(*front, strict=True), "-o", color=color, ms=4, lw=1.3, label=name)
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+            axes.xaxis.set_minor_formatter(NullFormatter())
+            axes.set(xlabel=label)
+        lowest = min(100 * accuracy for values in found.values() for *_, accuracy in values)
+        panels[0].set_ylim(max(lowest, 100 * best - 8) - 0.3, 100 * best + 0.3)
+        panels[0].set_ylabel("validation accuracy (%)")
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        return _svg(figure)
+
+
 def advantage_map(names: Sequence[str], axes: tuple[Sequence, Sequence], cells: Sequence[Sequence]) -> str:
     """Points by which the reference is ahead of the best rival, which each cell names.
 

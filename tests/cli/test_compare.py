@@ -6,6 +6,7 @@ import pytest
 
 from model.study.compare import CHOICES, RESULTS
 from model.study.controls import METHODS
+from model.study.methods import TRIES
 from sim.report.compare_page import COLUMNS
 from tests.cli.conftest import save_config, save_data
 
@@ -36,7 +37,7 @@ def test_methods_are_compared_and_taken_up_again(program, folder):
     page = (out / "compare.html").read_text()
     assert (
         all(column in page for column in COLUMNS)
-        and page.count("<svg") == 4
+        and page.count("<svg") == 6
         and "http" not in page.split("<svg")[0]
     )
     result = json.loads((out / "compare.json").read_text())
@@ -53,6 +54,8 @@ def test_methods_are_compared_and_taken_up_again(program, folder):
     }
     assert lines["EpiRAM", "tuned online"]["costs"]["online"]["verify_reads"] > 0
     assert reference["reference_minus"]["mean"] == 0
+    assert len(reference["tried"]) == TRIES and not lines["EpiRAM", "open loop"]["tried"]
+    assert max(tried["accuracy"] for tried in reference["tried"]) > 0.3
 
     before = (out / RESULTS).read_bytes()
     again = program(*arguments(folder), "--out", out)
@@ -74,7 +77,7 @@ def test_a_map_says_where_the_method_wins(program, folder):
     assert {found["rival"] for found in result["advantages"].values()} == {"bias row"}
     runs = result["plan"]["runs"]
     assert runs[labels[-1]]["nonideal"] == {"step_sigma": 0.8, "stuck": 0.3}
-    assert page.count("<svg") == 1 + 2 * len(labels) and "Where hybrid accumulate wins" in page
+    assert page.count("<svg") == 1 + 3 * len(labels) and "Where hybrid accumulate wins" in page
 
 
 def test_methods_are_listed(program):
