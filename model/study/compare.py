@@ -159,7 +159,7 @@ def _choose(
 
 def _candidates(plan: Plan, name: str) -> list[Settings]:
     method = method_named(name)
-    return method.candidates(method.hardware(run_from_dict(next(iter(plan.runs.values())))))
+    return method.candidates(method.hardware(run_from_dict(next(iter(plan.runs.values())))), 1)
 
 
 def lines(plan: Plan, chosen: dict, tried: Tried, points: list[dict], rows: list[dict]) -> list[Line]:

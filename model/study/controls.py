@@ -114,8 +114,8 @@ def both_layers(trial: Trial, settings: Settings) -> Outcome:
     return trial.train(trial.transferred(), replace(job, analog_upper=upper))
 
 
-def _finer(run: RunSpec) -> list[Settings]:
-    every = online("accumulate")(run)
+def _finer(run: RunSpec, samples: int) -> list[Settings]:
+    every = online("accumulate")(run, samples)
     return [s | {"finer": 3} for s in every]
 
 
@@ -126,7 +126,7 @@ CONTROLS = (
     Method("software plain", "a float network trained without noise", software, offline="plain"),
     Method("software noise-aware", "one trained with noise", software, offline="noise-aware"),
     Method("last layer", "digital upper layer retrained on the array's codes", last_layer,
-           lambda run: [{"rate": rate} for rate in RATES]),
+           lambda run, samples: [{"rate": rate} for rate in RATES]),
     Method("bias row", "hybrid, but only the bias row gets pulses", bias_row, online("accumulate"), bits=_BITS,
            model_only=True),
     Method("shuffled labels", "hybrid, the labels shuffled", shuffled, settings_of="hybrid accumulate", bits=_BITS),

@@ -13,11 +13,11 @@ import numpy as np
 
 from model.study.trial import Outcome, Start, Trial
 from model.system import run as golden
-from model.training.experiments import grid
+from model.training.hybrid import largest_threshold
 from model.training.offline import OfflineNet
 from model.training.prepare import state_targets
 from model.training.write_costs import load_loops, tune_settings, verify_settings
-from spec.choices import MEMORY_RULES, RULES
+from spec.choices import CHANCE_RULES, MEMORY_RULES, RULES
 from spec.registers import Mode
 from spec.run_file import RunSpec
 
@@ -26,7 +26,13 @@ Settings = dict[str, Any]
 
 TRIES = 12
 """Candidates that are tried for a method."""
-MARGINS = (12.0, 24.0)
+MARGINS = (8.0, 16.0, 32.0)
+_LEAST = {
+    "accumulate": (1 << 14, 1 << 19, 3), "counter": (2, 1 << 10, 2), "manhattan": (2, 1 << 11, 3), "stochastic": (2, 1 << 11, 3),
+}  # fmt: skip
+"""Least and largest threshold by rule, and the octaves between them at least, for a device of so many states and an
+epoch of so many samples, the digits':"""
+_LEAST_STATES, _LEAST_SAMPLES = 64, 1_000
 TOLERANCES = (0.01, 0.02, 0.05, 0.1)
 """Of program-verify, as a share of the nominal range."""
 AVERAGES = (1, 2, 4)
@@ -38,9 +44,13 @@ def same(run: RunSpec) -> RunSpec:
     return run
 
 
-def no_choice(run: RunSpec) -> list[Settings]:
+def no_choice(run: RunSpec, samples: int) -> list[Settings]:
     """Of a method without settings."""
     return [{}]
+
+
+Candidates = Callable[[RunSpec, int], list[Settings]]
+"""Of a run on its hardware and the number of its online samples: what is tried."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,7 @@ class Method:
     name: str
     about: str
     measure: Callable[[Trial, Settings], Outcome]
-    candidates: Callable[[RunSpec], list[Settings]] = no_choice
+    candidates: Candidates = no_choice
     hardware: Callable[[RunSpec], RunSpec] = same
     """The run with the hardware that the method needs."""
     network: Callable[[RunSpec, int], OfflineNet] | None = None
@@ -65,23 +75,33 @@ class Method:
     """The hardware cannot do it."""
 
 
-def thresholds(run: RunSpec, rule: str, count: int) -> list[int]:
-    """At most `count` of the thresholds that are tried for a rule, evenly over their range."""
-    every = grid(run.params, rule)
-    return sorted({every[int(k)] for k in np.linspace(0, len(every) - 1, count)})
+def thresholds(run: RunSpec, rule: str, count: int, samples: int) -> list[int]:
+    """At most `count` thresholds, a constant ratio apart, from a least one to the largest that the rule can act on.
+
+    The least is in proportion to the device's mean step and to the root of the number of samples: a small threshold
+    on a coarse device gives millions of pulses and unlearns what was transferred.  It is at least three octaves (of the
+    counter, two) below the largest.
+    """
+    least, most, octaves = _LEAST[rule]
+    most = min(most, largest_threshold(run.params, rule))
+    scaled = least * _LEAST_STATES / run.device.states_up * (samples / _LEAST_SAMPLES) ** 0.5
+    spaced = np.geomspace(max(1.0, min(scaled, most / 2**octaves)), most, count)
+    if rule in CHANCE_RULES:  # one in so many, a power of two
+        spaced = 2.0 ** np.round(np.log2(spaced))
+    return sorted({round(threshold) for threshold in spaced})
 
 
-def online(rule: str) -> Callable[[RunSpec], list[Settings]]:
+def online(rule: str) -> Candidates:
     """Thresholds and margins of an update rule."""
 
-    def candidates(run: RunSpec) -> list[Settings]:
-        picked = thresholds(run, rule, TRIES // len(MARGINS))
+    def candidates(run: RunSpec, samples: int) -> list[Settings]:
+        picked = thresholds(run, rule, TRIES // len(MARGINS), samples)
         return [{"threshold": t, "margin": m} for t in picked for m in MARGINS]
 
     return candidates
 
 
-def loops(run: RunSpec) -> list[Settings]:
+def loops(run: RunSpec, samples: int) -> list[Settings]:
     """Tolerances and readings of program-verify."""
     return [{"tolerance": t, "averages": n} for t in TOLERANCES for n in AVERAGES]
 

@@ -80,7 +80,9 @@ def measure(point: dict) -> dict:
 def best_settings(method: Method, trial: Trial) -> Settings:
     """The candidate that does best on the validation split, on the trial's own array."""
     inherited = best_settings(method_named(method.settings_of), trial) if method.settings_of else {}
-    candidates = [inherited | settings for settings in method.candidates(trial.run)]
+    candidates = [
+        inherited | settings for settings in method.candidates(trial.run, len(trial.job.train_labels))
+    ]
     if len(candidates) == 1:
         return candidates[0]
     judged = Trial(trial.run, trial.data, trial.net, trial.seed, trial.data.validation)
@@ -118,7 +120,10 @@ def each_of(results: list[dict]) -> list[dict[str, float]]:
 def choose(point: dict) -> dict:
     """`tried` of all candidates of the method; `settings` of the point come with each."""
     method, trial = method_named(point["method"]), trial_of(point)
-    candidates = [point.get("settings", {}) | settings for settings in method.candidates(trial.run)]
+    candidates = [
+        point.get("settings", {}) | settings
+        for settings in method.candidates(trial.run, len(trial.job.train_labels))
+    ]
     return tried(method, trial, candidates)
 
 

@@ -14,7 +14,7 @@ from model.controller.upper_layer import upper_layer
 from model.device.array import array_strobe, macro_state
 from model.jit import draw, event_key, kernel, saturate
 from model.sample import read
-from model.study.methods import TRIES, Method, Settings, memory_bits, online, thresholds
+from model.study.methods import TRIES, Candidates, Method, Settings, memory_bits, online, thresholds
 from model.study.trial import Outcome, Trial
 from model.system import run as golden
 from model.training.hybrid import code_step
@@ -221,17 +221,17 @@ def variant(error: str, policy: str, memory: str):
     return measure
 
 
-def _dense(units: tuple[float, ...]):
+def _dense(units: tuple[float, ...]) -> Candidates:
     """Thresholds, and output codes that stand for 1 as shares of the outputs' range."""
 
-    def candidates(run: RunSpec) -> list[Settings]:
-        picked = thresholds(run, "accumulate", TRIES // len(units))
+    def candidates(run: RunSpec, samples: int) -> list[Settings]:
+        picked = thresholds(run, "accumulate", TRIES // len(units), samples)
         return [{"threshold": t, "unit": unit} for t in picked for unit in units]
 
     return candidates
 
 
-def _line(name: str, about: str, kinds: tuple[str, str, str], candidates) -> Method:
+def _line(name: str, about: str, kinds: tuple[str, str, str], candidates: Candidates) -> Method:
     bits = memory_bits("accumulate")
     return Method(name, about, variant(*kinds), candidates, bits=bits, model_only=True)
 

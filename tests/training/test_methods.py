@@ -27,7 +27,7 @@ OTHERS = {"last layer": {"rate": 3e-3}, "error softmax": {"threshold": 1 << 15, 
 def settings_of(name: str, run) -> dict:
     if name in OTHERS:
         return OTHERS[name]
-    candidates = METHODS[name].candidates(METHODS[name].hardware(run))
+    candidates = METHODS[name].candidates(METHODS[name].hardware(run), 1079)
     first = {"tolerance": VERIFIED, "threshold": TRAINED}
     chosen = next((value for key, value in first.items() if key in candidates[0]), {})
     inherited = {"hybrid accumulate": TRAINED, "verify pair": VERIFIED}.get(METHODS[name].settings_of, {})
@@ -130,14 +130,27 @@ def test_bias_row_of_a_grid_moves_nothing_else(digits_run, digits, net):
 
 def test_candidates_are_few_and_differ(digits_run):
     for name, method in METHODS.items():
-        candidates = method.candidates(method.hardware(digits_run))
+        candidates = method.candidates(method.hardware(digits_run), 1079)
         assert 1 <= len(candidates) <= TRIES, name
         assert all(one != other for k, one in enumerate(candidates) for other in candidates[:k])
 
 
-def test_thresholds_that_are_tried_span_all_that_there_are(digits_run):
-    tried = methods.thresholds(digits_run, "accumulate", 6)
-    assert (tried[0], tried[-1]) == (1 << 14, 1 << 19)
+def test_thresholds_grow_with_the_step_and_the_samples(digits_run):
+    def tried(rule: str, states: int, samples: int) -> list[int]:
+        run = METHODS[f"hybrid {rule}"].hardware(digits_run)
+        device = replace(run.device, states_up=states)
+        return methods.thresholds(replace(run, device=device), rule, 4, samples)
+
+    assert tried("accumulate", 64, 1000) == [
+        1 << 14,
+        round(2**14 * 2 ** (5 / 3)),
+        round(2**14 * 2 ** (10 / 3)),
+        1 << 19,
+    ]
+    assert tried("accumulate", 128, 4000) == tried("accumulate", 64, 1000)
+    assert tried("accumulate", 4, 50_000) == [1 << k for k in range(16, 20)]  # three octaves in any case
+    assert tried("counter", 64, 1000) == [2, 4, 8, 16]
+    assert tried("manhattan", 64, 1000) == [2, 1 << 4, 1 << 8, 1 << 11]
 
 
 @pytest.mark.parametrize("mode", [Mode.TRAIN, Mode.TUNE])
