@@ -25,7 +25,8 @@ from model.system import GoldenController, Watch
 from model.system import run as golden
 from model.training.experiments import resolve
 from model.training.hybrid import HybridJob, HybridResult, Progress, hybrid
-from model.training.offline import OfflineNet, train_offline
+from model.training.kept import kept_net
+from model.training.offline import OfflineNet
 from model.training.prepare import check_fit, prepare
 from model.training.transfer import weight_limit
 from model.training.write_costs import VERIFY_TOLERANCE
@@ -167,7 +168,7 @@ def _offline(run: RunSpec, data: Dataset, progress: Progress) -> list[OfflineNet
         def step(done: int, _: int, before: int = k * epochs) -> None:
             progress("offline training", before + done, len(run.seeds) * epochs)
 
-        nets.append(train_offline(data, run.params, run.offline, seed, step))
+        nets.append(kept_net(data, run.params, run.offline, seed, step))
     return nets
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,20 @@ KEPT = Path("build") / "nets"
 
 
 def kept_net(
-    data: Dataset, params: HwParams, settings: OfflineSettings, seed: int, folder: Path = KEPT
+    data: Dataset,
+    params: HwParams,
+    settings: OfflineSettings,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+    folder: Path | None = None,
 ) -> OfflineNet:
-    """`train_offline`, or what it left in `folder` before for the same data, sizes, settings and seed."""
+    """`train_offline`, or what it left in `folder` before for the same data, sizes, settings and seed.
+
+    folder: `KEPT` if None.  Weights of a file are read anew each time.
+    """
+    if settings.weights:
+        return train_offline(data, params, settings, seed, progress)
+    folder = folder or KEPT
     shape = (params.rows, params.columns, params.classes)
     text = "\n".join(
         [Path(offline.__file__).read_text(), *data.digests.values(), repr((shape, settings, seed))]
@@ -26,9 +38,11 @@ def kept_net(
     name = f"{Path(data.name).stem}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
     file = folder / name
     if file.exists():
+        if progress:
+            progress(settings.epochs, settings.epochs)
         with np.load(file) as kept:
             return OfflineNet(*(_value(kept[field]) for field in OfflineNet._fields))
-    net = train_offline(data, params, settings, seed)
+    net = train_offline(data, params, settings, seed, progress)
     folder.mkdir(parents=True, exist_ok=True)
     whole = folder / f"{os.getpid()}-{name}"  # in place only when it is complete: others may look for it
     np.savez(whole, **net._asdict())
