@@ -130,10 +130,10 @@ def _list(methods: dict, main: tuple[str, ...]) -> None:
 
 
 def _show(plan, lines: list, axes: dict[str, list], out: Path) -> None:
-    from sim.report.compare_page import BRIEF, COLUMNS, render, row
+    from sim.report.compare_page import BRIEF, COLUMNS, COMPARISON, render, row
 
     page = render(plan, lines, axes)
-    write(out / "compare.json", page.figures)
+    write(out / COMPARISON, page.figures)
     path = write(out / "compare.html", page.html)
     screen = console()
     for label in plan.runs:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jinja2
@@ -13,9 +14,11 @@ from model.study.costs import PHASES, Cost, cost_of, total
 from model.study.stats import Interval
 from sim.report import figures
 from sim.report.page import DASH, count, figure
+from spec.errors import InputError
 from spec.run_file import run_from_dict
 
 FORMAT = 1
+COMPARISON = "compare.json"
 COLUMNS = (
     "method",
     "accuracy (%)",
@@ -88,7 +91,7 @@ def render(plan: Plan, lines: list[Line], axes: dict[str, list] | None = None) -
     template = environment.get_template("compare.html.j2")
     drawn = _map(plan, lines, axes) if axes and len(axes) == 2 else ""
     html = template.render(plan=plan, tables=tables, columns=COLUMNS, reference=REFERENCE, map=drawn)
-    return Page(html, json.dumps(_json(plan, lines), indent=2) + "\n")
+    return Page(html, json.dumps(_json(plan, lines, axes), indent=2) + "\n")
 
 
 def _map(plan: Plan, lines: list[Line], axes: dict[str, list]) -> Markup:
@@ -137,7 +140,7 @@ def _curves(plan: Plan, lines: list[Line]) -> Markup:
     return Markup(figures.tried_settings(found, ("write slots", "conversions"))) if found else Markup("")
 
 
-def _json(plan: Plan, lines: list[Line]) -> dict[str, Any]:
+def _json(plan: Plan, lines: list[Line], axes: dict[str, list] | None) -> dict[str, Any]:
     """Accuracies are shares; NaN is null."""
 
     def interval(found: Interval) -> dict[str, float] | None:
@@ -146,6 +149,7 @@ def _json(plan: Plan, lines: list[Line]) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "plan": asdict(plan),
+        "axes": axes or {},
         "reference": REFERENCE,
         "lines": [
             {"run": line.run, "method": line.method, "settings": line.settings, "accuracy": interval(line.accuracy),
@@ -159,3 +163,29 @@ def _json(plan: Plan, lines: list[Line]) -> dict[str, Any]:
             if (found := advantage(lines, label))
         },
     }  # fmt: skip
+
+
+def load_comparison(folder: Path) -> tuple[Plan, list[Line], dict[str, list]]:
+    """What `render` is given, from the JSON that it made.  Raises `InputError`."""
+    path = folder / COMPARISON
+    try:
+        figures = json.loads(path.read_text(encoding="utf-8"))
+        if figures["format"] != FORMAT:
+            raise InputError(f"is of format {figures['format']}, not {FORMAT}", source=str(path))
+        plan = Plan(**figures["plan"] | {"methods": tuple(figures["plan"]["methods"])})
+        lines = [
+            Line(
+                line["run"], line["method"], line["settings"], _interval(line["accuracy"]), _interval(line["reference_minus"]),
+                line["means"], line["failed"], line["tried"],
+            )
+            for line in figures["lines"]
+        ]  # fmt: skip
+        return plan, lines, figures["axes"]
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", source=str(path)) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"is not a comparison ({error})", source=str(path)) from None
+
+
+def _interval(values: dict[str, float] | None) -> Interval:
+    return Interval(**values) if values else Interval(*[float("nan")] * 3)

@@ -1,10 +1,11 @@
 """The report: one HTML file that needs nothing else, from a result and its arrays."""
 
+import re
 from typing import Any
 
 import jinja2
 import numpy as np
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from sim.report import figures
 
@@ -44,6 +45,25 @@ def render(result: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
     environment.filters |= {"percent": percent, "count": count, "figure": figure}
     template = environment.get_template("report.html.j2")
     return template.render(r=result, methods=method_rows(result), figures=_figures(result, arrays))
+
+
+def joined(pages: dict[str, str]) -> str:
+    """One page of several, each under its name, with links to them at its top."""
+    names = list(pages)
+    first = pages[names[0]]
+    head = re.sub(
+        r"<title>.*?</title>", "<title>Crosstrain: several runs</title>", first[: first.index("<main")]
+    )
+    items = "".join(f'<li><a href="#run{k}">{escape(name)}</a></li>' for k, name in enumerate(names))
+    parts = [
+        f'<div id="run{k}">{page[page.index("<main") : page.index("</main>")]}</main></div>'
+        for k, page in enumerate(pages.values())
+    ]
+    return (
+        f"{head}<main><h1>Several runs</h1><ul>{items}</ul></main>\n"
+        + "\n".join(parts)
+        + "\n</body>\n</html>\n"
+    )
 
 
 def percent(share: float | None, digits: int = 2) -> str:

@@ -1,6 +1,7 @@
 """`crosstrain compare`."""
 
 import json
+import shutil
 
 import pytest
 
@@ -61,6 +62,29 @@ def test_methods_are_compared_and_taken_up_again(program, folder):
     again = program(*arguments(folder), "--out", out)
     assert again.status == 0 and (out / RESULTS).read_bytes() == before
     assert json.loads((out / "compare.json").read_text()) == result
+
+
+def test_pages_are_drawn_again_and_joined(program, folder):
+    out = folder / "out"
+    before = (out / "compare.html").read_text()
+    (out / "compare.html").unlink()
+    assert program("report", out).status == 0
+    assert (out / "compare.html").read_text() == before
+    page = folder / "both.html"
+    assert program("report", out, out, "--out", page).status == 0  # of the same folder: one part
+    other = folder / "other"
+    shutil.copytree(out, other)
+    assert program("report", out, other, "--out", page).status == 0
+    text = page.read_text()
+    assert (
+        text.count("<main") == 3 and text.count("Methods compared</h1>") == 2 and text.count("</html>") == 1
+    )
+    assert f'<a href="#run1">{other}</a>' in text and text.count("<style>") == 1
+
+
+def test_a_broken_comparison_is_told(bad_input, tmp_path):
+    (tmp_path / "compare.json").write_text("{}")
+    assert bad_input("report", tmp_path) == f"{tmp_path / 'compare.json'}: is not a comparison ('format')"
 
 
 def test_a_map_says_where_the_method_wins(program, folder):
