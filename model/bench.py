@@ -1,7 +1,9 @@
 """How fast the golden model is, beside a plain numpy loop measured in the same run on the same machine."""
 
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 
 import numpy as np
 
@@ -75,6 +77,50 @@ def golden_speed(job: HybridJob) -> tuple[float, float, HybridResult]:
     started = time.perf_counter()
     run(controller.run(Mode.TRAIN, job.train_pixels, job.train_labels))
     return len(job.train_labels) / (time.perf_counter() - started), first, trained
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """One process, and as many as there are cores, each with a run of its own."""
+
+    processes: int
+    alone: float
+    """Online samples/s of one process, the others idle."""
+    together: float
+    """Of all of them at once."""
+
+    @property
+    def ratio(self) -> float:
+        return self.together / self.alone
+
+
+def scaling(params: HwParams, samples: int, processes: int) -> Scaling:
+    """Golden runs side by side, as in a study: how much faster several processes are than one."""
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        list(pool.map(_one_of_several, [(params, 1, 0.0)] * processes))  # start them, load the kernels
+        # one after the other, each alone on the machine
+        alone = np.mean(
+            [pool.submit(_one_of_several, (params, samples, 0.0)).result() for _ in range(processes)]
+        )
+        together = sum(pool.map(_one_of_several, [(params, samples, time.time() + _TOGETHER_S)] * processes))
+    return Scaling(processes, float(alone), float(together))
+
+
+_TOGETHER_S = 8.0
+"""After so many seconds all have their job and begin."""
+
+
+def _one_of_several(task: tuple[HwParams, int, float]) -> float:
+    """Online samples/s; the epoch begins at the time that the task says."""
+    params, samples, begin = task
+    job = bench_job(params, samples)
+    short = replace(job, train_pixels=job.train_pixels[:1], train_labels=job.train_labels[:1])
+    controller = GoldenController(job.params, job.image)
+    run(hybrid(controller, short))
+    time.sleep(max(0.0, begin - time.time()))
+    started = time.perf_counter()
+    run(controller.run(Mode.TRAIN, job.train_pixels, job.train_labels))
+    return len(job.train_labels) / (time.perf_counter() - started)
 
 
 def numpy_epoch(job: HybridJob, weights: np.ndarray, upper: np.ndarray, registers: dict[str, int]) -> int:

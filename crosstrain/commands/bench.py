@@ -14,6 +14,8 @@ from spec.params import HwParams
 
 GOLDEN = (("DIGITS", 20_000), ("MNIST", 4_000))
 """Hardware and online samples of the golden model's measurement."""
+SEVERAL = ("MNIST", 40_000)
+"""Of the measurement of several processes."""
 RTL = "DIGITS"
 BOARD_SAMPLES = 2_000
 """Online samples of the golden model beside a board."""
@@ -39,7 +41,8 @@ def bench(
 
     What happens once is shown apart: the first call, which compiles kernels, and the build of a simulation.
     """
-    from model.bench import speed
+    from model.bench import scaling, speed
+    from model.study.execute import cores
     from spec.params import INSTANCES
 
     screen = console()
@@ -56,6 +59,11 @@ def bench(
         rows.append([name, *figures])
     columns = ["hardware", "golden (samples/s)", "plain numpy (samples/s)", "ratio", "first call (s)"]
     screen.print(table("One online epoch, batch 1, synthetic data", columns, rows))
+    if (processes := cores()) > 1:
+        several = scaling(INSTANCES[SEVERAL[0]], SEVERAL[1], processes)
+        row = [SEVERAL[0], f"{several.alone:,.0f}", f"{several.together:,.0f}", f"{several.ratio:.2f}"]
+        columns = ["hardware", "one process (samples/s)", f"{processes} at once", "ratio"]
+        screen.print(table("Golden runs side by side, as in a study", columns, [row]))
     if rtl:
         columns = ["simulator", "samples", "online samples/s", "cycles/s", "first call (s)"]
         screen.print(table(f"RTL, {RTL}", columns, [*_by_stage(samples), *_in_bulk(bulk)]))
