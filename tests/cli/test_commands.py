@@ -14,7 +14,7 @@ import pytest
 from crosstrain.cli import app
 from crosstrain.commands import documents
 from crosstrain.dataflow import data_flow
-from model.bench import Speed
+from model.bench import Scaling, Speed
 from model.record import RunRecord, Strobes
 from model.training.write_costs import WAYS
 from sim.cosim import CosimResult, Phase
@@ -230,6 +230,8 @@ def test_bench_shows_what_happens_once_apart(program, monkeypatch):
     phases = [Phase("transfer", 0, 900, 0.1, 0.1), Phase("run 1 (train)", 100, 6000, 0.1, 0.5)]
     found = CosimResult(online, 0, [], {}, 0.0, 5000, phases=phases)
     monkeypatch.setattr("model.bench.speed", lambda params, count: Speed(params.name, 1000.0, 10.0, 12.3))
+    monkeypatch.setattr("model.bench.scaling", lambda params, count, n: Scaling(n, 1000.0, 950.0 * n))
+    monkeypatch.setattr("model.study.execute.cores", lambda: 2)
     monkeypatch.setattr("model.bench.bench_job", lambda params, count: count)
     monkeypatch.setattr("sim.toolchain.icarus_missing", lambda: "not there")
     for run in ("cosim.run_cosim", "fast.under_cocotb.run_bulk", "fast.pair.run_fast"):
@@ -237,6 +239,7 @@ def test_bench_shows_what_happens_once_apart(program, monkeypatch):
     out = program("bench", "--samples", "250", "--bulk", "4000").out
     for words in (
         ("DIGITS", "1,000", "10", "100.0", "12.3"),
+        ("MNIST", "1,000", "1,900", "1.90"),
         ("verilator", "250", "800.0", "20,000"),
         ("icarus", "not installed"),
         ("verilator, in bulk", "4,000", "200.0", "12,000"),
