@@ -20,17 +20,10 @@ from spec.run_file import run_from_dict
 FORMAT = 1
 COMPARISON = "compare.json"
 COLUMNS = (
-    "method",
-    "accuracy (%)",
-    f"{REFERENCE} minus it",
-    "pulses",
-    "readings",
-    "conversions",
-    "time",
-    "energy",
-    "bits",
-)
-"""Of the table of one run; readings are of single cells or pairs, bits those of update memory per weight."""
+    "method", "accuracy (%)", f"{REFERENCE} minus it", "pulses", "readings", "conversions", "time", "energy", "worst cell", "bits",
+)  # fmt: skip
+"""Of the table of one run.  Readings are of single cells or pairs; worst cell: pulses of the cell that got most; bits: of
+the update memory, per weight."""
 
 
 BRIEF = ("method", "accuracy (%)", f"{REFERENCE} minus it", "pulses", "readings", "time", "energy")
@@ -65,6 +58,7 @@ def row(plan: Plan, line: Line) -> list[str]:
         count(round(cost.conversions)),
         figure(cost.time_ms, "ms") if cost.pulses else "",
         figure(cost.energy_nJ, "nJ") if cost.pulses else "",
+        count(round(line.figures["worst_cell"])) if cost.pulses else "",
         str(bits or ""),
     ]
 
@@ -107,6 +101,11 @@ def _table(plan: Plan, label: str, lines: list[Line]) -> dict[str, Any]:
     measured = [line for line in lines if line.figures]
     costs = [line_cost(plan, line) for line in measured]
     names = [line.method for line in measured]
+    written = [(name, cost) for name, cost in zip(names, costs, strict=True) if cost["all"].pulses]
+    panels = [
+        (label, [[getattr(cost[phase], kind) for phase in PHASES] for _, cost in written])
+        for label, kind in (("pulses", "pulses"), ("write slots", "slots"), ("conversions", "conversions"))
+    ]
     return {
         "label": label,
         "data": plan.runs[label]["data"],
@@ -114,6 +113,7 @@ def _table(plan: Plan, label: str, lines: list[Line]) -> dict[str, Any]:
         "abouts": [METHODS[line.method].about for line in lines],
         "settings": [(line.method, ", ".join(f"{k} {v:g}" for k, v in line.settings.items())) for line in lines],
         "failed": sum(line.failed for line in lines),
+        "phases": Markup(figures.phase_bars([name for name, _ in written], PHASES, panels)) if written else "",
         "curves": _curves(plan, lines),
         "accuracy": Markup(figures.intervals(names, [line.accuracy for line in measured])),
         "costs": Markup(figures.cost_against_accuracy(

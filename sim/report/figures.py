@@ -219,6 +219,30 @@ def cost_against_accuracy(
         return _svg(figure)
 
 
+def phase_bars(
+    names: Sequence[str], phases: Sequence[str], panels: Sequence[tuple[str, Sequence[Sequence[float]]]]
+) -> str:
+    """What each method takes, split by phase: a panel (label, values by method and phase) for each kind of operation.
+
+    Bars are on a logarithmic axis side by side: stacked ones would hide the small ones.
+    """
+    with _style():
+        figure, axes = _axes(len(panels), height=0.9 + 0.34 * len(names), sharey=True)
+        height = 0.8 / len(phases)
+        for ax, (label, values) in zip(axes, panels, strict=True):
+            for k, (phase, color) in enumerate(zip(phases, (UP, NEUTRAL, DOWN), strict=False)):
+                places = np.arange(len(names)) + (k - (len(phases) - 1) / 2) * height
+                ax.barh(places, [row[k] for row in values], height, color=color, label=phase)
+            ax.set_xscale("log")
+            ax.xaxis.set_major_formatter(EngFormatter(sep=""))
+            ax.xaxis.set_minor_formatter(NullFormatter())
+            ax.set(xlabel=label)
+        axes[0].set(yticks=range(len(names)), yticklabels=names)
+        axes[0].set_ylim(len(names) - 0.5, -0.5)
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(phases))
+        return _svg(figure)
+
+
 def tried_settings(found: dict[str, list[tuple[float, float, float]]], costs: tuple[str, str]) -> str:
     """Accuracy (shares) against two costs of every setting of every method, with each method's Pareto front.
 

@@ -38,7 +38,7 @@ def test_methods_are_compared_and_taken_up_again(program, folder):
     page = (out / "compare.html").read_text()
     assert (
         all(column in page for column in COLUMNS)
-        and page.count("<svg") == 6
+        and page.count("<svg") == 8
         and "http" not in page.split("<svg")[0]
     )
     result = json.loads((out / "compare.json").read_text())
@@ -101,7 +101,7 @@ def test_a_map_says_where_the_method_wins(program, folder):
     assert {found["rival"] for found in result["advantages"].values()} == {"bias row"}
     runs = result["plan"]["runs"]
     assert runs[labels[-1]]["nonideal"] == {"step_sigma": 0.8, "stuck": 0.3}
-    assert page.count("<svg") == 1 + 3 * len(labels) and "Where hybrid accumulate wins" in page
+    assert page.count("<svg") == 1 + 4 * len(labels) and "Where hybrid accumulate wins" in page
 
 
 def test_methods_are_listed(program):
