@@ -29,6 +29,7 @@ SEES_DEVICES = {
     "model/upper.py": "has the upper layer's array",
     "model/training/prepare.py": "experiment: compiles the nominal device",
     "model/training/write_costs.py": "experiment: settings of program-verify for the nominal device",
+    "model/study/neurosim.py": "experiment: trains cells from scratch in another setting",
     "model/study/variants.py": "experiment: reads and pulses the array in other ways",
     "sim/main_job.py": "experiment: reports the device",
     "crosstrain/commands/fit.py": "makes device files of measurements",
