@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from model.data import Split
-from model.study.methods import HARDWARE, Method, Settings, memory_bits, online, open_loop
+from model.study.methods import HARDWARE, Method, Settings, hybrid, memory_bits, online, open_loop
 from model.study.trial import Outcome, Trial
 from model.study.variants import VARIANTS
 from model.system import run as golden
@@ -28,16 +28,31 @@ def software(trial: Trial, settings: Settings) -> Outcome:
 
 def last_layer(trial: Trial, settings: Settings) -> Outcome:
     """Open-loop transfer, then one epoch of software training of the digital upper layer on the array's codes."""
-    start, job = trial.transferred(), trial.job
-    full_scale = job.full_scale(code_step(trial.ctl.registers))
+    start = trial.transferred()
+    online = _retrain_upper(trial, settings["rate"])
+    return Outcome(trial.accuracy(), start.phases | {"online": online}, int(start.pulses.max()))
+
+
+def hybrid_last_layer(trial: Trial, settings: Settings) -> Outcome:
+    """The online epoch of the array, then that of the upper layer."""
+    outcome = hybrid("accumulate")(trial, settings)
+    reads = _retrain_upper(trial, settings["rate"])
+    online = {name: count + reads[name] for name, count in outcome.phases["online"].items()}
+    return replace(outcome, accuracy=trial.accuracy(), phases=outcome.phases | {"online": online})
+
+
+def _retrain_upper(trial: Trial, rate: float) -> dict[str, int]:
+    """One epoch of the digital upper layer on the codes that the array gives now; returns the counters."""
+    job, ctl = trial.job, trial.ctl
+    full_scale = job.full_scale(code_step(ctl.registers))
     codes = _hidden_codes(trial, Split(job.train_pixels, job.train_labels))
-    phases = start.phases | {"online": golden(trial.ctl.counters())}
+    counters = golden(ctl.counters())
     values = with_bias((codes * (full_scale / job.params.adc_limit)).astype(np.float32))
-    trained = _retrain(trial.net.upper, values, job.train_labels, settings["rate"], trial.seed)
+    trained = _retrain(trial.net.upper, values, job.train_labels, rate, trial.seed)
     upper = quantise_upper(trained, full_scale, codes, job.params)
-    golden(trial.ctl.load_weights(upper.weights))
-    golden(trial.ctl.configure(LOGIT_SHIFT=upper.logit_shift))
-    return Outcome(trial.accuracy(), phases, int(start.pulses.max()))
+    golden(ctl.load_weights(upper.weights))
+    golden(ctl.configure(LOGIT_SHIFT=upper.logit_shift))
+    return counters
 
 
 def _hidden_codes(trial: Trial, split: Split) -> np.ndarray:
@@ -127,6 +142,8 @@ CONTROLS = (
     Method("software noise-aware", "one trained with noise", software, offline="noise-aware"),
     Method("last layer", "digital upper layer retrained on the array's codes", last_layer,
            lambda run, samples: [{"rate": rate} for rate in RATES]),
+    Method("hybrid + last layer", "the online epoch, and then that", hybrid_last_layer,
+           lambda run, samples: [{"rate": rate} for rate in RATES], settings_of="hybrid accumulate", bits=_BITS),
     Method("bias row", "hybrid, but only the bias row gets pulses", bias_row, online("accumulate"), bits=_BITS,
            model_only=True),
     Method("shuffled labels", "hybrid, the labels shuffled", shuffled, settings_of="hybrid accumulate", bits=_BITS),
