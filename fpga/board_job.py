@@ -99,6 +99,7 @@ async def run_on(
     not keep to its protocol, or a link that is lost in the job is a difference; raises LinkError when nothing answers
     at the beginning, InputError for a board of other parameters.
     """
+    job.image.refuse_effects("the board")
     await bus.connect()
     host = Host(bus, job.params)
     await host.check_identity()

@@ -8,7 +8,7 @@ from model.controller.calibration import Channels, calibration, channels, measur
 from model.controller.column_adc import column_adc
 from model.controller.partial_sum import partial_sum
 from model.controller.update_rule import effective_threshold, firing, sample_key, update_rule
-from model.device.array import array_integrate, array_strobe
+from model.device.array import array_bend, array_integrate, array_strobe
 from model.jit import kernel
 from spec.params import HwParams
 
@@ -80,6 +80,7 @@ def convert(s, channels, array, macro, driven, full, events, sums, conversion, c
     the codes of every row of macros and for their sum, empty where they are not looked at.
     """
     array_integrate(array, macro, driven, full, events, sums)
+    array_bend(array, sums, s.lsb, s.adc_bits)
     raw = column_adc(sums.reshape(-1), s.lsb, s.adc_bits)
     if s.measure:
         measure(channels, raw, s.measure, s.offset_shift)

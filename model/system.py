@@ -14,6 +14,7 @@ from model.controller.counters import COUNTERS, counters, upper_counters
 from model.controller.pulse_scheduler import pulse_scheduler
 from model.controller.settings import BIT_SERIAL, Settings, settings, verify_settings
 from model.device.array import GoldenArray
+from model.device.effects.age import Wait
 from model.device.verify import Tuner, verify_array
 from model.layer import commit, new_state
 from model.record import RunRecord, Strobes, Tally
@@ -48,6 +49,18 @@ def chunk_of(params: HwParams) -> int:
     """Samples per call of the kernel, and the grain of progress."""
     fits = _LOG_BYTES // (2 * params.rows * params.columns)
     return min(max(fits, CHUNKS.start), CHUNKS.stop - 1)
+
+
+def parts(samples: int, chunk: int, refresh: int) -> list[range]:
+    """A run in pieces of at most `chunk` samples, none of them across a multiple of `refresh` (0: anywhere)."""
+    found, first = [], 0
+    while first < samples:
+        last = min(first + chunk, samples)
+        if refresh:
+            last = min(last, first - first % refresh + refresh)
+        found.append(range(first, last))
+        first = last
+    return found
 
 
 class GoldenController:
@@ -96,6 +109,10 @@ class GoldenController:
         """The array that register LAYER means."""
         return self.upper.array if self.upper and self.registers.get("LAYER", 0) else self.array
 
+    @property
+    def _arrays(self) -> list[GoldenArray]:
+        return [self.array, *([self.upper.array] if self.upper else [])]
+
     async def restore_calibration(self, found: np.ndarray) -> None:
         """Correct by what `calibration` returned before."""
         self.state.channels.offset[:], self.state.channels.gain[:] = np.asarray(found).T
@@ -141,6 +158,7 @@ class GoldenController:
                 kept.append(strobes)
             if progress:
                 progress(1)
+        array.written(Wait.TRANSFER)
         strobes = Strobes.join([Strobes.empty(columns), *kept])
         if array is self.array:
             return RunRecord(NONE, NONE, strobes, {"strobe": strobe_rows(strobes)} if trace else {})
@@ -161,12 +179,14 @@ class GoldenController:
         The record has the pulses of each cell, and the strobes if `trace`.  Raises `InputError`.
         """
         settings = verify_settings(self.registers)
+        self.array.settle()
         cost, strobes = verify_array(self.array, targets, way, settings, logged=trace)
         self._counters["STROBES"] += cost.pulses
         self._counters["PULSES_UP"] += cost.pulses_up
         self._counters["PULSES_DOWN"] += cost.pulses - cost.pulses_up
         self._counters["VERIFY_READS"] += cost.reads
         self._give_up(cost.capped, cost.unresponsive)
+        self.array.written(Wait.TRANSFER)
         if progress:
             progress(self.params.rows)
         seen = {"strobe": strobe_rows(strobes)} if trace else {}
@@ -209,13 +229,20 @@ class GoldenController:
             rows_log(chunk * p.rows, p.columns),
             rows_log((chunk + p.commit_depth) * p.rows, p.columns),
         )
-        for first in range(0, len(pixels), chunk):
+        for array in self._arrays:
+            array.settle()
+        refresh = self.array.refresh_samples
+        for part_of in parts(len(pixels), chunk, refresh):
+            first = part_of.start
+            if refresh and first and first % refresh == 0:
+                for array in self._arrays:
+                    array.settle()
             if tuner:  # what is tuned is no longer in the queue
                 tuned.append(self._tune(tuner, first))
                 strobes.append(tuned[-1])
                 if tally:
                     tuned.clear()
-            part = np.ascontiguousarray(pixels[first : first + chunk], np.uint8)
+            part = np.ascontiguousarray(pixels[first : part_of.stop], np.uint8)
             t = new_trace(p, len(part), planes)
             events = self.array.events
             run_of = (s, self.state, self.array.state, part, labels[first:], train, first, events)
@@ -244,6 +271,9 @@ class GoldenController:
                 tuned.append(self._tune(tuner, n))
                 strobes.append(tuned[-1])
         strobes.append(self._flush(len(pixels), log))
+        if train:
+            for array in self._arrays:
+                array.written(Wait.EPOCH)
         kept = Strobes.empty(p.columns) if isinstance(strobes, Tally) else Strobes.join(strobes)
         record = RunRecord(np.concatenate(predictions), np.concatenate(updates), kept, traces)
         if trace:

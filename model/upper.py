@@ -11,6 +11,7 @@ from model.controller.column_adc import column_adc
 from model.controller.settings import Settings, settings
 from model.controller.transposed_delta import transposed_delta
 from model.device.array import ArrayState, GoldenArray, macro_state
+from model.device.effects.inl import bend
 from model.device.macro import integrate_transposed
 from model.jit import kernel
 from model.layer import ControllerState, commit, convert, new_state, update
@@ -80,6 +81,7 @@ def transposed_error(u, hidden, target, rival, delta_bits):
         integrate_transposed(macro, target, rival, first, full, u.events[0, 0], sums)
         u.events[0, 0] = (u.events[0, 0] + 1) & MASK32
         u.tally[1] += 1
+        bend(macro.effects, sums, u.backward_lsb, u.s.adc_bits)
         of_rows = column_adc(sums, u.backward_lsb, u.s.adc_bits)
         for k in range(min(u.transposed_rows, hidden.shape[0] - first)):
             codes[first + k] = of_rows[k]

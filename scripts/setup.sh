@@ -76,4 +76,7 @@ pip=("$venv/bin/python" -m pip -qq --disable-pip-version-check install -c constr
 # The build backend is pinned like the rest: hence it is installed first, and not into pip's own isolated environment.
 "${pip[@]}" setuptools wheel
 "${pip[@]}" --no-build-isolation -e ".${list:+[$list]}"
+case " $list," in
+*[\ ,]dev,*) "${pip[@]}" --no-deps badcrossbar ;; # pyproject.toml says why it is not among the requirements
+esac
 printf '%s\n%s\n' "$key" "${extras[*]-}" >"$stamp"

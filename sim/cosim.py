@@ -178,7 +178,8 @@ def run_cosim(
     top, variant: another design in place of the emulated top, and a name that keeps its build apart.
     bench: the module that plays it.  sources: Verilog of what that design only instantiates.
     waveform: keep one under this name, which gets the simulator's suffix.  The simulator's build is kept under
-    build/cosim per hardware, simulator, how it is compiled and whether there is a waveform.  Raises `SimulationError`.
+    build/cosim per hardware, simulator, how it is compiled and whether there is a waveform.  Raises `SimulationError`, `InputError` as
+    `simulate`.
     """
     prepare()
     quick = isinstance(job, Stimulus) and len(job.pixels) <= QUICK_SAMPLES and simulator == "verilator"
@@ -213,9 +214,12 @@ def simulate(
 ) -> CosimResult:
     """Play a job in the process of a simulator that is built in `build`.  Raises `SimulationError`.
 
+    Raises `InputError` for a job with effects that only the golden model has.
+
     start: given the folder of the run, where job.pickle is and result.pickle and the lines of progress are to go,
     writes the sources and returns what builds and runs the simulator.  finish: called before that folder is removed.
     """
+    job.image.refuse_effects("the RTL")
     with tempfile.TemporaryDirectory(dir=build, prefix="run-") as name, open(build / "lock", "w") as lock:
         folder = Path(name).resolve()
         (folder / "job.pickle").write_bytes(pickle.dumps(job))

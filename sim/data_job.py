@@ -16,6 +16,7 @@ from model.training.offline import OfflineNet, train_offline
 from model.training.prepare import check_fit, prepare
 from model.training.weights_file import weights_digest
 from sim.cosim import CosimResult
+from spec.effects import refuse_model_only
 from spec.errors import InputError
 from spec.run_file import AUTO, RunSpec, dump_run
 
@@ -33,6 +34,7 @@ def data_job(run: RunSpec, progress: Progress) -> HybridJob:
     Nothing is judged by its accuracy: the comparison with the golden model is the point.  The network and what the
     run leaves to be chosen are kept in build/jobs.  Raises `InputError`.
     """
+    refuse_model_only(run.nonideal.model_only, "the RTL")
     data = load_data(run.data)
     check_fit(data, run.params)
     images = len(data.train) + len(data.validation)

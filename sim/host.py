@@ -192,7 +192,11 @@ class Host:
         return self.params.converters
 
     async def load_image(self, image: DeviceImage) -> None:
-        """A compiled device into the emulated array; without one the words are lost."""
+        """A compiled device into the emulated array; without one the words are lost.
+
+        Raises `InputError` for an image of another width, or with effects that only the golden model has.
+        """
+        image.refuse_effects("the hardware")
         if image.state_bits != self.params.state_bits:
             raise InputError(f"image of {image.state_bits}-bit states, hardware of {self.params.state_bits}")
         await self._idle()

@@ -33,6 +33,7 @@ from model.training.write_costs import VERIFY_TOLERANCE
 from sim.cosim import CosimResult, run_cosim
 from sim.stimulus import ENOUGH_PULSES
 from spec.device_file import NonIdealities
+from spec.effects import refuse_model_only
 from spec.registers import Mode
 from spec.run_file import RunSpec
 
@@ -138,6 +139,8 @@ class MainResult:
 
 def main_job(run: RunSpec, settings: MainSettings, progress: Progress) -> MainResult:
     """Run everything.  Raises `InputError` before any work when the data do not fit, `SimulationError` from the RTL."""
+    if settings.rtl:
+        refuse_model_only(run.nonideal.model_only, "the RTL")
     data = load_data(run.data)
     check(run, data)
     nets = _offline(run, data, progress)

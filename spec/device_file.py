@@ -31,6 +31,7 @@ from pathlib import Path
 import tomli_w
 
 from spec.device_law import LAWS, Law, choice, number, only
+from spec.effects import WIRE_SOLVERS, ModelEffects, ranged
 from spec.errors import InputError
 from spec.params_file import read_toml
 
@@ -41,44 +42,46 @@ C2C_KINDS = tuple(C2C_LIMITS)
 DISTRIBUTIONS = ("normal", "lognormal")
 
 
-def _spread(default, low: float, high: float, doc: str):
-    return field(default=default, metadata={"low": low, "high": high, "doc": doc})
-
-
 @dataclass(frozen=True)
-class NonIdealities:
+class CellSpread:
     """Spread over the cells of an array, and read noise.  All defaults are assumptions.
 
     A cell's step is the mean step times (1 + step_sigma z), clipped to 0.1..3, or log-normal with mean 1 and
     the same sigma; its range and its Gmin are the nominal ones times (1 + range_sigma z), 0.1 or more, and
     (1 + low_sigma z), 0 or more.  z is drawn per cell, for each of these anew, for potentiation and
-    depression apart.  Raises `InputError`.
+    depression apart.
     """
 
-    step_sigma: float = _spread(0.20, 0.0, 2.0, "spread of the step over cells, relative")
+    step_sigma: float = ranged(0.20, 0.0, 2.0, "spread of the step over cells, relative")
     step_distribution: str = field(
         default="normal", metadata={"doc": "normal (clipped to 0.1..3) or lognormal"}
     )
-    range_sigma: float = _spread(0.05, 0.0, 1.0, "spread of the range over cells, relative")
-    low_sigma: float = _spread(0.05, 0.0, 1.0, "spread of Gmin over cells, relative")
-    stuck: float = _spread(0.01, 0.0, 1.0, "share of cells that never move")
-    stuck_low: float = _spread(1 / 3, 0.0, 1.0, "share of these held at their lowest state")
-    stuck_high: float = _spread(
+    range_sigma: float = ranged(0.05, 0.0, 1.0, "spread of the range over cells, relative")
+    low_sigma: float = ranged(0.05, 0.0, 1.0, "spread of Gmin over cells, relative")
+    stuck: float = ranged(0.01, 0.0, 1.0, "share of cells that never move")
+    stuck_low: float = ranged(1 / 3, 0.0, 1.0, "share of these held at their lowest state")
+    stuck_high: float = ranged(
         1 / 3, 0.0, 1.0, "share of these held at their highest; the rest anywhere between"
     )
-    read_sigma: float = _spread(0.02, 0.0, 0.5, "read noise of a cell, relative to its conductance")
+    read_sigma: float = ranged(0.02, 0.0, 0.5, "read noise of a cell, relative to its conductance")
+
+
+@dataclass(frozen=True)
+class NonIdealities(ModelEffects, CellSpread):
+    """The table [nonideal]: the spread over cells, and what only the golden model has.  Raises `InputError`."""
 
     def __post_init__(self):
         for f in fields(self):
             if "low" in f.metadata:
                 number(getattr(self, f.name), f.metadata["low"], f.metadata["high"], f"nonideal.{f.name}")
         choice(self.step_distribution, DISTRIBUTIONS, "nonideal.step_distribution")
+        choice(self.wire_solver, WIRE_SOLVERS, "nonideal.wire_solver")
         if self.stuck_low + self.stuck_high > 1:
             raise InputError("stuck_low and stuck_high add up to more than 1", key="nonideal.stuck_high")
 
     @classmethod
     def ideal(cls) -> "NonIdealities":
-        """No spread, no stuck cell, no read noise."""
+        """No spread, no stuck cell, no read noise, and nothing that only the model has."""
         return cls(step_sigma=0.0, range_sigma=0.0, low_sigma=0.0, stuck=0.0, read_sigma=0.0)
 
 
@@ -86,10 +89,10 @@ class NonIdealities:
 class ConverterSpread:
     """Static errors of the column converters, drawn for each.  They apply to hardware with `converter_errors`."""
 
-    offset_spread: float = _spread(
+    offset_spread: float = ranged(
         0.0, 0.0, 8.0, "sigma of the offset, in currents of a device at Gmax and full drive"
     )
-    gain_spread: float = _spread(0.0, 0.0, 0.25, "sigma of the gain, relative")
+    gain_spread: float = ranged(0.0, 0.0, 0.25, "sigma of the gain, relative")
 
     def __post_init__(self):
         for f in fields(self):

@@ -40,6 +40,7 @@ Where the hardware has `converter_errors`, what the converter k = j mod adc_chan
 from dataclasses import dataclass
 from enum import IntEnum
 
+from spec.effects import DeviceEffects, refuse_model_only
 from spec.errors import InputError
 
 NODES = 65
@@ -127,6 +128,13 @@ class DeviceImage:
 
     state_bits: int
     words: tuple[int, ...]
+    effects: DeviceEffects | None = None
+    """What only the golden model has of it; an image with effects is refused by everything else."""
+
+    def refuse_effects(self, what: str) -> None:
+        """Raise `InputError` if there are effects; `what` is what does not have them."""
+        if self.effects:
+            refuse_model_only(self.effects.settings.model_only, what)
 
     @classmethod
     def from_sections(cls, state_bits: int, **values) -> "DeviceImage":

@@ -21,6 +21,11 @@ DOMAIN_WRITE = 0x53
 DOMAIN_READ = 0x54
 DOMAIN_UPDATE = 0x55
 DOMAIN_CONVERTER = 0x56
+# Of effects that only the golden model has.
+DOMAIN_TRAITS = 0x57
+DOMAIN_INL = 0x58
+DOMAIN_VOLTAGE = 0x59
+DOMAIN_DISTURB = 0x5A
 
 GOLDEN_RATIO = 0x9E37_79B1
 """2^32 / phi, odd: its multiples spread neighbouring indices, and no two of them meet."""

@@ -9,7 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from model.controller.pulse_route import pulse_route
-from model.device.macro import Events, GoldenMacro, MacroState, integrate, strobe, strobe_masks
+from model.device.cell import MacroState
+from model.device.effects.age import Wait
+from model.device.effects.inl import bend
+from model.device.effects.state import JoinedEffects, join, macro_effects
+from model.device.effects.surroundings import Surroundings
+from model.device.macro import Events, GoldenMacro, integrate, strobe, strobe_masks
 from model.jit import kernel
 from spec.device_image import DeviceImage
 from spec.grid import macro_image, tiles
@@ -29,6 +34,8 @@ class ArrayState(NamedTuple):
     """int64[macros, 8]: row of macros, first row, first column, rows, columns, first pair, first error, converters that err."""
     state_bits: int
     read_shift: int
+    pulses: np.ndarray  # uint32[cells]
+    effects: JoinedEffects | None
 
 
 @kernel
@@ -46,6 +53,8 @@ def macro_state(array, k):
         array.errors[error : error + 2 * channels].reshape(2, channels),
         array.state_bits,
         array.read_shift,
+        array.pulses[2 * first : 2 * end].reshape(rows, columns, 2),
+        macro_effects(array.effects, k, first, rows, columns),
     )
 
 
@@ -65,6 +74,16 @@ def array_integrate(array, first, codes, full, events, sums):
         own = sums[along, column : column + columns]
         integrate(macro_state(array, k), codes[row : row + rows], full, events[k, 0], own)
         events[k, 0] = (events[k, 0] + 1) & 0xFFFFFFFF
+
+
+@kernel
+def array_bend(array, sums, lsb, adc_bits):
+    """Sums of a read, int32 (grid_rows, columns), as converters of this LSB misplace them, in place (`bend`)."""
+    if array.effects is None:
+        return
+    for k in range(array.places.shape[0]):
+        along, column, columns = array.places[k, 0], array.places[k, 2], array.places[k, 4]
+        bend(macro_state(array, k).effects, sums[along, column : column + columns], lsb, adc_bits)
 
 
 @kernel
@@ -93,6 +112,10 @@ class GoldenArray:
         self.tiles = tiles(params)
         self.macros = [GoldenMacro(tile.params, macro_image(image, tile.place)) for tile in self.tiles]
         self.state = self._joined()
+        self.surroundings = (
+            Surroundings([macro.state for macro in self.macros], image.effects) if image.effects else None
+        )
+        """What time and wires do, where they do anything."""
 
     def _joined(self) -> ArrayState:
         """The states of all macros as one, of which each becomes a view."""
@@ -101,7 +124,7 @@ class GoldenArray:
         firsts = np.cumsum([0, *pairs[:-1]])
         joined = {
             name: np.concatenate([getattr(state, name).ravel() for state in states])
-            for name in ("g", "diff", "quantiles", "stuck", "errors")
+            for name in ("g", "diff", "quantiles", "stuck", "errors", "pulses")
         }
         channels = [state.errors.shape[1] for state in states]
         errors = 2 * np.cumsum([0, *channels[:-1]])
@@ -116,6 +139,7 @@ class GoldenArray:
             places=np.array(places, np.int64),
             state_bits=states[0].state_bits,
             read_shift=states[0].read_shift,
+            effects=join([state.effects for state in states]),
         )
         for k, macro in enumerate(self.macros):
             macro.state = macro_state(state, k)
@@ -165,9 +189,37 @@ class GoldenArray:
         array_strobe(self.state, row, up, down, polarity, events)
         self.reset(events)
 
+    def written(self, wait: Wait) -> None:
+        """The array was written by a transfer or an epoch; where time has an effect, it passes before the next read."""
+        if self.surroundings:
+            self.surroundings.write(wait)
+
+    def settle(self) -> None:
+        """Call it before a run of reads: what time and wires do, where they do anything."""
+        if self.surroundings:
+            self.surroundings.settle()
+
+    @property
+    def refresh_samples(self) -> int:
+        """Samples of a run after which to `settle` again; 0: never."""
+        return self.surroundings.refresh_samples if self.surroundings else 0
+
+    def _of_cells(self, name: str) -> np.ndarray:
+        dtype = getattr(self.state, name).dtype
+        cells = np.empty((self.params.rows, self.params.columns, 2), dtype)
+        for tile, macro in zip(self.tiles, self.macros, strict=True):
+            cells[tile.rows, tile.columns] = getattr(macro.state, name)
+        return cells
+
     def conductances(self) -> np.ndarray:
         """A copy of the states, uint16 (rows, columns, 2); the last axis is G+, G-."""
-        states = np.empty((self.params.rows, self.params.columns, 2), np.uint16)
-        for tile, macro in zip(self.tiles, self.macros, strict=True):
-            states[tile.rows, tile.columns] = macro.state.g
-        return states
+        return self._of_cells("g")
+
+    def pulses(self) -> np.ndarray:
+        """A copy of the pulses on each cell since the beginning, uint32 (rows, columns, 2)."""
+        return self._of_cells("pulses")
+
+    @property
+    def worst_cell_pulses(self) -> int:
+        """The most pulses that a cell has had since the beginning."""
+        return int(self.state.pulses.max())

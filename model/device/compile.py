@@ -9,13 +9,14 @@ Tables are rounded once, at their end, from double precision; only exp and log o
 the file and the integers, and `CompileReport.digest` shows whether two platforms agree.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor, log, sqrt
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from model.device.effects.labels import label_bank
 from model.device.laws import Floats, steps
 from spec.device_file import DeviceSpec, NonIdealities
 from spec.device_image import (
@@ -28,6 +29,7 @@ from spec.device_image import (
     STEP_FRACTION_BITS,
     DeviceImage,
 )
+from spec.effects import DeviceEffects, effects_of
 from spec.errors import InputError
 from spec.numerics import MASK32, mix32, table_digest
 
@@ -110,6 +112,17 @@ def _step_tables(spec: DeviceSpec, warnings: list[str]) -> dict[str, list[int]]:
     }
 
 
+def _effects(
+    spec: DeviceSpec, nonideal: NonIdealities, gmax: int, warnings: list[str]
+) -> DeviceEffects | None:
+    """What only the golden model has; None where nothing of it is on."""
+    if not nonideal.model_only:
+        return None
+    banks = [_step_tables(of_label, warnings) for of_label in label_bank(spec, nonideal.label_sigma)]
+    up, down = (tuple(tuple(bank[name]) for bank in banks) for name in ("up_table", "down_table"))
+    return DeviceEffects(effects_of(nonideal), spec.g_max_uS * 1e-6 / gmax, up, down)
+
+
 def _spread_tables(
     spec: DeviceSpec, nonideal: NonIdealities, state_bits: int, warnings: list[str]
 ) -> dict[str, list[int]]:
@@ -181,6 +194,7 @@ def compile_with_report(
         converter_offset=round(spec.converter.offset_spread * read_unit),
         converter_gain=round(spec.converter.gain_spread * (1 << GAIN_FRACTION_BITS)),
     )
+    image = replace(image, effects=_effects(spec, nonideal, gmax, warnings))
     _judge(spec, gmin, gmax, warnings)
     report = CompileReport(gmin, gmax, spec.g_max_uS / gmax, table_digest(image.words), tuple(warnings))
     return image, report

@@ -7,7 +7,8 @@ import numba
 import numpy as np
 from numba import types
 
-from model.device.macro import MacroState, erase, integrate, integrate_transposed, read_cell, strobe
+from model.device.cell import MacroState
+from model.device.macro import erase, integrate, integrate_transposed, read_cell, strobe
 from spec.device_image import IMAGE_WORDS
 
 _I64 = types.int64
@@ -40,6 +41,8 @@ def _state(g, diff, quantiles, stuck, words, errors, rows, columns, channels, st
         numba.carray(errors, (2, channels)),
         state_bits,
         read_shift,
+        None,  # nobody counts the pulses
+        None,  # the RTL has no effects of the model
     )
 
 

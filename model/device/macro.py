@@ -10,14 +10,16 @@ from typing import NamedTuple
 import numpy as np
 
 import model.jit  # noqa: F401  (lets the kernels call the rules of spec.numerics by name)
+from model.device.cell import MacroState, cell_range, count, pulse, update_difference
+from model.device.effects.disturb import half_select
+from model.device.effects.inl import driven_sums
+from model.device.effects.state import new_effects
+from model.device.effects.wires import seen
+from model.device.effects.write import strobe_factor
 from model.jit import kernel
 from spec.device_image import (
     GAIN_FRACTION_BITS,
-    NODE_SHIFT,
     READ_NOISE_SHIFT,
-    REL_BITS,
-    SCALE_FRACTION_BITS,
-    STEP_FRACTION_BITS,
     DeviceImage,
     Readout,
     offset,
@@ -40,10 +42,6 @@ from spec.numerics import (
 )
 from spec.params import HwParams
 
-_UP_TABLE, _DOWN_TABLE = offset("up_table"), offset("down_table")
-_SCALE_UP, _SCALE_DOWN = offset("scale_up"), offset("scale_down")
-_SPAN, _INVERSE, _LOW = offset("span"), offset("inverse"), offset("low")
-_NOISE_ADD, _NOISE_REL = offset("noise_add"), offset("noise_rel")
 _STUCK_THRESHOLD, _STUCK_LOW = offset("stuck_threshold"), offset("stuck_low")
 _STUCK_HIGH, _READ_NOISE, _SEED = offset("stuck_high"), offset("read_noise"), offset("seed")
 
@@ -52,29 +50,6 @@ _PLUS, _MINUS = int(Readout.PLUS), int(Readout.MINUS)
 _GAUSS = np.array(GAUSS, np.int64)
 _GAUSS_MASK = (1 << GAUSS_INDEX_BITS) - 1
 _SUM_MAX = (1 << 31) - 1
-_REL_MAX = (1 << REL_BITS) - 1
-_NODE_MASK = (1 << NODE_SHIFT) - 1
-_ROUND_DRAW_SHIFT = 32 - STEP_FRACTION_BITS  # stochastic rounding uses the top bits of the write draw
-
-
-class MacroState(NamedTuple):
-    """All of a macro but its event counts.  Last axis of the cell arrays: 0 is G+, 1 is G-."""
-
-    g: np.ndarray
-    """State of each cell, uint16 (rows, columns, 2)."""
-    diff: np.ndarray
-    """What a read sees: (g+ >> r) - (g- >> r), int16 (rows, columns); kept up by whatever moves a cell."""
-    quantiles: np.ndarray
-    """Static draw of each cell, uint32 (rows, columns, 2); its bytes are q_up, q_down, q_span, q_low."""
-    stuck: np.ndarray
-    """1 where the cell never moves, uint8 (rows, columns, 2)."""
-    words: np.ndarray
-    """The device image, int64 (IMAGE_WORDS)."""
-    errors: np.ndarray
-    """Offset (before the input codes' full scale) and gain of each converter, int64 (2, adc_channels); (2, 0): none."""
-    state_bits: int
-    read_shift: int
-    """r = state_bits - read_bits."""
 
 
 @kernel
@@ -93,15 +68,6 @@ def draw_static(state):
 
 
 @kernel
-def cell_range(state, row, column, minus):
-    """Lowest state, range and highest state of one cell: (lo, s, hi)."""
-    a = np.int64(state.quantiles[row, column, minus])
-    lo = state.words[_LOW + ((a >> 24) & 255)]
-    s = state.words[_SPAN + ((a >> 16) & 255)]
-    return lo, s, min(lo + s, (1 << state.state_bits) - 1)
-
-
-@kernel
 def erased_state(state, row, column, minus):
     """The state after an erase: the lowest, or where a stuck cell is held."""
     lo, s, hi = cell_range(state, row, column, minus)
@@ -115,13 +81,6 @@ def erased_state(state, row, column, minus):
     if r < state.words[_STUCK_LOW] + state.words[_STUCK_HIGH]:
         return hi
     return min(lo + ((s * (b >> 24)) >> 8), hi)
-
-
-@kernel
-def update_difference(state, row, column):
-    """Bring `diff` of one pair up to date after `g` changed."""
-    plus = np.int64(state.g[row, column, 0]) >> state.read_shift
-    state.diff[row, column] = plus - (np.int64(state.g[row, column, 1]) >> state.read_shift)
 
 
 @kernel
@@ -149,27 +108,6 @@ def load(state, states):
 
 
 @kernel
-def _pulse(state, row, column, minus, polarity, key):
-    """One pulse on one cell; `key` is the strobe's event key."""
-    words = state.words
-    a = np.int64(state.quantiles[row, column, minus])
-    lo, s, hi = cell_range(state, row, column, minus)
-    g = np.int64(state.g[row, column, minus])
-    rel = min(((g - lo) * words[_INVERSE + ((a >> 16) & 255)]) >> state.state_bits, _REL_MAX)
-    if polarity == 0:
-        node, scale = _UP_TABLE + (rel >> NODE_SHIFT), words[_SCALE_UP + (a & 255)]
-    else:
-        node, scale = _DOWN_TABLE + (rel >> NODE_SHIFT), words[_SCALE_DOWN + ((a >> 8) & 255)]
-    mean = words[node] + (((words[node + 1] - words[node]) * (rel & _NODE_MASK)) >> NODE_SHIFT)
-    step = (mean * scale) >> SCALE_FRACTION_BITS
-    h = draw(key, cell_index(row, column, minus, state.g.shape[1]))
-    sigma = words[_NOISE_ADD] + ((mean * words[_NOISE_REL]) >> SCALE_FRACTION_BITS)
-    noise = (_GAUSS[h & _GAUSS_MASK] * sigma) >> GAUSS_FRACTION_BITS
-    d = (((step if polarity == 0 else -step) + noise) * s) >> REL_BITS
-    state.g[row, column, minus] = saturate(g + ((d + (h >> _ROUND_DRAW_SHIFT)) >> STEP_FRACTION_BITS), lo, hi)
-
-
-@kernel
 def strobe(state, row, up, down, polarity, event):
     """One pulse on the selected cells of a row.
 
@@ -177,13 +115,16 @@ def strobe(state, row, up, down, polarity, event):
     `polarity`: 0 potentiates, 1 depresses.  `event`: the strobe's number, 0..2**32-1.
     """
     key = event_key(state.words[_SEED], DOMAIN_WRITE, event)
+    factor = strobe_factor(state.effects, state.words[_SEED], event)
     for column in range(up.shape[0]):
         if up[column] | down[column]:
-            if up[column] and state.stuck[row, column, 0] == 0:
-                _pulse(state, row, column, 0, polarity, key)
-            if down[column] and state.stuck[row, column, 1] == 0:
-                _pulse(state, row, column, 1, polarity, key)
+            for minus in range(2):
+                if up[column] if minus == 0 else down[column]:
+                    if state.stuck[row, column, minus] == 0:
+                        pulse(state, row, column, minus, polarity, key, factor)
+                    count(state.pulses, row, column, minus)
             update_difference(state, row, column)
+    half_select(state.effects, state, row, up, down, polarity, state.words[_SEED], event)
 
 
 @kernel
@@ -204,19 +145,11 @@ def integrate(state, codes, full, event, sums):
     `codes`: unsigned integers (rows).  `full`: their full scale.  `event`: the integrate's number, 0..2**32-1.
     No sum leaves 32 bits (1024 rows x 255 x 4095, and the read noise of a 19-bit constant).
     """
-    rows, columns = state.diff.shape
-    sums[:] = 0
-    power = 0
-    for row in range(rows):
-        code = np.int64(codes[row])
-        if code != 0:
-            power += int(code * code)
-            for column in range(columns):
-                sums[column] += code * state.diff[row, column]
+    power = driven_sums(state.effects, state.diff, codes, full, sums)
     scale = isqrt(power) * state.words[_READ_NOISE]
     if scale != 0:
         key = event_key(state.words[_SEED], DOMAIN_READ, event)
-        for column in range(columns):
+        for column in range(sums.shape[0]):
             sums[column] += (_GAUSS[draw(key, column) & _GAUSS_MASK] * scale) >> READ_NOISE_SHIFT
     if state.errors.shape[1] != 0:
         add_errors(state, full, sums)
@@ -261,7 +194,8 @@ def read_cell(state, row, column, kind, event):
     key = event_key(state.words[_SEED], DOMAIN_READ, event)
     noise = _GAUSS[draw(key, column) & _GAUSS_MASK] * state.words[_READ_NOISE]
     noise = (noise << state.read_shift) >> READ_NOISE_SHIFT
-    plus, minus = np.int64(state.g[row, column, 0]), np.int64(state.g[row, column, 1])
+    plus = seen(state.effects, row, column, 0, np.int64(state.g[row, column, 0]))
+    minus = seen(state.effects, row, column, 1, np.int64(state.g[row, column, 1]))
     if kind == _PLUS:
         return plus + noise
     if kind == _MINUS:
@@ -283,6 +217,8 @@ def empty_state(params: HwParams, image: DeviceImage) -> MacroState:
         errors=converter_errors(params, image),
         state_bits=params.state_bits,
         read_shift=params.state_bits - params.read_bits,
+        pulses=np.zeros(shape, np.uint32),
+        effects=new_effects(params, image),
     )
     draw_static(state)
     erase(state)
@@ -385,3 +321,7 @@ class GoldenMacro:
     def conductances(self) -> np.ndarray:
         """A copy of the states, uint16 (rows, columns, 2); the last axis is G+, G-."""
         return self.state.g.copy()
+
+    def pulses(self) -> np.ndarray:
+        """A copy of the pulses on each cell so far, uint32 (rows, columns, 2)."""
+        return np.array(self.state.pulses)

@@ -23,8 +23,9 @@ def run_fast(
     """Run a job on the library, in this process; `waveform` gets the samples `window` of its training run, as VCD.
 
     Where the two sides differ, the job is played again to look at the first difference, with a waveform in `replays`.
-    Raises BuildError.
+    Raises BuildError; `InputError` for a job with effects that only the golden model has.
     """
+    job.image.refuse_effects("the RTL")
     if progress:
         progress("build", 0, 1)
     with Library(job.params, job.image, waves=waveform is not None) as library:

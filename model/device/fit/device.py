@@ -8,7 +8,7 @@ from model.device.fit.analysis import Analysis, Candidate
 from model.device.fit.data import DOWN, UP, Response
 from model.device.fit.joint import Fit
 from model.device.fit.shapes import COVERED, states_over
-from spec.device_file import C2C_LIMITS, DeviceSpec, NonIdealities, device_from_dict
+from spec.device_file import C2C_LIMITS, CellSpread, DeviceSpec, device_from_dict
 from spec.device_law import LAWS
 
 DIGITS = 7
@@ -91,7 +91,7 @@ def _nonideal(analysis: Analysis, assumed: list[str]) -> dict:
         if not analysis.read_repeated:
             assumed.append("nonideal.read_sigma")
     table: dict[str, float | str] = {}
-    for f in fields(NonIdealities):
+    for f in fields(CellSpread):
         value = known.get(f.name, f.default)
         if f.name not in known:
             assumed.append(f"nonideal.{f.name}")
