@@ -11,7 +11,7 @@ import numpy as np
 import model.jit  # noqa: F401  (lets the kernels call the rules of spec.numerics by name)
 from model.device.effects.labels import own_nodes
 from model.device.effects.state import Effects
-from model.device.effects.wear import kept_share, moves, worn
+from model.device.effects.wear import alive, kept_share, worn
 from model.device.effects.wires import seen
 from model.device.effects.write import scaled
 from model.jit import kernel
@@ -93,6 +93,18 @@ def pulses_of(pulses, row, column, minus):
 
 
 @kernel
+def share_left(state, row, column, minus):
+    """What wear has left of a cell's step and range (`kept_share`)."""
+    return kept_share(state.effects, row, column, minus, pulses_of(state.pulses, row, column, minus))
+
+
+@kernel
+def moves(state, row, column, minus):
+    """Whether anything but `load` moves the cell: it is not stuck and not at the end of its life."""
+    return state.stuck[row, column, minus] == 0 and alive(share_left(state, row, column, minus))
+
+
+@kernel
 def mean_step(state, row, column, minus, polarity, lo):
     """The nominal step of a cell where it is, and its own: (mean, step), in 1/65536 of its range, 12 fraction bits."""
     words = state.words
@@ -114,8 +126,8 @@ def pulse(state, row, column, minus, polarity, key, factor):
     """One pulse on one cell; `key` is the strobe's event key, `factor` what its steps are multiplied by (`strobe_factor`)."""
     words = state.words
     lo, s, hi = cell_range(state, row, column, minus)
-    kept = kept_share(state.effects, row, column, minus, pulses_of(state.pulses, row, column, minus))
-    if moves(kept):
+    kept = share_left(state, row, column, minus)
+    if alive(kept):
         mean, step = mean_step(state, row, column, minus, polarity, lo)
         step = worn(kept, scaled(factor, step))
         g = np.int64(state.g[row, column, minus])
@@ -133,8 +145,10 @@ def pulse(state, row, column, minus, polarity, key, factor):
 def nudge(state, row, column, minus, polarity, shift, fraction):
     """A cell moves by 2**-shift of its own step, without noise; `fraction`: 12 random bits that round."""
     lo, s, hi = cell_range(state, row, column, minus)
-    _, step = mean_step(state, row, column, minus, polarity, lo)
+    kept = share_left(state, row, column, minus)
+    step = worn(kept, mean_step(state, row, column, minus, polarity, lo)[1])
     d = ((step if polarity == 0 else -step) * s) >> (REL_BITS + shift)
     g = np.int64(state.g[row, column, minus])
-    state.g[row, column, minus] = saturate(g + ((d + fraction) >> STEP_FRACTION_BITS), lo, hi)
+    top = min(hi, lo + worn(kept, s))
+    state.g[row, column, minus] = saturate(g + ((d + fraction) >> STEP_FRACTION_BITS), lo, top)
     update_difference(state, row, column)

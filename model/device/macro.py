@@ -10,10 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 import model.jit  # noqa: F401  (lets the kernels call the rules of spec.numerics by name)
-from model.device.cell import MacroState, cell_range, count, pulse, update_difference
+from model.device.cell import MacroState, cell_range, count, pulse, share_left, update_difference
 from model.device.effects.disturb import half_select
 from model.device.effects.inl import driven_sums
 from model.device.effects.state import new_effects
+from model.device.effects.wear import alive
 from model.device.effects.wires import seen
 from model.device.effects.write import strobe_factor
 from model.jit import kernel
@@ -85,12 +86,13 @@ def erased_state(state, row, column, minus):
 
 @kernel
 def erase(state):
-    """Every cell to its erased state."""
+    """Every cell to its erased state, but those at the end of their life."""
     rows, columns, _ = state.g.shape
     for row in range(rows):
         for column in range(columns):
-            state.g[row, column, 0] = erased_state(state, row, column, 0)
-            state.g[row, column, 1] = erased_state(state, row, column, 1)
+            for minus in range(2):
+                if alive(share_left(state, row, column, minus)):
+                    state.g[row, column, minus] = erased_state(state, row, column, minus)
             update_difference(state, row, column)
 
 

@@ -16,6 +16,7 @@ from crosstrain.commands import documents
 from crosstrain.dataflow import data_flow
 from model.bench import Scaling, Speed
 from model.record import RunRecord, Strobes
+from model.training.effect_levels import LEVELS
 from model.training.write_costs import WAYS
 from sim.cosim import CosimResult, Phase
 from spec.device_file import load_device, preset_names
@@ -210,6 +211,14 @@ def test_program_ends_quietly_when_interrupted(program, monkeypatch):
 
 
 @pytest.mark.slow
+def test_effects_measures_every_level(program, config, tmp_path):
+    outcome = program("effects", "--config", config, "--out", tmp_path)
+    assert outcome.status == 0, outcome
+    lines = (tmp_path / "effects.md").read_text().splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:]] == [f"| {name}" for name in LEVELS]
+    assert "AlOx/HfO2, noise-aware network, seeds: 2" in outcome.out and "label_sigma 1" in outcome.out
+
+
 def test_writes_counts_every_way(program, data, tmp_path):
     outcome = program(
         "writes", "--data", data, "--params", "TINY", "--device", "AlOx/HfO2", "--seeds", 1, "--out", tmp_path

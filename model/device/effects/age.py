@@ -2,8 +2,8 @@
 
 Drift (PCM; V. Joshi et al., Nat. Commun. 11:2473, 2020, and IBM aihwkit's inference model): G(t) = G (1 + t / t0)^-nu, where
 G is the conductance t0 after writing and t counts from then, nu = drift_nu (1 + drift_sigma z) of the cell, 0 or more.  Retention: the relative state decays
-towards rest, x(t) = rest + (x - rest) exp(-t / tau), tau log-normal over cells with median retention_s.  Stuck cells hold; no
-cell leaves its range.  The time before the online epoch (`age_s`) and after it (`shelf_s`) follow each other.
+towards rest, x(t) = rest + (x - rest) exp(-t / tau), tau log-normal over cells with median retention_s.  Stuck cells and those
+at the end of their life hold; no cell leaves its range.  The time before the online epoch (`age_s`) and after it (`shelf_s`) follow each other.
 """
 
 from enum import IntEnum
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from model.device.cell import cell_range, update_difference
+from model.device.cell import cell_range, moves, update_difference
 from model.device.effects.quantiles import NORMAL
 from model.jit import kernel
 from spec.effects import ModelEffects
@@ -63,7 +63,7 @@ def pass_time(state, passing):
     for row in range(rows):
         for column in range(columns):
             for minus in range(2):
-                if state.stuck[row, column, minus] == 0:
+                if moves(state, row, column, minus):
                     trait = np.int64(state.effects.traits[row, column, minus])
                     lo, s, hi = cell_range(state, row, column, minus)
                     rest = lo + ((s * passing.rest) >> FRACTION_BITS)

@@ -5,7 +5,7 @@ little in the strobe's direction (measured in AND arrays: K. Ni et al., IEEE EDL
 `disturb` of the cell's own step.  A strobe hits a half-selected cell with a chance of 16 `disturb`, by a sixteenth of a step.
 """
 
-from model.device.cell import nudge
+from model.device.cell import moves, nudge
 from model.jit import kernel
 from spec.numerics import DOMAIN_DISTURB, cell_index, draw, event_key
 
@@ -18,7 +18,7 @@ CHANCE_BITS = 20
 def _maybe(state, row, column, minus, polarity, key):
     h = draw(key, cell_index(row, column, minus, state.g.shape[1]))
     hit = (h & ((1 << CHANCE_BITS) - 1)) < state.effects.tables.disturb
-    if hit and state.stuck[row, column, minus] == 0:
+    if hit and moves(state, row, column, minus):
         nudge(state, row, column, minus, polarity, HIT_SHIFT, h >> CHANCE_BITS)
 
 

@@ -38,8 +38,8 @@ def kept_share(effects, row, column, minus, pulses):
 
 
 @kernel
-def moves(kept):
-    """Whether a cell with this share left moves at all."""
+def alive(kept):
+    """Whether a cell with this share left still moves."""
     if kept is None:
         return True
     return kept > 0

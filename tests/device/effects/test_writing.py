@@ -32,6 +32,22 @@ def test_a_cell_at_its_end_stays_where_it_is(make_macro):
     assert (swing(macro, 50) != 0).all()
     assert (swing(macro, 10) == 0).all()
     assert (macro.pulses()[0, :, 0] == 60).all()  # they are given all the same
+    macro.strobe(0, EVERY, NONE, 0)
+    held = macro.conductances()
+    macro.erase()
+    assert np.array_equal(macro.conductances(), held)
+
+
+def test_an_erase_brings_back_what_still_moves(make_macro):
+    macro = make_macro("linear", endurance=50.0, endurance_sigma=0.2)
+    low = macro.image.section("low")[0]
+    for _ in range(50):
+        macro.strobe(0, EVERY, NONE, 0)
+    before = macro.conductances()[0, :, 0]
+    macro.erase()
+    after = macro.conductances()[0, :, 0]
+    assert 0 < (after == before).sum() < DIGITS.columns
+    assert (after[after != before] == low).all()
 
 
 def test_lives_are_log_normal_over_cells(make_macro):
