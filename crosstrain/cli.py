@@ -29,7 +29,21 @@ INTERRUPTED = 130
 _HELP = "Hybrid training of analog-memory crossbars: train, simulate the RTL beside its golden model, build."
 
 app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-_GROUPS = (train, compare, effects, report, cosim, coverage, show, fit, documents, build, board, bench, writes)
+_GROUPS = (
+    train,
+    compare,
+    effects,
+    report,
+    cosim,
+    coverage,
+    show,
+    fit,
+    documents,
+    build,
+    board,
+    bench,
+    writes,
+)
 for _group in _GROUPS:
     _group.register(app)
 

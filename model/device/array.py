@@ -151,7 +151,12 @@ class GoldenArray:
         return np.array([macro.events for macro in self.macros], np.int64)
 
     def reset(self, events: np.ndarray | None = None) -> None:
-        """Set the event counts of all macros, to 0 if none are given; the cells keep their states."""
+        """Set the event counts of all macros; the cells keep their states.
+
+        Without counts the array is as new: no events, and no pulses on any cell.
+        """
+        if events is None:
+            self.state.pulses[:] = 0
         counts = np.zeros((len(self.macros), 2), np.int64) if events is None else events
         for macro, (integrates, strobes) in zip(self.macros, counts.tolist(), strict=True):
             macro.reset(Events(integrates, strobes))
@@ -161,13 +166,14 @@ class GoldenArray:
         for macro in self.macros:
             macro.erase()
 
-    def load(self, states: np.ndarray) -> None:
-        """Put states (rows, columns, 2) into the cells, as `GoldenMacro.load`."""
+    def load(self, states: np.ndarray, pulses: np.ndarray | None = None) -> None:
+        """Put states (rows, columns, 2) into the cells, as `GoldenMacro.load`, and the `pulses` that they have had (none)."""
         shape = (self.params.rows, self.params.columns, 2)
         if states.shape != shape:
             raise ValueError(f"states of shape {states.shape}, {shape} needed")
         for tile, macro in zip(self.tiles, self.macros, strict=True):
-            macro.load(states[tile.rows, tile.columns])
+            own = (tile.rows, tile.columns)
+            macro.load(states[own], None if pulses is None else pulses[own])
 
     def integrate(self, codes: np.ndarray, full: int = 0) -> np.ndarray:
         """Partial column sums, int32 (grid_rows, columns), of one read of `codes`, 0..full (rows).

@@ -269,11 +269,16 @@ class GoldenMacro:
         """Every cell to its lowest state (stuck cells hold theirs); the event counts go on."""
         erase(self.state)
 
-    def load(self, states: np.ndarray) -> None:
-        """Put a snapshot of `conductances()`, or states that a float model made of one, into the cells."""
+    def load(self, states: np.ndarray, pulses: np.ndarray | None = None) -> None:
+        """Put a snapshot of `conductances()`, or states that a float model made of one, into the cells.
+
+        `pulses`: what `pulses()` was then; else the cells have had none.
+        """
         if states.shape != self.state.g.shape:
             raise ValueError(f"states of shape {states.shape}, {self.state.g.shape} needed")
         load(self.state, np.asarray(states, np.int64))
+        if self.state.pulses is not None:
+            self.state.pulses[:] = 0 if pulses is None else pulses
 
     def integrate(self, codes: np.ndarray, full: int = 0) -> np.ndarray:
         """Column sums, int32 (columns), of one read of `codes`, 0..full (rows); without `full`, that of the rows."""

@@ -143,6 +143,29 @@ def test_pulses_are_counted_by_cell_whatever_gives_them(make_small_job):
     assert controller.array.worst_cell_pulses == wanted.max()
 
 
+def test_a_snapshot_has_the_wear_of_its_cells():
+    array = GoldenArray(GRID, image_of(endurance=20.0))
+    every, none = np.ones(GRID.columns), np.zeros(GRID.columns)
+
+    def swing():
+        for n in range(12):
+            array.strobe(3, every, none, n % 2)
+        return array.conductances()
+
+    swing()
+    taken = array.conductances(), array.pulses(), array.events
+    worn = swing()
+    array.load(*taken[:2])
+    array.reset(taken[2])
+    assert np.array_equal(swing(), worn)
+    array.load(taken[0])
+    assert array.worst_cell_pulses == 0
+    array.reset(taken[2])
+    assert not np.array_equal(swing(), worn)  # of new cells
+    array.reset()
+    assert array.worst_cell_pulses == 0 and not array.events.any()
+
+
 def test_runs_are_cut_where_wires_are_refreshed():
     assert parts(5, 2, 0) == [range(0, 2), range(2, 4), range(4, 5)]
     assert parts(10, 4, 6) == [range(0, 4), range(4, 6), range(6, 10)]
