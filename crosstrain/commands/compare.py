@@ -94,7 +94,7 @@ def _runs(
         return {name: values}
     if devices is None:
         devices = ["EpiRAM"]
-    else:
+    elif "device" in values:
         values.pop("nonideal", None)  # belongs to the device that the file names
     return {
         Path(name).stem if name.endswith(".toml") else name: values | {"device": name} for name in devices

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,10 @@ from model.study.compare import CHOICES, RESULTS
 from model.study.controls import METHODS
 from model.study.methods import TRIES
 from sim.report.compare_page import COLUMNS
+from spec.run_file import run_from_dict
 from tests.cli.conftest import save_config, save_data
+
+ROOT = Path(__file__).parents[2]
 
 METHODS_MEASURED = ("software", "open loop", "hybrid accumulate", "tuned online", "verify pair + hybrid")
 
@@ -102,6 +106,22 @@ def test_a_map_says_where_the_method_wins(program, folder):
     runs = result["plan"]["runs"]
     assert runs[labels[-1]]["nonideal"] == {"step_sigma": 0.8, "stuck": 0.3}
     assert page.count("<svg") == 1 + 4 * len(labels) and "Where hybrid accumulate wins" in page
+
+
+def test_the_example_of_a_harsh_corner_is_of_any_device(monkeypatch):
+    from crosstrain.commands.compare import _runs
+
+    monkeypatch.chdir(ROOT)
+    runs = _runs(Path("docs/examples/harsh.toml"), {"data": "digits", "params": None}, ["EpiRAM", "PCMO"])
+    assert list(runs) == ["EpiRAM", "PCMO"]
+    for name, values in runs.items():
+        run = run_from_dict(values)
+        assert (run.device.name, run.nonideal.stuck, run.params.adc_bits, run.data) == (
+            name,
+            0.05,
+            6,
+            "mnist",
+        )
 
 
 def test_methods_are_listed(program):
