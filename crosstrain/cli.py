@@ -18,6 +18,7 @@ from crosstrain.commands import (
     fit,
     report,
     show,
+    sweep,
     train,
     writes,
 )
@@ -32,6 +33,7 @@ app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False, pretty
 _GROUPS = (
     train,
     compare,
+    sweep,
     effects,
     report,
     cosim,

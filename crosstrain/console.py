@@ -47,7 +47,21 @@ def simulating() -> Iterator[None]:
 
 @contextmanager
 def steps() -> Iterator:
-    """Yields a progress function (step, done, total): bars on a terminal, else one line per finished step."""
+    """Yields a progress function (step, done, total): bars on a terminal, else one line per finished step.
+
+    What a job says when it is interrupted is told; typer keeps the exit status only.
+    """
+    try:
+        with _steps() as show:
+            yield show
+    except KeyboardInterrupt as error:
+        if str(error):
+            print(f"crosstrain: interrupted: {error}", file=sys.stderr)
+        raise
+
+
+@contextmanager
+def _steps() -> Iterator:
     if sys.stderr.isatty():
         columns = (
             TextColumn("{task.description:<28}"),

@@ -3,12 +3,17 @@
 The scheduler gives a point whose worker has died to another one, and gives up when several have died of it.
 """
 
+import asyncio
+import concurrent.futures
 import uuid
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 
 from model.study.attempt import Outcome, Work, attempt, describe
 from spec.errors import InputError
 
+_GONE = (OSError, TimeoutError, asyncio.CancelledError, concurrent.futures.CancelledError)
+"""What calls of a client raise when its scheduler is not there any more."""
 _CONNECT_S = 10
 _WORKERS_S = 60
 
@@ -42,20 +47,31 @@ def on_cluster(points: Sequence[dict], work: Work, address: str) -> Generator[tu
         places = {future.key: place for place, future in enumerate(futures)}
         try:
             for future in as_completed(futures):
-                if future.status == "finished":
-                    yield places[future.key], future.result()
-                elif future.status == "error":
-                    yield places[future.key], Outcome({}, _why(future), 0.0)
-                else:
+                if (outcome := _outcome(future)) is None:
                     raise InputError("the scheduler has gone away; the same command goes on", source=address)
+                yield places[future.key], outcome
         finally:
-            client.cancel(futures)
+            with suppress(*_GONE):
+                client.cancel(futures)
 
 
-def _why(future) -> str:
+def _outcome(future) -> Outcome | None:
+    """None: it cannot be had any more.  A result whose worker has died meanwhile is waited for again."""
+    if future.status == "cancelled":
+        return None
+    if future.status == "error":
+        return Outcome({}, _why(future.exception()), 0.0)
+    try:
+        return future.result()
+    except _GONE:
+        return None
+    except Exception as error:  # what the work raised is in an outcome, so that this is the cluster's
+        return Outcome({}, _why(error), 0.0)
+
+
+def _why(error: BaseException) -> str:
     from distributed import KilledWorker
 
-    error = future.exception()
     if isinstance(error, KilledWorker):
         return f"{error.allowed_failures + 1} worker processes that it was given to have died"
     return describe(error)

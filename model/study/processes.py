@@ -8,7 +8,7 @@ import itertools
 import multiprocessing
 import signal
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from time import perf_counter
@@ -151,9 +151,6 @@ def _no_interrupts() -> Iterator[None]:
 def _serve(pipe: Connection, work: Work) -> None:
     """The process: measures points until the pipe is closed at the other end."""
     pipe.send(_READY)
-    while True:
-        try:
-            point = pipe.recv()
-        except EOFError:
-            return
-        pipe.send(attempt(work, point))
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        while True:
+            pipe.send(attempt(work, pipe.recv()))

@@ -152,7 +152,7 @@ def test_an_interrupt_saves_what_is_done_and_says_how_to_go_on(tmp_path, path, n
             if line == "3 6\n":
                 break
         os.killpg(program.pid, signal.SIGINT) if number == signal.SIGINT else program.send_signal(number)
-        _, told = program.communicate(timeout=20)
+        _, told = program.communicate(timeout=120)
     assert program.returncode != 0
     assert "KeyboardInterrupt: 3 of 6 points are in" in told and "the same command goes on" in told
     assert told.count("Traceback") == 1, told  # none of a worker's
