@@ -11,7 +11,7 @@ import numpy as np
 import model.jit  # noqa: F401  (lets the kernels call the rules of spec.numerics by name)
 from model.device.effects.labels import own_nodes
 from model.device.effects.state import Effects
-from model.device.effects.wear import alive, kept_share, worn
+from model.device.effects.wear import alive, kept_share, top_of, worn
 from model.device.effects.wires import seen
 from model.device.effects.write import scaled
 from model.jit import kernel
@@ -123,11 +123,12 @@ def mean_step(state, row, column, minus, polarity, lo):
 
 @kernel
 def pulse(state, row, column, minus, polarity, key, factor):
-    """One pulse on one cell; `key` is the strobe's event key, `factor` what its steps are multiplied by (`strobe_factor`)."""
+    """One pulse on one cell, which is counted; `key` is the strobe's event key, `factor` of `strobe_factor`."""
     words = state.words
-    lo, s, hi = cell_range(state, row, column, minus)
     kept = share_left(state, row, column, minus)
-    if alive(kept):
+    count(state.pulses, row, column, minus)
+    if state.stuck[row, column, minus] == 0 and alive(kept):
+        lo, s, hi = cell_range(state, row, column, minus)
         mean, step = mean_step(state, row, column, minus, polarity, lo)
         step = worn(kept, scaled(factor, step))
         g = np.int64(state.g[row, column, minus])
@@ -135,7 +136,7 @@ def pulse(state, row, column, minus, polarity, key, factor):
         sigma = words[_NOISE_ADD] + ((mean * words[_NOISE_REL]) >> SCALE_FRACTION_BITS)
         noise = (_GAUSS[h & _GAUSS_MASK] * sigma) >> GAUSS_FRACTION_BITS
         d = (((step if polarity == 0 else -step) + noise) * s) >> REL_BITS
-        top = min(hi, lo + worn(kept, s))
+        top = top_of(kept, lo, s, hi)
         state.g[row, column, minus] = saturate(
             g + ((d + (h >> _ROUND_DRAW_SHIFT)) >> STEP_FRACTION_BITS), lo, top
         )
@@ -149,6 +150,6 @@ def nudge(state, row, column, minus, polarity, shift, fraction):
     step = worn(kept, mean_step(state, row, column, minus, polarity, lo)[1])
     d = ((step if polarity == 0 else -step) * s) >> (REL_BITS + shift)
     g = np.int64(state.g[row, column, minus])
-    top = min(hi, lo + worn(kept, s))
+    top = top_of(kept, lo, s, hi)
     state.g[row, column, minus] = saturate(g + ((d + fraction) >> STEP_FRACTION_BITS), lo, top)
     update_difference(state, row, column)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 import model.jit  # noqa: F401  (lets the kernels call the rules of spec.numerics by name)
-from model.device.cell import MacroState, cell_range, count, pulse, share_left, update_difference
+from model.device.cell import MacroState, cell_range, pulse, share_left, update_difference
 from model.device.effects.disturb import half_select
 from model.device.effects.inl import driven_sums
 from model.device.effects.state import new_effects
@@ -120,11 +120,10 @@ def strobe(state, row, up, down, polarity, event):
     factor = strobe_factor(state.effects, state.words[_SEED], event)
     for column in range(up.shape[0]):
         if up[column] | down[column]:
-            for minus in range(2):
-                if up[column] if minus == 0 else down[column]:
-                    if state.stuck[row, column, minus] == 0:
-                        pulse(state, row, column, minus, polarity, key, factor)
-                    count(state.pulses, row, column, minus)
+            if up[column]:
+                pulse(state, row, column, 0, polarity, key, factor)
+            if down[column]:
+                pulse(state, row, column, 1, polarity, key, factor)
             update_difference(state, row, column)
     half_select(state.effects, state, row, up, down, polarity, state.words[_SEED], event)
 

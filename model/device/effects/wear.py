@@ -51,3 +51,11 @@ def worn(kept, value):
     if kept is None:
         return value
     return (value * kept) >> AGE_BITS
+
+
+@kernel
+def top_of(kept, lo, s, hi):
+    """The highest state of a cell with this share left; lo, s, hi: its lowest, its range, its highest when new."""
+    if kept is None:
+        return hi
+    return min(hi, lo + ((s * kept) >> AGE_BITS))
