@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from amaranth.back import rtlil, verilog
@@ -100,7 +103,20 @@ def _for_icarus(text: str) -> str:
 
 
 def _rtlil(component: Component, name: str, source_attributes: bool) -> str:
-    return rtlil.convert(component, name=name, emit_src=source_attributes)
+    with _uncollected():
+        return rtlil.convert(component, name=name, emit_src=source_attributes)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage collection: a netlist is millions of objects that stay, and looking through them takes half the time."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _write(path: Path, text: str) -> Path:
