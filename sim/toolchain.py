@@ -17,6 +17,9 @@ import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
+_BYTECODE = Path(__file__).parents[1] / "build" / "bytecode"
+"""Where Python keeps what it compiled when it is not to do so beside the sources."""
+
 _ICARUS_INSTALL = "apt-get update && apt-get install -y iverilog"
 
 UNOPTIMISED = ["OPT_FAST=-O0", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0"]
@@ -68,6 +71,13 @@ def environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
 
     # A system Yosys would be preferred otherwise, and its version decides the text that is written.
     env["AMARANTH_USE_YOSYS"] = "builtin"
+
+    # Each simulator starts a Python that imports the golden model. cocotb would have pytest rewrite the assertions of
+    # every module that it imports, and where Python may keep no bytecode all of them are compiled anew: seconds a start.
+    env.setdefault("COCOTB_REWRITE_ASSERTION_FILES", "tb_*.py")
+    if env.get("PYTHONDONTWRITEBYTECODE"):
+        env["PYTHONDONTWRITEBYTECODE"] = ""
+        env["PYTHONPYCACHEPREFIX"] = env.get("PYTHONPYCACHEPREFIX") or str(_BYTECODE)
     return env
 
 

@@ -149,6 +149,19 @@ def test_environment_needs_no_activated_venv():
     assert toolchain.environment(env) == env
 
 
+def test_simulators_keep_their_bytecode_apart_where_none_is_wanted_beside_the_sources(tmp_path):
+    env = toolchain.environment({**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": ""})
+    kept = Path(env["PYTHONPYCACHEPREFIX"])
+    assert kept.parts[-2:] == ("build", "bytecode")
+    (tmp_path / "imported.py").write_text("x = 1\n")
+    env |= {"PYTHONPATH": str(tmp_path), "PYTHONPYCACHEPREFIX": str(tmp_path / "kept")}
+    subprocess.run([sys.executable, "-c", "import imported"], env=env, check=True)
+    assert [path.suffix for path in (tmp_path / "kept").rglob("imported.*")] == [".pyc"]
+    assert not (tmp_path / "__pycache__").exists()
+    assert toolchain.environment(env) == env
+    assert "PYTHONPYCACHEPREFIX" not in toolchain.environment({"PATH": "/usr/bin"})
+
+
 def test_icarus_missing_gives_the_line_that_installs_it(monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
     assert "apt-get install -y iverilog" in toolchain.icarus_missing()
