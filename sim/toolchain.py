@@ -17,7 +17,7 @@ import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
-_BYTECODE = Path(__file__).parents[1] / "build" / "bytecode"
+_BYTECODE = Path("build") / "bytecode"
 """Where Python keeps what it compiled when it is not to do so beside the sources."""
 
 _ICARUS_INSTALL = "apt-get update && apt-get install -y iverilog"
@@ -77,7 +77,7 @@ def environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
     env.setdefault("COCOTB_REWRITE_ASSERTION_FILES", "tb_*.py")
     if env.get("PYTHONDONTWRITEBYTECODE"):
         env["PYTHONDONTWRITEBYTECODE"] = ""
-        env["PYTHONPYCACHEPREFIX"] = env.get("PYTHONPYCACHEPREFIX") or str(_BYTECODE)
+        env["PYTHONPYCACHEPREFIX"] = env.get("PYTHONPYCACHEPREFIX") or str(_BYTECODE.absolute())
     return env
 
 
