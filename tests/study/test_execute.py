@@ -130,10 +130,12 @@ def test_work_that_no_process_finds_is_an_error(path, monkeypatch):
 
 
 SLOW = """
+import signal
 from pathlib import Path
 from model.study.execute import execute
 from tests.study import work
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     points = [{{"x": x, "s": 0.05 if x < 3 else 60}} for x in range(6)]
     execute(points, work.slow, Path({path!r}), workers=1, progress=lambda *done: print(*done, flush=True))
 """
