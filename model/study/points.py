@@ -52,7 +52,7 @@ def trial_of(point: dict) -> Trial:
         raise InputError(f"{point['split']!r} is none of {', '.join(SPLITS)}", key="split")
     run = _run(json.dumps(point["run"], sort_keys=True))
     if method.offline:
-        run = replace(run, offline=replace(run.offline, kind=method.offline))
+        run = replace(run, offline=replace(run.offline, kind=method.offline, weights=""))
     data = _data(run.data)
     net = kept_net(data, run.params, run.offline, point["net"])
     run = method.hardware(run)

@@ -39,8 +39,8 @@ class Outcome:
 class Start(NamedTuple):
     """A controller after its array was written and its ranges were found."""
 
-    arrays: list[tuple[np.ndarray, np.ndarray]]
-    """States and event counts of each array."""
+    arrays: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
+    """States, event counts and pulses of the cells of each array."""
     registers: dict[str, int]
     weights: np.ndarray
     calibration: np.ndarray
@@ -80,8 +80,8 @@ class Trial:
         if key not in self._starts:
             self._starts[key] = self._written(write)
         start = self._starts[key]
-        for array, (states, events) in zip(self._arrays, start.arrays, strict=True):
-            array.load(states)
+        for array, (states, events, pulses) in zip(self._arrays, start.arrays, strict=True):
+            array.load(states, pulses)  # a worn cell stays worn
             array.reset(events)
         self.ctl.registers = dict(start.registers)
         self.ctl.state.weights[:] = start.weights
@@ -99,7 +99,7 @@ class Trial:
         golden(ctl.clear_counters())
         pulses = write(ctl)
         phases = {"transfer": golden(ctl.counters())} | find_ranges(ctl, self.job)
-        arrays = [(array.conductances(), array.events) for array in self._arrays]
+        arrays = [(array.conductances(), array.events, array.pulses()) for array in self._arrays]
         found = golden(ctl.calibration())
         return Start(arrays, dict(ctl.registers), ctl.state.weights.copy(), found, phases, pulses)
 

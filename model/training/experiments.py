@@ -113,12 +113,12 @@ class _Trial:
         self.ctl = GoldenController(job.params, job.image)
         golden(_transferred(self.ctl, job))
         arrays = [self.ctl.array, *([self.ctl.upper.array] if self.ctl.upper else [])]
-        self.arrays = [(array, array.conductances(), array.events) for array in arrays]
+        self.arrays = [(array, array.conductances(), array.events, array.pulses()) for array in arrays]
 
     def run(self, job: HybridJob) -> tuple[int, int]:
         """Right predictions after the epoch, and minus its pulses; `job`: the trial's with other thresholds."""
-        for array, states, events in self.arrays:
-            array.load(states)
+        for array, states, events, pulses in self.arrays:
+            array.load(states, pulses)
             array.reset(events)
         golden(self.ctl.clear_memory())
         step = code_step(self.ctl.registers)
