@@ -5,7 +5,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jinja2
 from markupsafe import Markup
 
 from model.study.compare import REFERENCE, Line, Plan, advantage
@@ -13,7 +12,7 @@ from model.study.controls import METHODS
 from model.study.costs import PHASES, Cost, cost_of, total
 from model.study.stats import Interval
 from sim.report import figures
-from sim.report.page import DASH, count, figure
+from sim.report.page import DASH, count, figure, templates
 from spec.errors import InputError
 from spec.run_file import run_from_dict
 
@@ -74,15 +73,8 @@ def _percent(interval: Interval, signed: bool) -> str:
 
 def render(plan: Plan, lines: list[Line], axes: dict[str, list] | None = None) -> Page:
     """The page of all runs, and its figures as JSON.  axes: two of them make a map, the first downwards."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("sim.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     tables = [_table(plan, label, [line for line in lines if line.run == label]) for label in plan.runs]
-    template = environment.get_template("compare.html.j2")
+    template = templates().get_template("compare.html.j2")
     drawn = _map(plan, lines, axes) if axes and len(axes) == 2 else ""
     html = template.render(plan=plan, tables=tables, columns=COLUMNS, reference=REFERENCE, map=drawn)
     return Page(html, json.dumps(_json(plan, lines, axes), indent=2) + "\n")

@@ -33,15 +33,20 @@ DASH = "\N{EN DASH}"
 THIN_SPACE = "\N{NARROW NO-BREAK SPACE}"
 
 
-def render(result: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
-    """The page's text.  result, arrays: as `sim.report.result` writes and reads them."""
-    environment = jinja2.Environment(
+def templates() -> jinja2.Environment:
+    """Of the pages; a name that a page has not been given is an error."""
+    return jinja2.Environment(
         loader=jinja2.PackageLoader("sim.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def render(result: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
+    """The page's text.  result, arrays: as `sim.report.result` writes and reads them."""
+    environment = templates()
     environment.filters |= {"percent": percent, "count": count, "figure": figure}
     template = environment.get_template("report.html.j2")
     return template.render(r=result, methods=method_rows(result), figures=_figures(result, arrays))
