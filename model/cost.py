@@ -28,15 +28,22 @@ class Operations:
     """Array reads, all columns of all macros at once."""
     verify_reads: float = 0
     """Reads of one pair of devices."""
+    upper_integrates: float = 0
+    """Reads of the array of an analog upper layer."""
 
 
-def operations(counters: Mapping[str, int]) -> Operations:
-    """From the counters of one phase, hardware's or golden."""
+def operations(*counters: Mapping[str, int]) -> Operations:
+    """From the counters of phases, hardware's or golden: pulses and slots are those of both layers."""
+
+    def total(*names: str) -> int:
+        return sum(phase.get(name, 0) for phase in counters for name in names)
+
     return Operations(
-        pulses=counters["PULSES_UP"] + counters["PULSES_DOWN"],
-        strobes=counters["STROBES"],
-        integrates=counters["INTEGRATES"],
-        verify_reads=counters["VERIFY_READS"],
+        pulses=total("PULSES_UP", "PULSES_DOWN", "UPPER_PULSES_UP", "UPPER_PULSES_DOWN"),
+        strobes=total("STROBES", "UPPER_STROBES"),
+        integrates=total("INTEGRATES"),
+        verify_reads=total("VERIFY_READS"),
+        upper_integrates=total("UPPER_INTEGRATES"),
     )
 
 
@@ -82,9 +89,10 @@ def estimate(params: HwParams, device: DeviceSpec, done: Operations) -> Estimate
 
     A potentiating pulse on a resistive cell takes G V^2 t, at a conductance in the middle of the range.  A
     transistor's gate takes C V^2, and its capacitance is in no device file.  A read converts every column of every
-    macro, a verify read one pair.
+    macro, a read of an analog upper layer every class (a transposed one is taken for such a read), a verify read one pair.
     """
     conversions = done.integrates * params.grid_rows * params.columns + done.verify_reads
+    conversions += done.upper_integrates * params.classes
     v_V, t_ns = device.pulse.v_ltp_V, device.pulse.t_ltp_ns
     energy_nJ = None
     if v_V is not None and t_ns is not None and device.cell == "resistive":

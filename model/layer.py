@@ -80,7 +80,7 @@ def convert(s, channels, array, macro, driven, full, events, sums, conversion, c
     the codes of every row of macros and for their sum, empty where they are not looked at.
     """
     array_integrate(array, macro, driven, full, events, sums)
-    array_bend(array, sums, s.lsb, s.adc_bits)
+    array_bend(array.effects, array.places, sums, s.lsb, s.adc_bits)
     raw = column_adc(sums.reshape(-1), s.lsb, s.adc_bits)
     if s.measure:
         measure(channels, raw, s.measure, s.offset_shift)

@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from model.jit import kernel
-
 
 @dataclass
 class Strobes:
@@ -39,37 +37,30 @@ class Strobes:
         return int(self.down.sum())
 
 
-@kernel
-def _count_cells(cells, row, up, down):
-    for k in range(row.shape[0]):
-        for j in range(up.shape[1]):
-            cells[row[k], j, 0] += up[k, j]
-            cells[row[k], j, 1] += down[k, j]
-
-
 class Tally:
-    """What strobes add up to, where they are too many to be kept."""
+    """What strobes add up to by row, where they are too many to be kept."""
 
-    def __init__(self, rows: int, columns: int):
-        self.cells = np.zeros((rows, columns, 2), np.int32)
-        """Pulses of each cell, the last axis G+ and G-."""
-        self._strobes = 0
+    def __init__(self, rows: int):
+        self.strobes, self.up, self.down = (np.zeros(rows, np.int64) for _ in range(3))
+        """Strobes of each row, and its pulses on G+ and on G-."""
 
     def append(self, strobes: Strobes) -> None:
         """Count some more."""
-        _count_cells(self.cells, strobes.row, strobes.up, strobes.down)
-        self._strobes += len(strobes)
+        rows = len(self.strobes)
+        self.strobes += np.bincount(strobes.row, minlength=rows)
+        for total, mask in ((self.up, strobes.up), (self.down, strobes.down)):
+            total += np.bincount(strobes.row, mask.sum(axis=1), rows).astype(np.int64)
 
     def __len__(self) -> int:
-        return self._strobes
+        return int(self.strobes.sum())
 
     @property
     def pulses_up(self) -> int:
-        return int(self.cells[..., 0].sum(dtype=np.int64))
+        return int(self.up.sum())
 
     @property
     def pulses_down(self) -> int:
-        return int(self.cells[..., 1].sum(dtype=np.int64))
+        return int(self.down.sum())
 
 
 @dataclass
@@ -86,8 +77,8 @@ class RunRecord:
     trace: dict[str, list[np.ndarray]] = field(default_factory=dict)
     upper: Strobes | None = None
     """Strobes on the array of an analog upper layer."""
-    cell_pulses: np.ndarray | None = None
-    """Of a golden program-verify or of a run that tallies: pulses of each cell of the first layer, int32[rows, columns, 2]."""
+    tally: Tally | None = None
+    """Of a run that tallies: what the strobes on the first layer add up to, instead of them."""
 
     def accuracy(self, labels: np.ndarray) -> float:
         """Share of right predictions; `labels` int[n]."""

@@ -110,7 +110,8 @@ class GoldenController:
         return self.upper.array if self.upper and self.registers.get("LAYER", 0) else self.array
 
     @property
-    def _arrays(self) -> list[GoldenArray]:
+    def arrays(self) -> list[GoldenArray]:
+        """That of the first layer, and of an analog upper one."""
         return [self.array, *([self.upper.array] if self.upper else [])]
 
     async def restore_calibration(self, found: np.ndarray) -> None:
@@ -176,7 +177,7 @@ class GoldenController:
     ) -> RunRecord:
         """Program-verify with the settings of the registers; targets and `way` as in `verify_array`.
 
-        The record has the pulses of each cell, and the strobes if `trace`.  Raises `InputError`.
+        The record has the strobes if `trace`.  Raises `InputError`.
         """
         settings = verify_settings(self.registers)
         self.array.settle()
@@ -189,8 +190,7 @@ class GoldenController:
         self.array.written(Wait.TRANSFER)
         if progress:
             progress(self.params.rows)
-        seen = {"strobe": strobe_rows(strobes)} if trace else {}
-        return RunRecord(NONE, NONE, strobes, seen, cell_pulses=cost.cell_pulses)
+        return RunRecord(NONE, NONE, strobes, {"strobe": strobe_rows(strobes)} if trace else {})
 
     async def run(
         self,
@@ -206,8 +206,8 @@ class GoldenController:
         """Infer, train, tune or calibrate on samples in order: pixels uint8[n, inputs], labels int[n].
 
         The returned record has predictions, updates and strobes, and every stage if `trace`; `watch` gets the stages
-        of each chunk of samples, but no strobes, instead.  With `tally` it has the pulses of each cell of the first
-        layer instead of its strobes, of which a run with small thresholds has gigabytes.
+        of each chunk of samples, but no strobes, instead.  With `tally` it has what the strobes on the first
+        layer add up to instead of them: a run with small thresholds has gigabytes.
         """
         s, p = settings(self.params, self.registers, mode), self.params
         begin(self.state.channels)
@@ -217,7 +217,7 @@ class GoldenController:
         predictions, updates, clipped, planes_clipped = [NONE], [NONE], 0, 0
         planes = p.dac_bits if s.encoding == BIT_SERIAL else 0
         upper = self.upper.prepare(self.registers, chunk) if self.upper else None
-        strobes: list[Strobes] | Tally = Tally(p.rows, p.columns) if tally else [Strobes.empty(p.columns)]
+        strobes: list[Strobes] | Tally = Tally(p.rows) if tally else [Strobes.empty(p.columns)]
         upper_strobes = [Strobes.empty(p.classes)]
         tuned: list[Strobes] = []
 
@@ -229,13 +229,13 @@ class GoldenController:
             rows_log(chunk * p.rows, p.columns),
             rows_log((chunk + p.commit_depth) * p.rows, p.columns),
         )
-        for array in self._arrays:
+        for array in self.arrays:
             array.settle()
         refresh = self.array.refresh_samples
         for part_of in parts(len(pixels), chunk, refresh):
             first = part_of.start
             if refresh and first and first % refresh == 0:
-                for array in self._arrays:
+                for array in self.arrays:
                     array.settle()
             if tuner:  # what is tuned is no longer in the queue
                 tuned.append(self._tune(tuner, first))
@@ -272,7 +272,7 @@ class GoldenController:
                 strobes.append(tuned[-1])
         strobes.append(self._flush(len(pixels), log))
         if train:
-            for array in self._arrays:
+            for array in self.arrays:
                 array.written(Wait.EPOCH)
         kept = Strobes.empty(p.columns) if isinstance(strobes, Tally) else Strobes.join(strobes)
         record = RunRecord(np.concatenate(predictions), np.concatenate(updates), kept, traces)
@@ -288,7 +288,7 @@ class GoldenController:
         counted = strobes if isinstance(strobes, Tally) else kept
         self._count(record, labels[: len(pixels)], clipped, planes or 1, planes_clipped, counted)
         if isinstance(strobes, Tally):
-            record.cell_pulses = strobes.cells
+            record.tally = strobes
         if tuner:
             self._counters["VERIFY_READS"] += tuner.reads
             self._give_up(tuner.capped, tuner.unresponsive)

@@ -20,7 +20,6 @@ from model.record import RunRecord
 from model.study.controls import METHODS as STUDIED
 from model.study.methods import hybrid as hybrid_with
 from model.study.points import best_settings
-from model.study.trial import Outcome, Trial
 from model.system import GoldenController, Watch
 from model.system import run as golden
 from model.training.experiments import resolve
@@ -29,6 +28,7 @@ from model.training.kept import kept_net
 from model.training.offline import OfflineNet
 from model.training.prepare import check_fit, prepare
 from model.training.transfer import weight_limit
+from model.training.trial import Outcome, Trial
 from model.training.write_costs import VERIFY_TOLERANCE
 from sim.cosim import CosimResult, run_cosim
 from sim.stimulus import ENOUGH_PULSES

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, fields
 from spec.errors import InputError
 
 WIRE_SOLVERS = ("ladder", "exact")
-LARGEST_DISTURB = 1 / 16
-"""Of a half-selected pulse: a cell is hit by a sixteenth of a step, at most every time."""
+HIT_SHIFT, CHANCE_BITS = 4, 20
+"""A half-selected cell is hit by 2**-HIT_SHIFT of its step, with a chance of so many fraction bits."""
+LARGEST_DISTURB = 1 / (1 << HIT_SHIFT)
+"""A hit every time."""
 
 
 def ranged(default, low: float, high: float, doc: str):

@@ -57,3 +57,16 @@ def test_estimate_of_a_resistive_cell():
 def test_what_the_device_file_does_not_say_is_not_estimated():
     found = estimate(INSTANCES["DIGITS"], load_device("linear"), operations(COUNTERS))
     assert found.write_time_ms is None and found.write_energy_nJ is None
+
+
+def test_operations_of_phases_and_of_both_layers_add_up():
+    upper = {"UPPER_PULSES_UP": 3, "UPPER_PULSES_DOWN": 4, "UPPER_STROBES": 5, "UPPER_INTEGRATES": 6}
+    assert operations(COUNTERS, upper) == Operations(
+        pulses=49, strobes=25, integrates=100, verify_reads=3, upper_integrates=6
+    )
+
+
+def test_reads_of_an_upper_array_convert_each_class():
+    params, device = INSTANCES["DIGITS"], load_device("linear")
+    alone = estimate(params, device, Operations(pulses=0, strobes=0, upper_integrates=7))
+    assert alone.conversions == 7 * params.classes

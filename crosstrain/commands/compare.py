@@ -7,10 +7,8 @@ import typer
 
 from crosstrain.console import console, steps, table
 from crosstrain.files import make_folder, write
-from crosstrain.options import check_count
+from crosstrain.options import DATA, Out, Scheduler, Workers, check_count
 from spec.errors import InputError
-
-MOST = 1000
 
 
 def register(app: typer.Typer) -> None:
@@ -18,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 
 def compare(
-    data: Annotated[str, typer.Option(help="Data set: a name, or a file.")] = "digits",
+    data: Annotated[str | None, typer.Option(help=f"{DATA}. [default: digits]")] = None,
     device: Annotated[
         list[str] | None, typer.Option(help="Device preset or file; once for each table. [default: EpiRAM]")
     ] = None,
@@ -38,16 +36,17 @@ def compare(
             help="KEY=VALUE,VALUE..: a table for each value of a run file's key; two of them draw a map."
         ),
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes. [default: one for each core]")] = None,
-    scheduler: Annotated[str | None, typer.Option(help="Dask scheduler instead: tcp://host:port.")] = None,
-    out: Annotated[
-        Path, typer.Option(help="Folder of the results, taken up again where they stopped.")
-    ] = Path("build/compare"),
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    out: Out = Path("build/compare"),
     every: Annotated[bool, typer.Option("--all", help="All methods.")] = False,
     listed: Annotated[bool, typer.Option("--list", help="List the methods, and do no more.")] = False,
 ) -> None:
-    """Measure methods on many arrays of a device: accuracy with its interval, pulses, reads, time and energy."""
-    from model.study.compare import MAIN, Plan, over_axes
+    """Measure methods on many arrays of a device: accuracy with its interval, pulses, reads, time and energy.
+
+    A comparison that was stopped goes on where it was.
+    """
+    from model.study.compare import MAIN, NET_STRIDE, RESULTS, Plan, over_axes
     from model.study.compare import compare as measured
     from model.study.controls import METHODS
 
@@ -55,11 +54,9 @@ def compare(
         _list(METHODS, MAIN)
         return
     counts = [
-        check_count(n, 1, MOST, f"--{name}")
+        check_count(n, 1, NET_STRIDE, f"--{name}")
         for name, n in (("nets", nets), ("arrays", arrays), ("tries", tries))
     ]
-    if workers is not None:
-        check_count(workers, 1, MOST, "--workers")
     methods = tuple(METHODS) if every else tuple(method or MAIN)
     runs, axes = _runs(config, {"data": data, "params": params}, device), _axes(over or [])
     if axes:
@@ -70,7 +67,7 @@ def compare(
     make_folder(out)
     with steps() as progress:
         lines = measured(plan, out, workers=workers, scheduler=scheduler, progress=progress)
-    _show(plan, lines, axes, out)
+    _show(plan, lines, axes, out, out / RESULTS)
     if any(line.failed for line in lines):
         raise typer.Exit(1)
 
@@ -81,12 +78,8 @@ def _runs(
     """Run files by the label of their table.  Raises `InputError`."""
     from spec.params_file import read_toml
 
-    values: dict[str, Any] = read_toml(config) if config else {}
-    values |= {
-        key: value
-        for key, value in options.items()
-        if value is not None and (key not in values or key != "data")
-    }
+    values: dict[str, Any] = read_toml(config) if config else {"data": "digits"}
+    values |= {key: value for key, value in options.items() if value is not None}
     if devices is None and "device" in values:
         name = (
             values["device"] if isinstance(values["device"], str) else values["device"].get("name", "device")
@@ -129,7 +122,7 @@ def _list(methods: dict, main: tuple[str, ...]) -> None:
     console().print(table("Methods", ["method", "what it does"], rows, text_columns=2))
 
 
-def _show(plan, lines: list, axes: dict[str, list], out: Path) -> None:
+def _show(plan, lines: list, axes: dict[str, list], out: Path, results: Path) -> None:
     from sim.report.compare_page import BRIEF, COLUMNS, COMPARISON, render, row
 
     page = render(plan, lines, axes)
@@ -142,5 +135,5 @@ def _show(plan, lines: list, axes: dict[str, list], out: Path) -> None:
         screen.print(table(f"{plan.runs[label]['data']} on {label}", list(BRIEF), brief))
     failed = sum(line.failed for line in lines)
     if failed:
-        screen.print(f"failed     {failed} points: their errors are in {out / 'results.parquet'}")
+        screen.print(f"failed     {failed} points: their errors are in {results}")
     screen.print(f"report     {path}", markup=False)

@@ -11,7 +11,7 @@ import numpy as np
 from model.controller.pulse_route import pulse_route
 from model.device.cell import MacroState
 from model.device.effects.age import Wait
-from model.device.effects.inl import bend
+from model.device.effects.inl import bend_sums
 from model.device.effects.state import JoinedEffects, join, macro_effects
 from model.device.effects.surroundings import Surroundings
 from model.device.macro import Events, GoldenMacro, integrate, strobe, strobe_masks
@@ -77,13 +77,17 @@ def array_integrate(array, first, codes, full, events, sums):
 
 
 @kernel
-def array_bend(array, sums, lsb, adc_bits):
-    """Sums of a read, int32 (grid_rows, columns), as converters of this LSB misplace them, in place (`bend`)."""
-    if array.effects is None:
+def array_bend(effects, places, sums, lsb, adc_bits):
+    """Sums of a read, int32 (grid_rows, columns), as converters of this LSB misplace them, in place (`bend_sums`).
+
+    effects, places: of the array; nothing more, so that without effects nothing is passed on.
+    """
+    if effects is None:
         return
-    for k in range(array.places.shape[0]):
-        along, column, columns = array.places[k, 0], array.places[k, 2], array.places[k, 4]
-        bend(macro_state(array, k).effects, sums[along, column : column + columns], lsb, adc_bits)
+    for k in range(places.shape[0]):
+        along, column, columns = places[k, 0], places[k, 2], places[k, 4]
+        own = sums[along, column : column + columns]
+        bend_sums(effects.tables.bend, effects.channel_shape[k], own, lsb, adc_bits)
 
 
 @kernel

@@ -11,12 +11,12 @@ the file and the integers, and `CompileReport.digest` shows whether two platform
 
 from dataclasses import dataclass, replace
 from math import floor, log, sqrt
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from model.device.effects.labels import label_bank
+from model.device.effects.quantiles import NORMAL
 from model.device.laws import Floats, steps
 from spec.device_file import DeviceSpec, NonIdealities
 from spec.device_image import (
@@ -40,7 +40,6 @@ LARGEST_FACTOR = 3.0
 """And a normally distributed step at most this."""
 
 _HIGH = {section.name: section.high for section in SECTIONS}
-_NORMAL = np.array([NormalDist().inv_cdf((i + 0.5) / QUANTILES) for i in range(QUANTILES)])
 
 
 @dataclass(frozen=True)
@@ -62,16 +61,16 @@ def _step_factors(nonideal: NonIdealities) -> Floats:
     """256 quantiles of a cell's step factor, mean 1: normal, clipped, or log-normal of the same sigma."""
     if nonideal.step_distribution == "lognormal":
         variance = log(1.0 + nonideal.step_sigma**2)
-        return np.exp(sqrt(variance) * _NORMAL - variance / 2)
-    return np.clip(1.0 + nonideal.step_sigma * _NORMAL, LEAST_FACTOR, LARGEST_FACTOR)
+        return np.exp(sqrt(variance) * NORMAL - variance / 2)
+    return np.clip(1.0 + nonideal.step_sigma * NORMAL, LEAST_FACTOR, LARGEST_FACTOR)
 
 
 def _range_factors(nonideal: NonIdealities) -> Floats:
-    return np.maximum(1.0 + nonideal.range_sigma * _NORMAL, LEAST_FACTOR)
+    return np.maximum(1.0 + nonideal.range_sigma * NORMAL, LEAST_FACTOR)
 
 
 def _low_factors(nonideal: NonIdealities) -> Floats:
-    return np.maximum(1.0 + nonideal.low_sigma * _NORMAL, 0.0)
+    return np.maximum(1.0 + nonideal.low_sigma * NORMAL, 0.0)
 
 
 def nominal_codes(spec: DeviceSpec, nonideal: NonIdealities, state_bits: int) -> tuple[int, int]:

@@ -35,7 +35,7 @@ class Tally(NamedTuple):
 _NOTHING = Tally(0, 0, 0, 0, 0, 0)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class VerifyCost:
     """What the transfer took."""
 
@@ -48,8 +48,6 @@ class VerifyCost:
     """Cells or pairs left because they did not move."""
     pulses_up: int
     """Those on G+."""
-    cell_pulses: np.ndarray
-    """Of each cell, int32[rows, columns, 2]."""
 
     @property
     def given_up(self) -> int:
@@ -90,11 +88,8 @@ def _note(log, logged, row, column, device, depress):
 
 
 @kernel
-def _settle(state, events, row, column, kind, loop, reading, s, masks, tally, log, worn):
-    """The loop of one cell or pair from its first reading on.  Returns the tally and the log.
-
-    worn: pulses of the row's cells so far, int32 (columns, 2), counted; of no columns: not.
-    """
+def _settle(state, events, row, column, kind, loop, reading, s, masks, tally, log):
+    """The loop of one cell or pair from its first reading on.  Returns the tally and the log."""
     reads, pulses, plus, capped, unresponsive, logged = tally
     while True:
         action, depress, loop = verify(s, loop, reading)
@@ -108,8 +103,6 @@ def _settle(state, events, row, column, kind, loop, reading, s, masks, tally, lo
         masks[loop.active, column] = 0
         pulses += 1
         plus += 1 - loop.active
-        if worn.shape[0] != 0:
-            worn[column, loop.active] += 1
         if log.shape[0] != 0:
             log = _note(log, logged, row, column, loop.active, depress)
             logged += 1
@@ -118,7 +111,7 @@ def _settle(state, events, row, column, kind, loop, reading, s, masks, tally, lo
 
 
 @kernel
-def _to_target(state, events, row, column, kind, target, s, masks, tally, log, worn):
+def _to_target(state, events, row, column, kind, target, s, masks, tally, log):
     """One cell or pair to its target.  A pair is tuned first by the cell that carries its sign."""
     if kind == _PAIR:
         loop = begin(target * s.averages, 1, 0 if target >= 0 else 1)
@@ -126,35 +119,35 @@ def _to_target(state, events, row, column, kind, target, s, masks, tally, log, w
         loop = begin(target * s.averages, 0, kind - _PLUS)
     reading = _read(state, events, row, column, kind, s.averages)
     tally = _with_reads(tally, s.averages)
-    return _settle(state, events, row, column, kind, loop, reading, s, masks, tally, log, worn)
+    return _settle(state, events, row, column, kind, loop, reading, s, masks, tally, log)
 
 
 @kernel
-def _verify_row(state, events, row, targets, pairs, s, tally, log, worn):
+def _verify_row(state, events, row, targets, pairs, s, tally, log):
     """The cells or pairs of one row of a macro in order; targets int64 (columns, 2)."""
     masks = np.zeros((2, targets.shape[0]), np.uint8)
     for column in range(targets.shape[0]):
         if pairs:
             target = targets[column, 0] - targets[column, 1]
-            tally, log = _to_target(state, events, row, column, _PAIR, target, s, masks, tally, log, worn)
+            tally, log = _to_target(state, events, row, column, _PAIR, target, s, masks, tally, log)
         else:
             for minus in range(2):
                 target, kind = targets[column, minus], _PLUS + minus
-                tally, log = _to_target(state, events, row, column, kind, target, s, masks, tally, log, worn)
+                tally, log = _to_target(state, events, row, column, kind, target, s, masks, tally, log)
     return tally, log
 
 
 @kernel
 def _tune_row(state, events, row, up, down, steps, s, tally, log):
     """One row of a macro, as of `tune_row`.  The reading from which a target is taken is the first of the loop."""
-    masks, worn = np.zeros((2, up.shape[0]), np.uint8), np.zeros((0, 2), np.int32)
+    masks = np.zeros((2, up.shape[0]), np.uint8)
     for column in range(up.shape[0]):
         if up[column] | down[column]:
             reading = _read(state, events, row, column, _PAIR, s.averages)
             tally = _with_reads(tally, s.averages)
             step = steps[0] if up[column] else -steps[1]
             loop = begin(reading + step * s.averages, 1, 0 if up[column] else 1)
-            tally, log = _settle(state, events, row, column, _PAIR, loop, reading, s, masks, tally, log, worn)
+            tally, log = _settle(state, events, row, column, _PAIR, loop, reading, s, masks, tally, log)
     return tally, log
 
 
@@ -167,21 +160,19 @@ def _in_layer(log, first, last, row, column):
 
 
 @kernel
-def verify_all(array, events, targets, pairs, s, tally, log, worn):
+def verify_all(array, events, targets, pairs, s, tally, log):
     """All cells, or all pairs, of a layer in row order; targets int64 (rows, columns, 2), of a pair the difference counts.
 
-    events: counts of the array's macros, int64 (macros, 2), brought up to date; worn: pulses of each cell,
-    int32 (rows, columns, 2), counted.
+    events: counts of the array's macros, int64 (macros, 2), brought up to date.
     """
     for row in range(targets.shape[0]):
         for k in range(array.places.shape[0]):
             first_row, column = array.places[k, 1], array.places[k, 2]
             rows, columns = array.places[k, 3], array.places[k, 4]
             if first_row <= row < first_row + rows:
-                logged, own = tally.logged, slice(column, column + columns)
+                logged, own = tally.logged, targets[row, column : column + columns]
                 state = macro_state(array, k)
-                row_of = (state, events[k], row - first_row, targets[row, own])
-                tally, log = _verify_row(*row_of, pairs, s, tally, log, worn[row, own])
+                tally, log = _verify_row(state, events[k], row - first_row, own, pairs, s, tally, log)
                 _in_layer(log, logged, tally.logged, first_row, column)
     return tally, log
 
@@ -251,8 +242,7 @@ def verify_array(
     if way not in VERIFY_WAYS:
         raise InputError(f"{way!r} is not one of {', '.join(VERIFY_WAYS)}", key="verify")
     events, targets, log = array.events, np.ascontiguousarray(targets, np.int64), _log(logged)
-    worn = np.zeros(targets.shape, np.int32)
-    tally, log = verify_all(array.state, events, targets, way == "pair", settings, _NOTHING, log, worn)
+    tally, log = verify_all(array.state, events, targets, way == "pair", settings, _NOTHING, log)
     array.reset(events)
-    cost = VerifyCost(tally.pulses, tally.reads, tally.capped, tally.unresponsive, tally.plus, worn)
+    cost = VerifyCost(tally.pulses, tally.reads, tally.capped, tally.unresponsive, tally.plus)
     return cost, _strobes(log[: tally.logged], array.params.columns)

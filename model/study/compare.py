@@ -5,6 +5,7 @@ once on each network and array of the plan.
 """
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -14,10 +15,11 @@ import numpy as np
 
 from model.data import load_data
 from model.study.execute import execute
-from model.study.methods import Settings
+from model.study.methods import Settings, no_choice
 from model.study.points import best_of, each_of, measure, method_named
 from model.study.stats import Interval, interval
-from model.study.store import rows_of
+from model.study.store import DONE, rows_of
+from model.study.sweep import place
 from model.training.prepare import check_fit
 from spec.errors import InputError
 from spec.numerics import MASK32
@@ -31,7 +33,7 @@ MAIN = (
 )  # fmt: skip
 """Methods of a table when none are named."""
 NET_STRIDE = 1000
-"""Arrays of one network at most: more of them later do not change what was measured before."""
+"""Seeds from one network to the next, so at most as many arrays each: more of them later change nothing before."""
 RIVALS = ("calibration", "verify cell", "verify pair", "last layer", "bias row")
 """Methods that an advantage is over: what else an array without an online epoch of its weights could do."""
 CHOICES, RESULTS = "choices.parquet", "results.parquet"
@@ -112,7 +114,7 @@ def compare(
 ) -> list[Line]:
     """Measure what `folder` does not hold yet; returns the lines in the order of runs and methods.
 
-    Raises `InputError`; `ValueError` when no point of a choice has a result.
+    Raises `InputError`, when no point of a choice has a result, too.
     """
 
     def run(name: str, file: str, points: list[dict]) -> list[dict]:
@@ -141,7 +143,7 @@ def _choose(
     chosen: dict[tuple[str, str], Settings] = {}
     for later in (False, True):
         names = [name for name in wanted if bool(method_named(name).settings_of) is later]
-        open_ones = [name for name in names if len(_candidates(plan, name)) > 1]
+        open_ones = [name for name in names if method_named(name).candidates is not no_choice]
         for label in plan.runs:
             for name in names:
                 chosen[label, name] = dict(chosen.get((label, method_named(name).settings_of), {}))
@@ -157,11 +159,6 @@ def _choose(
     return chosen, tried
 
 
-def _candidates(plan: Plan, name: str) -> list[Settings]:
-    method = method_named(name)
-    return method.candidates(method.hardware(run_from_dict(next(iter(plan.runs.values())))), 1)
-
-
 def lines(plan: Plan, chosen: dict, tried: Tried, points: list[dict], rows: list[dict]) -> list[Line]:
     """The table from its points and their results."""
     values = {id(run): label for label, run in plan.runs.items()}
@@ -172,7 +169,7 @@ def lines(plan: Plan, chosen: dict, tried: Tried, points: list[dict], rows: list
     for label in plan.runs:
         grid = {name: _accuracies(plan, by[label, name]) for name in plan.methods}
         for name in plan.methods:
-            done = [row for _, row in by[label, name] if row["status"] == "done"]
+            done = [row for _, row in by[label, name] if row["status"] == DONE]
             nothing = np.full((plan.nets, plan.arrays), np.nan)
             out.append(
                 Line(
@@ -188,7 +185,7 @@ def _accuracies(plan: Plan, results: list[tuple[dict, dict]]) -> np.ndarray:
     """float64[nets, arrays], NaN where a point failed."""
     grid = np.full((plan.nets, plan.arrays), np.nan)
     for point, row in results:
-        if row["status"] == "done":
+        if row["status"] == DONE:
             grid[point["net"], point["seed"] - NET_STRIDE * point["net"]] = row["accuracy"]
     return grid
 
@@ -202,27 +199,20 @@ def _means(rows: list[dict]) -> dict[str, float]:
     return {name: float(np.mean([row[name] for row in rows])) for name in names}
 
 
-def set_at(values: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
-    """A copy of a run file's values with the one at a dotted key."""
-    name, _, rest = key.partition(".")
-    if not rest:
-        return values | {name: value}
-    inner = values.get(name, {})
-    if not isinstance(inner, dict):
-        raise InputError("is not a table", key=name)
-    return values | {name: set_at(inner, rest, value)}
-
-
 def over_axes(values: dict[str, Any], axes: dict[str, list[Any]]) -> dict[str, dict[str, Any]]:
-    """Runs with every combination of the axes' values, by a label that names them; axes: dotted keys."""
+    """Runs with every combination of the axes' values, by a label that names them; axes: dotted keys of a run file.
+
+    Raises `InputError` for a value that is there twice, or a key that has no place.
+    """
     runs = {}
     for chosen in product(*axes.values()):
-        run = values
+        point = {"run": deepcopy(values)}
         for key, value in zip(axes, chosen, strict=True):
-            run = set_at(run, key, value)
-        runs[
-            ", ".join(f"{key.rpartition('.')[2]} {value}" for key, value in zip(axes, chosen, strict=True))
-        ] = run
+            place(point, key, value)
+        label = ", ".join(f"{key} {value}" for key, value in zip(axes, chosen, strict=True))
+        if label in runs:
+            raise InputError("is there twice", key=label)
+        runs[label] = point["run"]
     return runs
 
 

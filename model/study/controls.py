@@ -6,12 +6,12 @@ import numpy as np
 
 from model.data import Split
 from model.study.methods import HARDWARE, Method, Settings, hybrid, memory_bits, online, open_loop
-from model.study.trial import Outcome, Trial
 from model.study.variants import VARIANTS
 from model.system import run as golden
 from model.training.hybrid import code_step
 from model.training.offline import Adam, accuracy, softmax_error, untrained, with_bias
 from model.training.transfer import quantise_upper
+from model.training.trial import Outcome, Trial
 from spec.registers import Mode
 from spec.run_file import RunSpec
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from model.data import Dataset
 from model.study.methods import hybrid, open_loop
-from model.study.trial import Trial
 from model.training.experiments import resolve
 from model.training.offline import train_offline
+from model.training.trial import Trial
 from spec.device_file import ConverterSpread
 from spec.run_file import RunSpec
 

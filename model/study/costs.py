@@ -5,7 +5,7 @@ device file does not say makes a cost None, never 0.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from model.cost import Operations, estimate
 from spec.device_file import DeviceSpec
@@ -13,39 +13,31 @@ from spec.params import HwParams
 from spec.registers import reset_value
 
 PHASES = ("transfer", "ranges", "online")
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Of one phase or of all."""
-
-    pulses: float
-    slots: float
-    reads: float
-    """Reads of the whole array."""
-    verify_reads: float
-    conversions: float
-    time_ms: float | None
-    """Write slots, reads and readings one after the other."""
-    energy_nJ: float | None
-
-
 CYCLE_NS = 10.0
 """Of a 100 MHz controller."""
 
 
+@dataclass(frozen=True)
+class Cost(Operations):
+    """Of one phase or of all."""
+
+    conversions: float = 0
+    time_ms: float | None = None
+    """Write slots, reads and readings one after the other."""
+    energy_nJ: float | None = None
+
+
 def cost_of(params: HwParams, device: DeviceSpec, figures: Mapping[str, float], phase: str) -> Cost:
     """The cost of one phase; figures: columns of a result, or their means."""
-    pulses, slots, reads, verify_reads = (
-        figures.get(f"{phase}_{name}", 0.0) for name in ("pulses", "slots", "reads", "verify_reads")
-    )
-    found = estimate(params, device, Operations(pulses, slots, reads, verify_reads))
+    own = {f.name: figures.get(f"{phase}_{f.name}", 0.0) for f in fields(Operations)}
+    done = Operations(**own)
+    found = estimate(params, device, done)
     integrate_ns, conversion_ns = (n * CYCLE_NS for n in (reset_value("INTEGRATE"), params.conversion_cycles))
-    reading = reads * (integrate_ns + params.adc_groups * conversion_ns)
-    reading += verify_reads * (integrate_ns + conversion_ns)
+    reading = done.integrates * (integrate_ns + params.adc_groups * conversion_ns)
+    reading += (done.verify_reads + done.upper_integrates) * (integrate_ns + conversion_ns)
     time = None if found.write_time_ms is None else found.write_time_ms + reading * 1e-6
     energy = None if found.write_energy_nJ is None else found.write_energy_nJ + found.adc_energy_nJ
-    return Cost(pulses, slots, reads, verify_reads, found.conversions, time, energy)
+    return Cost(**own, conversions=found.conversions, time_ms=time, energy_nJ=energy)
 
 
 def total(costs: list[Cost]) -> Cost:
@@ -55,4 +47,4 @@ def total(costs: list[Cost]) -> Cost:
         values = [getattr(cost, name) for cost in costs]
         return None if any(value is None for value in values) else sum(values)
 
-    return Cost(**{name: added(name) for name in Cost.__dataclass_fields__})
+    return Cost(**{f.name: added(f.name) for f in fields(Cost)})

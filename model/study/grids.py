@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from model.data import Dataset
-from model.study.trial import Trial
 from model.system import GoldenController
 from model.system import run as golden
 from model.training.experiments import resolve
@@ -14,6 +13,7 @@ from model.training.hybrid import hybrid
 from model.training.offline import OfflineNet, train_offline
 from model.training.prepare import prepare
 from model.training.transfer import input_codes
+from model.training.trial import Trial
 from spec.device_file import NonIdealities
 from spec.params import HwParams
 from spec.registers import Mode

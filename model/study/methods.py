@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from model.study.trial import Outcome, Start, Trial
+from model.system import GoldenController
 from model.system import run as golden
+from model.training.experiments import grid
 from model.training.hybrid import largest_threshold
 from model.training.offline import OfflineNet
 from model.training.prepare import state_targets
+from model.training.trial import Outcome, Start, Trial
 from model.training.write_costs import load_loops, tune_settings, verify_settings
 from spec.choices import CHANCE_RULES, MEMORY_RULES, RULES
 from spec.registers import Mode
@@ -27,12 +29,12 @@ Settings = dict[str, Any]
 TRIES = 12
 """Candidates that are tried for a method."""
 MARGINS = (8.0, 16.0, 32.0)
-_LEAST = {
-    "accumulate": (1 << 14, 1 << 19, 3), "counter": (2, 1 << 10, 2), "manhattan": (2, 1 << 11, 3), "stochastic": (2, 1 << 11, 3),
-}  # fmt: skip
-"""Least and largest threshold by rule, and the octaves between them at least, for a device of so many states and an
-epoch of so many samples, the digits':"""
-_LEAST_STATES, _LEAST_SAMPLES = 64, 1_000
+GRID_STATES, GRID_SAMPLES = 64, 1_000
+"""States of a device and samples of an epoch for which the least thresholds of `model.training.experiments.GRID` are."""
+OCTAVES = {"counter": 2}
+"""Least range of the thresholds that are tried, by rule."""
+MOST_OCTAVES = 3
+"""Of the rules that are not in `OCTAVES`."""
 TOLERANCES = (0.01, 0.02, 0.05, 0.1)
 """Of program-verify, as a share of the nominal range."""
 AVERAGES = (1, 2, 4)
@@ -82,10 +84,11 @@ def thresholds(run: RunSpec, rule: str, count: int, samples: int) -> list[int]:
     on a coarse device gives millions of pulses and unlearns what was transferred.  It is at least three octaves (of the
     counter, two) below the largest.
     """
-    least, most, octaves = _LEAST[rule]
-    most = min(most, largest_threshold(run.params, rule))
-    scaled = least * _LEAST_STATES / run.device.states_up * (samples / _LEAST_SAMPLES) ** 0.5
-    spaced = np.geomspace(max(1.0, min(scaled, most / 2**octaves)), most, count)
+    every, most = grid(run.params, rule), largest_threshold(run.params, rule)
+    if rule in CHANCE_RULES:  # one that acts, but hardly ever, is no candidate
+        most = min(most, every[-1])
+    scaled = every[0] * GRID_STATES / run.device.states_up * (samples / GRID_SAMPLES) ** 0.5
+    spaced = np.geomspace(max(1.0, min(scaled, most / 2 ** OCTAVES.get(rule, MOST_OCTAVES))), most, count)
     if rule in CHANCE_RULES:  # one in so many, a power of two
         spaced = 2.0 ** np.round(np.log2(spaced))
     return sorted({round(threshold) for threshold in spaced})
@@ -149,11 +152,10 @@ def verified(trial: Trial, way: str, settings: Settings) -> Start:
     """After a program-verify transfer, per cell or per pair."""
     tolerance, averages = settings["tolerance"], settings["averages"]
 
-    def write(ctl) -> np.ndarray:
+    def write(ctl: GoldenController) -> None:
         loop = verify_settings(trial.run, tolerance)._replace(averages=averages)
         golden(load_loops(ctl, loop))
-        record = golden(ctl.verify(state_targets(trial.run, trial.net), way))
-        return record.cell_pulses
+        golden(ctl.verify(state_targets(trial.run, trial.net), way))
 
     return trial.start(("verify", way, tolerance, averages), write)
 

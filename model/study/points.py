@@ -8,16 +8,19 @@ tries all candidates of a method's settings on the validation split instead.
 
 import json
 from collections import OrderedDict
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 
 import numpy as np
 
+from model.cost import operations
 from model.data import Dataset, load_data
 from model.study.controls import METHODS
 from model.study.methods import Method, Settings
-from model.study.trial import Outcome, Trial
+from model.study.store import DONE
+from model.training.hybrid import UPPER_TRANSFER
 from model.training.kept import kept_net
+from model.training.trial import Outcome, Trial
 from spec.errors import InputError
 from spec.run_file import RunSpec, run_from_dict
 
@@ -86,19 +89,17 @@ def best_settings(method: Method, trial: Trial) -> Settings:
     if len(candidates) == 1:
         return candidates[0]
     judged = Trial(trial.run, trial.data, trial.net, trial.seed, trial.data.validation)
-    return best_of([tried(method, judged, candidates) | {"status": "done"}])
+    return best_of([tried(method, judged, candidates) | {"status": DONE}])
 
 
 def best_of(results: list[dict]) -> Settings:
     """The candidate with most right predictions in several results of `choose`; among equals, that with fewest pulses.
 
-    Raises `ValueError` when none of them has a result.
+    Raises `InputError` when none of them has a result.
     """
-    done = [result for result in results if result["status"] == "done"]
+    done = [result for result in results if result["status"] == DONE]
     if not done:
-        raise ValueError(
-            f"no settings could be chosen: {results[0]['error'] if results else 'nothing was tried'}"
-        )
+        raise InputError(f"{results[0]['error']}: no settings could be chosen", source=results[0]["method"])
     right, transfer, online = (
         np.sum([r[f"each_{name}"] for r in done], axis=0)
         for name in ("accuracy", "transfer_pulses", "online_pulses")
@@ -109,7 +110,7 @@ def best_of(results: list[dict]) -> Settings:
 
 def each_of(results: list[dict]) -> list[dict[str, float]]:
     """Means over several results of `choose` of the figures of each candidate."""
-    done = [result for result in results if result["status"] == "done"]
+    done = [result for result in results if result["status"] == DONE]
     names = [name for name in done[0] if name.startswith("each_")]
     means = {name.removeprefix("each_"): np.mean([r[name] for r in done], axis=0) for name in names}
     return [
@@ -141,17 +142,10 @@ def figures(outcome: Outcome) -> dict:
         "memory_words": outcome.memory_words,
     }
     phases = outcome.phases
-    for phase in ("transfer", "ranges", "online"):
-        counters = phases.get(phase, {})
-        columns |= {
-            f"{phase}_pulses": counters.get("PULSES_UP", 0) + counters.get("PULSES_DOWN", 0),
-            f"{phase}_slots": counters.get("STROBES", 0),
-            f"{phase}_reads": counters.get("INTEGRATES", 0),
-            f"{phase}_verify_reads": counters.get("VERIFY_READS", 0),
-        }
-    upper = [phases.get(phase, {}) for phase in phases]
-    names = ("UPPER_PULSES_UP", "UPPER_PULSES_DOWN")
-    columns["upper_pulses"] = sum(c.get(name, 0) for c in upper for name in names)
-    columns["given_up"] = sum(c.get("GIVEN_UP", 0) for c in upper)
+    parts = {"transfer": ("transfer", UPPER_TRANSFER), "ranges": ("ranges",), "online": ("online",)}
+    for phase, names in parts.items():
+        done = operations(*(phases[name] for name in names if name in phases))
+        columns |= {f"{phase}_{name}": amount for name, amount in asdict(done).items()}
+    columns["given_up"] = sum(counters.get("GIVEN_UP", 0) for counters in phases.values())
     columns["updates"] = phases.get("online", {}).get("UPDATES", 0)
     return columns

@@ -108,7 +108,7 @@ def _point(start: dict, choice: Choice, data: dict[str, Dataset], check: Callabl
     point = copy.deepcopy(start)
     try:
         for axis in sorted(choice, key=lambda name: name.count(".")):  # a whole table before its parts
-            _place(point, axis, choice[axis])
+            place(point, axis, choice[axis])
         _read_files(point["run"])
         _check(point, data)
         check(point)
@@ -117,7 +117,11 @@ def _point(start: dict, choice: Choice, data: dict[str, Dataset], check: Callabl
     return point
 
 
-def _place(point: dict, axis: str, value: Value) -> None:
+def place(point: dict, axis: str, value: Value) -> None:
+    """Put the value of an axis into a point: under its dotted name, of the point itself or of its run.
+
+    Raises `InputError` where there is no such place.
+    """
     *tables, name = axis.split(".")
     if (tables or [name])[0] in DEFAULTS:
         table = point

@@ -15,9 +15,9 @@ from model.device.array import array_strobe, macro_state
 from model.jit import draw, event_key, kernel, saturate
 from model.sample import read
 from model.study.methods import TRIES, Candidates, Method, Settings, memory_bits, online, thresholds
-from model.study.trial import Outcome, Trial
 from model.system import run as golden
 from model.training.hybrid import code_step
+from model.training.trial import Outcome, Trial
 from spec.numerics import DOMAIN_WRITE
 from spec.run_file import RunSpec
 
@@ -90,8 +90,8 @@ def wanted_pulses(memory, code, delta, threshold, kind, limit, pulses):
 
 
 @kernel
-def pulse_row(array, row, pulses, policy, events, key, tally):
-    """Give one row its pulses; tally: int64[rows, columns, 2, 2] of polarity last, counted.  Returns the strobes."""
+def pulse_row(array, row, pulses, policy, events, key):
+    """Give one row its pulses.  Returns the strobes."""
     columns, strobes = pulses.shape[0], 0
     masks = np.zeros((2, 2, columns), np.uint8)
     for k in range(np.abs(pulses).max()):
@@ -110,14 +110,12 @@ def pulse_row(array, row, pulses, policy, events, key, tally):
         for polarity in range(2):
             if masks[polarity].any():
                 array_strobe(array, row, masks[polarity, 0], masks[polarity, 1], polarity, events)
-                tally[row, :, 0, polarity] += masks[polarity, 0]
-                tally[row, :, 1, polarity] += masks[polarity, 1]
                 strobes += 1
     return strobes
 
 
 @kernel
-def refresh_row(array, row, given, curve, events, tally):
+def refresh_row(array, row, given, curve, events):
     """Erase the pairs of a row of which a cell has had all pulses of its curve, and give them their difference.
 
     given: potentiating pulses since the last erase, int64[rows, columns, 2]; curve: pulses (up, down) of the nominal
@@ -136,14 +134,12 @@ def refresh_row(array, row, given, curve, events, tally):
             for _ in range(abs(difference)):
                 array_strobe(array, row, up, down, 0, events)
             strobes += curve[1] + abs(difference)
-            tally[row, j, :, 1] += curve[1]
-            tally[row, j, 0 if difference > 0 else 1, 0] += abs(difference)
             given[row, j, 0], given[row, j, 1] = max(difference, 0), max(-difference, 0)
     return strobes
 
 
 @kernel
-def epoch(s, state, array, pixels, labels, kinds, unit, curve, events, given, tally):
+def epoch(s, state, array, pixels, labels, kinds, unit, curve, events, given):
     """One online epoch.  kinds: indices into ERRORS, POLICIES, MEMORIES; s: Settings; others as named in `train`.
 
     Returns strobes, updating samples, and words of the memory that were used.
@@ -183,11 +179,11 @@ def epoch(s, state, array, pixels, labels, kinds, unit, curve, events, given, ta
                     )
                     > 0
                 ):
-                    strobes += pulse_row(array, i, pulses, policy, events, key, tally)
+                    strobes += pulse_row(array, i, pulses, policy, events, key)
                     if policy == _REFRESH:
                         for j in range(columns):
                             given[i, j, 0 if pulses[j] > 0 else 1] += abs(pulses[j])
-                        strobes += refresh_row(array, i, given, curve, events, tally)
+                        strobes += refresh_row(array, i, given, curve, events)
     return strobes, updates, words
 
 
@@ -203,19 +199,19 @@ def variant(error: str, policy: str, memory: str):
         registers = job.settings(upper) | {"UPDATE_SEED": trial.seed}
         golden(ctl.configure(**registers))
         device, events = trial.run.device, ctl.array.events
-        tally = np.zeros((*start.pulses.shape, 2), np.int64)
         curve = np.array([device.states_up, device.states_down], np.int64)
         unit = settings.get("unit", 0.25) * upper.logit_range
         strobes, updates, words = epoch(
             ctl.settings, ctl.state, ctl.array.state, job.train_pixels, job.train_labels, kinds, unit, curve, events,
-            start.pulses.astype(np.int64), tally,
+            start.pulses.astype(np.int64),
         )  # fmt: skip
         ctl.array.reset(events)
-        up, down = (int(n) for n in tally.sum(axis=(0, 1, 3)))
+        pulses = ctl.array.pulses()
+        up, down = (pulses - start.pulses).sum(axis=(0, 1), dtype=np.int64).tolist()
         samples = len(job.train_labels)
         online = {"SAMPLES_DONE": samples, "INTEGRATES": samples, "STROBES": strobes, "UPDATES": updates}
         online |= {"PULSES_UP": up, "PULSES_DOWN": down, "VERIFY_READS": 0}
-        worst = int((start.pulses + tally.sum(axis=3)).max())
+        worst = int(pulses.max())
         return Outcome(trial.accuracy(), start.phases | {"online": online}, worst, words)
 
     return measure

@@ -7,15 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from model.cost import operations
 from model.data import Dataset
-from model.system import GoldenController
-from model.system import run as golden
-from model.training.hybrid import HybridJob, code_step, largest_threshold, set_ranges
+from model.training.hybrid import HybridJob, largest_threshold
 from model.training.offline import OfflineNet
-from model.training.prepare import on_split, prepare
+from model.training.trial import Trial
 from spec.numerics import MASK32
 from spec.params import HwParams
-from spec.registers import Mode
 from spec.run_file import AUTO, RunSpec
 
 GRID = {
@@ -78,14 +76,21 @@ def _best(
 ) -> Any:
     """The candidate with the best sum of scores on a few devices; `apply` puts one into a job."""
     count = ceil(CHOICE_TESTS / len(data.validation))
-    trials = [_Trial(on_split(prepare(run, data, net, MASK32 - k), data.validation)) for k in range(count)]
+    trials = [Trial(run, data, net, MASK32 - k, data.validation) for k in range(count)]
     scores = []
     for k, candidate in enumerate(candidates):
-        results = [trial.run(apply(trial.job, candidate)) for trial in trials]
+        results = [_score(trial, apply(trial.job, candidate)) for trial in trials]
         scores.append(tuple(sum(column) for column in zip(*results, strict=True)))
         if progress:
             progress(k + 1, len(candidates))
     return candidates[max(range(len(candidates)), key=lambda k: scores[k])]
+
+
+def _score(trial: Trial, job: HybridJob) -> tuple[int, int]:
+    """Right predictions after an epoch of the job, and minus its pulses."""
+    outcome = trial.train(trial.transferred(), job)
+    pulses = operations(outcome.phases["online"]).pulses
+    return round(outcome.accuracy * len(job.test_labels)), -round(pulses)
 
 
 def grid(params: HwParams, rule: str) -> list[int]:
@@ -95,38 +100,6 @@ def grid(params: HwParams, rule: str) -> list[int]:
         narrower = (8 - params.dac_bits) + (8 - params.weight_bits)
     most = largest_threshold(params, rule)
     return [t >> narrower for t in GRID[rule] if t >> narrower <= most] or [most]
-
-
-async def _transferred(ctl: GoldenController, job: HybridJob) -> None:
-    """Erase, transfer, set the ranges."""
-    await ctl.configure(WRITE=0)
-    await ctl.erase()
-    await ctl.transfer(job.counts)
-    await set_ranges(ctl, job)
-
-
-class _Trial:
-    """A device after its transfer, on which the online epoch can be repeated."""
-
-    def __init__(self, job: HybridJob):
-        self.job = job
-        self.ctl = GoldenController(job.params, job.image)
-        golden(_transferred(self.ctl, job))
-        arrays = [self.ctl.array, *([self.ctl.upper.array] if self.ctl.upper else [])]
-        self.arrays = [(array, array.conductances(), array.events, array.pulses()) for array in arrays]
-
-    def run(self, job: HybridJob) -> tuple[int, int]:
-        """Right predictions after the epoch, and minus its pulses; `job`: the trial's with other thresholds."""
-        for array, states, events, pulses in self.arrays:
-            array.load(states, pulses)
-            array.reset(events)
-        golden(self.ctl.clear_memory())
-        step = code_step(self.ctl.registers)
-        golden(self.ctl.configure(**job.settings(job.upper(step)), **job.upper_settings(step)))
-        record = golden(self.ctl.run(Mode.TRAIN, job.train_pixels, job.train_labels))
-        pulses = sum(s.pulses_up + s.pulses_down for s in (record.strobes, record.upper) if s is not None)
-        predictions = golden(self.ctl.run(Mode.INFER, job.test_pixels, job.test_labels)).predictions
-        return int((predictions == job.test_labels).sum()), -pulses
 
 
 def resolve(

@@ -16,7 +16,7 @@ from sim.report.page import DASH, count, figure, templates
 from spec.errors import InputError
 from spec.run_file import run_from_dict
 
-FORMAT = 1
+FORMAT = 2
 COMPARISON = "compare.json"
 COLUMNS = (
     "method", "accuracy (%)", f"{REFERENCE} minus it", "pulses", "readings", "conversions", "time", "energy", "worst cell", "bits",
@@ -35,16 +35,16 @@ class Page(NamedTuple):
     """The same as JSON."""
 
 
-def line_cost(plan: Plan, line: Line) -> dict[str, Cost]:
-    """Cost by phase, and of all of them as "all"."""
+def costs_by_phase(plan: Plan, line: Line, figures: dict[str, float]) -> dict[str, Cost]:
+    """Cost of a line's method by phase, and of all of them as "all"; figures: of the line or of something tried."""
     run = METHODS[line.method].hardware(run_from_dict(plan.runs[line.run]))
-    costs = {phase: cost_of(run.params, run.device, line.figures, phase) for phase in PHASES}
+    costs = {phase: cost_of(run.params, run.device, figures, phase) for phase in PHASES}
     return costs | {"all": total(list(costs.values()))}
 
 
 def row(plan: Plan, line: Line) -> list[str]:
     """One line's texts, by COLUMNS."""
-    cost = line_cost(plan, line)["all"]
+    cost = costs_by_phase(plan, line, line.figures)["all"]
     bits = METHODS[line.method].bits(run_from_dict(plan.runs[line.run]))
     if not line.figures:
         return [line.method, *[DASH] * (len(COLUMNS) - 1)]
@@ -85,18 +85,17 @@ def _map(plan: Plan, lines: list[Line], axes: dict[str, list]) -> Markup:
     down, across = axes.values()
     found = [advantage(lines, label) for label in plan.runs]
     cells = [found[k : k + len(across)] for k in range(0, len(found), len(across))]
-    names = [key.rpartition(".")[2] for key in axes]
-    return Markup(figures.advantage_map(names, (down, across), cells))
+    return Markup(figures.advantage_map(list(axes), (down, across), cells))
 
 
 def _table(plan: Plan, label: str, lines: list[Line]) -> dict[str, Any]:
     measured = [line for line in lines if line.figures]
-    costs = [line_cost(plan, line) for line in measured]
+    costs = [costs_by_phase(plan, line, line.figures) for line in measured]
     names = [line.method for line in measured]
     written = [(name, cost) for name, cost in zip(names, costs, strict=True) if cost["all"].pulses]
     panels = [
         (label, [[getattr(cost[phase], kind) for phase in PHASES] for _, cost in written])
-        for label, kind in (("pulses", "pulses"), ("write slots", "slots"), ("conversions", "conversions"))
+        for label, kind in (("pulses", "pulses"), ("write slots", "strobes"), ("conversions", "conversions"))
     ]
     return {
         "label": label,
@@ -110,23 +109,19 @@ def _table(plan: Plan, label: str, lines: list[Line]) -> dict[str, Any]:
         "accuracy": Markup(figures.intervals(names, [line.accuracy for line in measured])),
         "costs": Markup(figures.cost_against_accuracy(
             names, [line.accuracy.mean for line in measured],
-            [("write slots", [c["all"].slots for c in costs]), ("conversions", [c["all"].conversions for c in costs])],
+            [("write slots", [c["all"].strobes for c in costs]), ("conversions", [c["all"].conversions for c in costs])],
         )),
     }  # fmt: skip
 
 
 def _curves(plan: Plan, lines: list[Line]) -> Markup:
     """Every setting that was tried, accuracy against cost."""
-    run_of = {
-        line.method: METHODS[line.method].hardware(run_from_dict(plan.runs[line.run])) for line in lines
-    }
     found = {}
     for line in lines:
-        run = run_of[line.method]
-        costs = [total([cost_of(run.params, run.device, f, phase) for phase in PHASES]) for f in line.tried]
-        if any(cost.slots for cost in costs):
+        costs = [costs_by_phase(plan, line, figures)["all"] for figures in line.tried]
+        if any(cost.strobes for cost in costs):
             found[line.method] = [
-                (cost.slots, cost.conversions, f["accuracy"])
+                (cost.strobes, cost.conversions, f["accuracy"])
                 for cost, f in zip(costs, line.tried, strict=True)
             ]
     return Markup(figures.tried_settings(found, ("write slots", "conversions"))) if found else Markup("")
@@ -146,7 +141,7 @@ def _json(plan: Plan, lines: list[Line], axes: dict[str, list] | None) -> dict[s
         "lines": [
             {"run": line.run, "method": line.method, "settings": line.settings, "accuracy": interval(line.accuracy),
              "reference_minus": interval(line.over), "failed": line.failed,
-             "costs": {name: asdict(cost) for name, cost in line_cost(plan, line).items()}, "means": line.figures, "tried": line.tried}
+             "costs": {name: asdict(cost) for name, cost in costs_by_phase(plan, line, line.figures).items()}, "means": line.figures, "tried": line.tried}
             for line in lines
         ],
         "advantages": {

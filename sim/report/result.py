@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from model.cost import array_utilisation, estimate, operations
+from model.training.hybrid import UPPER_TRANSFER
 from sim.cosim import CosimResult
 from sim.main_job import MainResult, response_curves
 from sim.report.figures import standard_error
@@ -73,7 +74,10 @@ def result_json(result: MainResult) -> dict[str, Any]:
     run, first, rtl = result.run, result.first.result, result.rtl
     speeds = _speeds(result)
     accuracies = {name: values for name, values in result.accuracies.items() if values}
-    transfer, online = (operations(first.counters[phase]) for phase in ("transfer", "online"))
+    transfer, online = (
+        operations(*(first.counters[phase] for phase in phases if phase in first.counters))
+        for phases in (("transfer", UPPER_TRANSFER), ("online",))
+    )
     return {
         "format": FORMAT,
         "data": run.data,

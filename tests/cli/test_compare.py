@@ -100,7 +100,9 @@ def test_a_map_says_where_the_method_wins(program, folder):
     done = program(*one_device, *methods, *sizes, *axes, "--out", out)
     assert done.status == 0, done.err
     page, result = (out / "compare.html").read_text(), json.loads((out / "compare.json").read_text())
-    labels = [f"step_sigma {d2d}, stuck {stuck}" for d2d in (0, 0.8) for stuck in (0.0, 0.3)]
+    labels = [
+        f"nonideal.step_sigma {d2d}, nonideal.stuck {stuck}" for d2d in (0, 0.8) for stuck in (0.0, 0.3)
+    ]
     assert list(result["advantages"]) == labels and all(label in page for label in labels)
     assert {found["rival"] for found in result["advantages"].values()} == {"bias row"}
     runs = result["plan"]["runs"]
@@ -135,8 +137,9 @@ def test_methods_are_listed(program):
     [
         (["--method", "tiki-taka"], "method: 'tiki-taka' is none of open loop,"),
         (["--device", "EpiRom"], "EpiRom: device: unknown device 'EpiRom'"),
-        (["--over", "nonideal.stuk=0,1"], "stuk 0: nonideal.stuk: unknown key"),
+        (["--over", "nonideal.stuk=0,1"], "nonideal.stuk 0: nonideal.stuk: unknown key"),
         (["--over", "nonideal.stuck"], "--over: 'nonideal.stuck' is not KEY=VALUE"),
+        (["--over", "nonideal.stuck=0.1,0.1"], "nonideal.stuck 0.1: is there twice"),
         (["--nets", "0"], "--nets: 0 is outside 1..1000"),
         (["--data", "mnst"], "unknown data set 'mnst'"),
     ],

@@ -8,10 +8,10 @@ import pytest
 from model.study import methods
 from model.study.controls import METHODS
 from model.study.methods import TRIES
-from model.study.trial import Trial
 from model.study.variants import ERROR_BITS, dense_delta, output_error, wanted_pulses
 from model.system import GoldenController, run
 from model.training.hybrid import code_step, hybrid
+from model.training.trial import Trial
 from model.training.write_costs import load_loops, tune_settings
 from spec.choices import CHANCE_RULES
 from spec.registers import Mode
@@ -115,7 +115,7 @@ def test_bias_row_moves_nothing_else(trials):
     assert np.array_equal(before[:-1], after[:-1]) and not np.array_equal(before[-1], after[-1])
     assert np.array_equal(trial.ctl.array.state.stuck, stuck)
     online = outcome.phases["online"]
-    assert 0 < online["PULSES_UP"] + online["PULSES_DOWN"] == online["STROBES"]
+    assert 0 < online["STROBES"] < online["PULSES_UP"] + online["PULSES_DOWN"] < 10 * online["STROBES"]
 
 
 def test_bias_row_of_a_grid_moves_nothing_else(digits_run, digits, net):
@@ -168,10 +168,12 @@ def test_a_tally_is_the_sum_of_the_strobes(trials, mode):
         found.append((record, run(trial.ctl.counters())))
     (kept, counters), (tallied, counted) = found
     assert counters == counted and len(tallied.strobes) == 0 < len(kept.strobes)
-    pulses = np.zeros_like(tallied.cell_pulses)
-    np.add.at(pulses[..., 0], kept.strobes.row, kept.strobes.up)
-    np.add.at(pulses[..., 1], kept.strobes.row, kept.strobes.down)
-    assert np.array_equal(pulses, tallied.cell_pulses)
+    for row in range(job.params.rows):
+        own = kept.strobes.row == row
+        wanted = own.sum(), kept.strobes.up[own].sum(), kept.strobes.down[own].sum()
+        assert wanted == tuple(
+            total[row] for total in (tallied.tally.strobes, tallied.tally.up, tallied.tally.down)
+        )
 
 
 def test_output_errors():

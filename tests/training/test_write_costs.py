@@ -3,8 +3,8 @@
 import pytest
 
 from model.study.controls import METHODS
-from model.study.trial import Trial
 from model.system import GoldenController, run
+from model.training.trial import Trial
 from model.training.write_costs import (
     VERIFY_TOLERANCE,
     WAYS,

@@ -7,11 +7,8 @@ little in the strobe's direction (measured in AND arrays: K. Ni et al., IEEE EDL
 
 from model.device.cell import moves, nudge
 from model.jit import kernel
+from spec.effects import CHANCE_BITS, HIT_SHIFT
 from spec.numerics import DOMAIN_DISTURB, cell_index, draw, event_key
-
-HIT_SHIFT = 4
-"""A hit is 2**-HIT_SHIFT of a step."""
-CHANCE_BITS = 20
 
 
 @kernel

@@ -93,18 +93,22 @@ def driven_sums(effects, diff, codes, full, sums):
 
 
 @kernel
-def bend(effects, sums, lsb, adc_bits):
-    """Column sums int32 (columns) of one macro as its converters misplace them, in place; column j is that of converter j mod channels.
+def bend_sums(table, shapes, sums, lsb, adc_bits):
+    """Column sums int32 (columns) as converters of these shapes misplace them, in place; column j is of converter j mod channels.
 
     A sum whose ideal code is k moves by INL(k) lsb, so that conversion afterwards gives k + INL(k), rounded.
     """
-    if effects is None:
-        return
-    table = effects.tables.bend
     if table.shape[0] == 0:
         return
-    limit, channels = (1 << (adc_bits - 1)) - 1, effects.channel_shape.shape[0]
+    limit, channels = (1 << (adc_bits - 1)) - 1, shapes.shape[0]
     codes = column_adc(sums, lsb, adc_bits)
     for j in range(sums.shape[0]):
-        error = table[effects.channel_shape[j % channels], codes[j] + limit]
+        error = table[shapes[j % channels], codes[j] + limit]
         sums[j] += (error * lsb) >> FRACTION_BITS
+
+
+@kernel
+def bend(effects, sums, lsb, adc_bits):
+    """`bend_sums` of one macro."""
+    if effects is not None:
+        bend_sums(effects.tables.bend, effects.channel_shape, sums, lsb, adc_bits)

@@ -5,11 +5,12 @@ from typing import NamedTuple
 import numpy as np
 
 from model.device.effects.inl import code_errors, drive_codes, shapes_of
-from model.device.effects.wear import lives
+from model.device.effects.wear import AGE_BITS, lives
+from model.device.effects.wires import FRACTION_BITS as ATTENUATION_BITS
 from model.device.effects.write import strobe_factors
 from model.jit import kernel
 from spec.device_image import NODES, DeviceImage
-from spec.effects import DeviceEffects
+from spec.effects import CHANCE_BITS, HIT_SHIFT, DeviceEffects
 from spec.numerics import DOMAIN_TRAITS, cell_index, draw, event_key
 from spec.params import HwParams
 
@@ -92,8 +93,8 @@ def _tables(params: HwParams, effects: DeviceEffects) -> Tables:
         bend=code_errors(s.adc_inl, params.adc_limit),
         factors=strobe_factors(s.write_sigma),
         life=lives(s.endurance, s.endurance_sigma),
-        loss=round(s.endurance_loss * (1 << 16)),
-        disturb=round(s.disturb * (1 << 24)),  # a hit is a sixteenth of a step
+        loss=round(s.endurance_loss * (1 << AGE_BITS)),
+        disturb=round(s.disturb * (1 << (CHANCE_BITS + HIT_SHIFT))),
         wired=int(s.wire_ohm > 0),
     )
 
@@ -108,7 +109,7 @@ def new_effects(params: HwParams, image: DeviceImage) -> Effects | None:
     return Effects(
         tables=_tables(params, image.effects),
         traits=traits,
-        attenuation=np.full(shape, 1 << 16, np.int32),
+        attenuation=np.full(shape, 1 << ATTENUATION_BITS, np.int32),
         row_shape=shapes_of(seed, params.rows, 0),
         channel_shape=shapes_of(seed, params.adc_channels, 1),
     )

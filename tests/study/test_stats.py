@@ -16,7 +16,7 @@ def test_interval_holds_the_mean_in_as_many_cases_as_it_says():
         nets, arrays = rng.normal(0, 1, (8, 1)), rng.normal(0, 1, (8, 12))
         found = interval(nets + arrays, resamples=400)
         held += found.low <= 0 <= found.high
-    assert 170 <= held <= 200  # eight networks are few: a little below 95 %
+    assert 170 <= held  # eight networks are few: a little below 95 %
 
 
 def test_networks_that_differ_widen_it_more_than_arrays_that_do():

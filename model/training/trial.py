@@ -8,7 +8,7 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from model.data import Dataset, Split
-from model.record import RunRecord
+from model.record import RunRecord, Tally
 from model.system import GoldenController
 from model.system import run as golden
 from model.training.analog_upper import erase_and_transfer
@@ -45,8 +45,11 @@ class Start(NamedTuple):
     weights: np.ndarray
     calibration: np.ndarray
     phases: Phases
-    pulses: np.ndarray
-    """Of each cell of the first layer, int64[rows, columns, 2]."""
+
+    @property
+    def pulses(self) -> np.ndarray:
+        """Of each cell of the first layer, uint32[rows, columns, 2]."""
+        return self.arrays[0][2]
 
 
 class Trial:
@@ -63,24 +66,20 @@ class Trial:
         self.ctl = GoldenController(self.job.params, self.job.image)
         self._starts: dict[object, Start] = {}
 
-    @property
-    def _arrays(self) -> list:
-        return [self.ctl.array, *([self.ctl.upper.array] if self.ctl.upper else [])]
-
     def job_with(self, rule: str, threshold: int, margin: float) -> HybridJob:
         """The job with another update rule."""
         drawn = {"UPDATE_SEED": self.seed} if rule in CHANCE_RULES else {}
         return replace(self.job, rule=rule, threshold=threshold, margin_127=margin, registers=drawn)
 
-    def start(self, key: object, write: Callable[[GoldenController], np.ndarray]) -> Start:
+    def start(self, key: object, write: Callable[[GoldenController], object]) -> Start:
         """The controller as `write` left it, made the first time and put back later; one method works on it at a time.
 
-        key: names what `write` does; write: fills the erased first layer and returns the pulses of each cell.
+        key: names what `write` does; write: fills the erased first layer.
         """
         if key not in self._starts:
             self._starts[key] = self._written(write)
         start = self._starts[key]
-        for array, (states, events, pulses) in zip(self._arrays, start.arrays, strict=True):
+        for array, (states, events, pulses) in zip(self.ctl.arrays, start.arrays, strict=True):
             array.load(states, pulses)  # a worn cell stays worn
             array.reset(events)
         self.ctl.registers = dict(start.registers)
@@ -89,28 +88,23 @@ class Trial:
         golden(self.ctl.clear_memory())
         return start._replace(phases={name: dict(counters) for name, counters in start.phases.items()})
 
-    def _written(self, write: Callable[[GoldenController], np.ndarray]) -> Start:
+    def _written(self, write: Callable[[GoldenController], object]) -> Start:
         ctl = self.ctl
-        for array in self._arrays:
+        for array in ctl.arrays:
             array.reset()
         ctl.registers = {}
         golden(ctl.configure(WRITE=0))
         golden(ctl.erase())
         golden(ctl.clear_counters())
-        pulses = write(ctl)
+        write(ctl)
         phases = {"transfer": golden(ctl.counters())} | find_ranges(ctl, self.job)
-        arrays = [(array.conductances(), array.events, array.pulses()) for array in self._arrays]
+        arrays = [(array.conductances(), array.events, array.pulses()) for array in ctl.arrays]
         found = golden(ctl.calibration())
-        return Start(arrays, dict(ctl.registers), ctl.state.weights.copy(), found, phases, pulses)
+        return Start(arrays, dict(ctl.registers), ctl.state.weights.copy(), found, phases)
 
     def transferred(self) -> Start:
         """After the open-loop transfer."""
-
-        def write(ctl: GoldenController) -> np.ndarray:
-            golden(ctl.transfer(self.job.counts))
-            return np.stack([np.maximum(self.job.counts, 0), np.maximum(-self.job.counts, 0)], axis=2)
-
-        return self.start("transfer", write)
+        return self.start("transfer", lambda ctl: golden(ctl.transfer(self.job.counts)))
 
     def accuracy(self) -> float:
         """Of the array as it is, on the trial's split."""
@@ -120,21 +114,18 @@ class Trial:
     def train(self, start: Start, job: HybridJob, mode: Mode = Mode.TRAIN, first_row: int = 0) -> Outcome:
         """One online epoch from `start` with the samples, rule and thresholds of `job`, and what it led to.
 
-        Pulses of rows before `first_row` are not counted: the caller sees to it that they do nothing.  Then every
-        pulse counts as a write slot of its own, which it seldom shares.
+        Pulses of rows before `first_row` are not counted: the caller sees to it that they do nothing.
         """
         ctl, step = self.ctl, code_step(self.ctl.registers)
         golden(ctl.configure(**job.settings(job.upper(step)), **job.upper_settings(step)))
         golden(ctl.clear_counters())
         record = golden(ctl.run(mode, job.train_pixels, job.train_labels, tally=True))
-        counters = golden(ctl.counters())
-        pulses = cast(np.ndarray, record.cell_pulses)
-        if first_row:
-            pulses[:first_row] = 0
-            up, down = pulses.sum(axis=(0, 1)).tolist()
-            counters |= {"STROBES": up + down, "PULSES_UP": up, "PULSES_DOWN": down}
+        counters, tally = golden(ctl.counters()), cast(Tally, record.tally)
+        named = {"STROBES": tally.strobes, "PULSES_UP": tally.up, "PULSES_DOWN": tally.down}
+        counters |= {name: int(of_rows[first_row:].sum()) for name, of_rows in named.items()}
         words = 0 if job.rule in CHANCE_RULES else memory_words(job, record)
-        worst = int((start.pulses + pulses).max())
+        pulses = ctl.array.pulses()
+        worst = max(int(start.pulses[:first_row].max(initial=0)), int(pulses[first_row:].max()))
         return Outcome(self.accuracy(), start.phases | {"online": counters}, worst, words)
 
 
