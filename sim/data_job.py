@@ -1,6 +1,8 @@
 """A job on real data for a co-simulation: the hybrid method on a data set's own training images."""
 
 import hashlib
+import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,11 +10,12 @@ import numpy as np
 
 from model.cost import array_utilisation
 from model.data import Dataset, Split, load_data
-from model.training import analog_upper, experiments, offline, range_search, transfer, weights_file
+from model.training import analog_upper, experiments, offline, range_search, transfer, trial, weights_file
 from model.training import prepare as prepare_module
 from model.training.experiments import resolve
 from model.training.hybrid import HybridJob, Progress
-from model.training.offline import OfflineNet, train_offline
+from model.training.kept import kept_net
+from model.training.offline import OfflineNet
 from model.training.prepare import check_fit, prepare
 from model.training.weights_file import weights_digest
 from sim.cosim import CosimResult
@@ -20,10 +23,10 @@ from spec.effects import refuse_model_only
 from spec.errors import InputError
 from spec.run_file import AUTO, RunSpec, dump_run
 
-MAKERS = (offline, experiments, prepare_module, transfer, range_search, analog_upper, weights_file)
+MAKERS = (offline, experiments, trial, prepare_module, transfer, range_search, analog_upper, weights_file)
 """Modules whose text decides what network and thresholds come out."""
 KEPT = Path("build") / "jobs"
-"""Networks and thresholds that were made once."""
+"""Thresholds that were chosen once; networks are kept by `model.training.kept`."""
 CHOSEN = ("threshold", "margin", "upper_threshold")
 """What a run may leave to be chosen; the last stays so without an analog upper layer."""
 
@@ -32,7 +35,7 @@ def data_job(run: RunSpec, progress: Progress) -> HybridJob:
     """The job of the run's first seed; its online samples are taken from all training images, validation included.
 
     Nothing is judged by its accuracy: the comparison with the golden model is the point.  The network and what the
-    run leaves to be chosen are kept in build/jobs.  Raises `InputError`.
+    run leaves to be chosen are kept in build.  Raises `InputError`.
     """
     refuse_model_only(run.nonideal.model_only, "the RTL")
     data = load_data(run.data)
@@ -53,23 +56,23 @@ def _arrays(split: Split) -> tuple[np.ndarray, np.ndarray]:
 
 def _network(run: RunSpec, data: Dataset, progress: Progress) -> tuple[OfflineNet, RunSpec]:
     """The offline network, and the run with its thresholds chosen."""
-    whole = replace(run, train_samples=0, test_samples=0)
-    file = KEPT / f"{Path(run.data).stem}-{_digest(whole, data)}.npz"
-    if file.exists():
-        kept = np.load(file)
-        net = OfflineNet(*(kept[name] for name in OfflineNet._fields))
-        return net, replace(run, **{name: kept[name].item() for name in CHOSEN if name in kept})
-    net = train_offline(
+    net = kept_net(
         data,
         run.params,
         run.offline,
         run.seeds[0],
         lambda done, total: progress("offline training", done, total),
     )
+    whole = replace(run, train_samples=0, test_samples=0)
+    file = KEPT / f"{Path(run.data).stem}-{_digest(whole, data)}.json"
+    if file.exists():
+        return net, replace(run, **json.loads(file.read_text()))
     chosen = resolve(whole, data, net, lambda done, total: progress("thresholds", done, total))
-    KEPT.mkdir(parents=True, exist_ok=True)
     values = {name: getattr(chosen, name) for name in CHOSEN if getattr(chosen, name) != AUTO}
-    np.savez(file, **net._asdict(), **values)
+    KEPT.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(f".{os.getpid()}")
+    part.write_text(json.dumps(values))
+    part.replace(file)
     return net, replace(run, **values)
 
 

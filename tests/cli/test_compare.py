@@ -114,7 +114,7 @@ def test_the_example_of_a_harsh_corner_is_of_any_device(monkeypatch):
     from crosstrain.commands.compare import _runs
 
     monkeypatch.chdir(ROOT)
-    runs = _runs(Path("docs/examples/harsh.toml"), {"data": "digits", "params": None}, ["EpiRAM", "PCMO"])
+    runs = _runs(Path("docs/examples/harsh.toml"), {"data": None, "params": None}, ["EpiRAM", "PCMO"])
     assert list(runs) == ["EpiRAM", "PCMO"]
     for name, values in runs.items():
         run = run_from_dict(values)
@@ -124,6 +124,15 @@ def test_the_example_of_a_harsh_corner_is_of_any_device(monkeypatch):
             6,
             "mnist",
         )
+
+
+def test_options_change_what_the_file_says(monkeypatch):
+    from crosstrain.commands.compare import _runs
+
+    monkeypatch.chdir(ROOT)
+    runs = _runs(Path("docs/examples/harsh.toml"), {"data": "fashion-mnist", "params": "MNIST"}, ["PCMO"])
+    assert (runs["PCMO"]["data"], runs["PCMO"]["params"]) == ("fashion-mnist", "MNIST")
+    assert _runs(None, {"data": None, "params": None}, None)["EpiRAM"]["data"] == "digits"
 
 
 def test_methods_are_listed(program):
