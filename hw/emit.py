@@ -23,6 +23,10 @@ _COMBINATIONAL = """\
 `endif
 """
 
+_REGISTER = re.compile(r"^  always_ff @\((posedge \S+)\)\n(    \S+ *<= [^;\n]+;\n)", re.MULTILINE)
+"""A register without a condition, as Yosys writes it."""
+_MODULE_END = "endmodule\n"
+
 _ZERO_WORD = re.compile(r" *(\S+ ?)\[(\d+)\] = (\d+'h0+);")
 """The beginning of one word of a memory, as Yosys writes it."""
 
@@ -47,7 +51,7 @@ def to_systemverilog(
         strip_internal_attrs=not source_attributes,
         write_verilog_opts=["-sv"],
     )
-    return _write(Path(path), _for_icarus(_zeros_in_loops(text)))
+    return _write(Path(path), _for_icarus(_registers_together(_zeros_in_loops(text))))
 
 
 def to_fast_systemverilog(component: Component, name: str, path: str | Path) -> Path:
@@ -91,6 +95,18 @@ def _zeros_in_loops(text: str) -> str:
         if not run[2]:
             lines.append(line)
     return "\n".join(lines[:-1])
+
+
+def _registers_together(text: str) -> str:
+    """A module's registers of one clock in one block: Icarus runs a process for each block in each cycle."""
+    modules = text.split(_MODULE_END)
+    for number, module in enumerate(modules):
+        blocks: dict[str, list[str]] = {}
+        for edge, assignment in _REGISTER.findall(module):
+            blocks.setdefault(edge, []).append(assignment)
+        together = [f"  always_ff @({edge}) begin\n{''.join(lines)}  end\n" for edge, lines in blocks.items()]
+        modules[number] = _REGISTER.sub("", module) + "".join(together)
+    return _MODULE_END.join(modules)
 
 
 def _for_icarus(text: str) -> str:
