@@ -23,8 +23,8 @@ _COMBINATIONAL = """\
 `endif
 """
 
-_REGISTER = re.compile(r"^  always_ff @\((posedge \S+)\)\n(    \S+ *<= [^;\n]+;\n)", re.MULTILINE)
-"""A register without a condition, as Yosys writes it."""
+_REGISTER = re.compile(r"^  always_ff @\((posedge \S+)\)\n((?:    .*\n)+)", re.MULTILINE)
+"""Statements at a clock's edge, as Yosys writes those of a register."""
 _MODULE_END = "endmodule\n"
 
 _ZERO_WORD = re.compile(r" *(\S+ ?)\[(\d+)\] = (\d+'h0+);")
@@ -51,7 +51,8 @@ def to_systemverilog(
         strip_internal_attrs=not source_attributes,
         write_verilog_opts=["-sv"],
     )
-    return _write(Path(path), _for_icarus(_registers_together(_zeros_in_loops(text))))
+    text = _zeros_in_loops(text)
+    return _write(Path(path), _for_icarus(text if source_attributes else _registers_together(text)))
 
 
 def to_fast_systemverilog(component: Component, name: str, path: str | Path) -> Path:

@@ -9,7 +9,7 @@ from amaranth.lib import stream
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out, Signature
 
-from hw.emit import _zeros_in_loops, to_rtlil, to_systemverilog
+from hw.emit import _registers_together, _zeros_in_loops, to_rtlil, to_systemverilog
 from hw.lint import lint
 
 ZEROS = """\
@@ -37,6 +37,46 @@ def test_zeros_that_a_memory_begins_with_are_a_loop():
         "    for (int i = 0; i < 1; i = i + 1) \\a.b [i] = 9'h000;",
         "    for (int i = 0; i < 1; i = i + 1) c[i] = 9'h000;",
         "  end",
+    ]
+
+
+REGISTERS = """\
+module one(clk, a);
+  always_ff @(posedge clk)
+    \\$a  <= b;
+  always_ff @(posedge clk) begin
+    if (c) memory[0] <= a;
+  end
+  assign d = b;
+  always_ff @(posedge clk)
+    if (rst) b <= 4'h0;
+    else b <= a;
+endmodule
+module two(clk);
+  always_ff @(posedge clk)
+    a <= b;
+endmodule
+"""
+
+
+def test_registers_of_a_module_are_in_one_block():
+    assert _registers_together(REGISTERS).splitlines() == [
+        "module one(clk, a);",
+        "  always_ff @(posedge clk) begin",
+        "    if (c) memory[0] <= a;",
+        "  end",
+        "  assign d = b;",
+        "  always_ff @(posedge clk) begin",
+        "    \\$a  <= b;",
+        "    if (rst) b <= 4'h0;",
+        "    else b <= a;",
+        "  end",
+        "endmodule",
+        "module two(clk);",
+        "  always_ff @(posedge clk) begin",
+        "    a <= b;",
+        "  end",
+        "endmodule",
     ]
 
 
