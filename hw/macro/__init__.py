@@ -5,7 +5,7 @@ code of a pulse is ignored: a device image describes one amplitude.
 
 - `crossbar`: ports, the state memory and the order of operations; everything else hangs on it.
 - `row_codes`: the input codes, in two banks, and the walk over their non-zero rows.
-- `read_unit`: column sums of a read, with `isqrt` for the size of its noise; `converters`: the comparators.
+- `read_unit`: one read: `column_sums` accumulates them, `isqrt` gives the size of their noise; `converters`: the comparators.
 - `write_unit`: which cells an erase or a strobe touches; `write_lane`: what one pulse does to one cell.
 - `readout`: the states of one pair.
 - `device_tables`, `event_keys`: tables, constants and generator keys of the compiled device.

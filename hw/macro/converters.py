@@ -5,23 +5,18 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.interfaces import LSB_BITS
-from hw.macro.read_unit import column_sums, sums_bits
 from spec.params import HwParams
 
 
 class Converters(wiring.Component):
-    """`compare[k]` = (2 * sum >= (2 * trial[k] - 1) * lsb) for column group * adc_channels + k.
-
-    It takes `cmp_latency_cycles` registers.  Bits of columns beyond the last are junk.
-    """
+    """`compare[k]` = (2 * sums[k] >= (2 * trial[k] - 1) * lsb); it takes `cmp_latency_cycles` registers."""
 
     def __init__(self, params: HwParams):
         self.params = p = params
         super().__init__(
             {
-                "sums": In(sums_bits(p)),
+                "sums": In(data.ArrayLayout(signed(p.sum_bits), p.adc_channels)),
                 "lsb": In(LSB_BITS),
-                "group": In(range(max(2, p.adc_groups))),
                 "trial": In(data.ArrayLayout(signed(p.adc_bits), p.adc_channels)),
                 "compare": Out(p.adc_channels),
             }
@@ -30,19 +25,11 @@ class Converters(wiring.Component):
     def elaborate(self, platform):
         p = self.params
         m = Module()
-        sums = column_sums(p, self.sums)
-        selected = [Signal(signed(p.sum_bits), name=f"sum{k}") for k in range(p.adc_channels)]
-        with m.Switch(self.group):
-            for group in range(p.adc_groups):
-                with m.Case(group):
-                    first = group * p.adc_channels
-                    for k in range(min(p.adc_channels, p.columns - first)):
-                        m.d.comb += selected[k].eq(sums[first + k])
         # The first register is where it halves the way: behind selection and product.
         compare = Signal(p.adc_channels)
         for k in range(p.adc_channels):
             # Both sides raised by lsb: what waits for the trial is then a product alone.
-            raised, reference = (selected[k] << 1) + self.lsb, (self.trial[k] * self.lsb) << 1
+            raised, reference = (self.sums[k] << 1) + self.lsb, (self.trial[k] * self.lsb) << 1
             if p.cmp_latency_cycles:
                 raised, reference = (_delayed(m, value) for value in (raised, reference))
             m.d.comb += compare[k].eq(raised >= reference)

@@ -108,9 +108,9 @@ class CrossbarMacro(wiring.Component):
             read.code.eq(rows.code),
             read.word.eq(rows.word),
             read.keyed.eq(self.keys.done),
-            converters.sums.eq(read.sums),
+            read.group.eq(port.group),
+            converters.sums.eq(read.selected),
             converters.lsb.eq(port.lsb),
-            converters.group.eq(port.group),
             converters.trial.eq(port.trial),
             port.compare.eq(converters.compare),
             self.readout.row.eq(port.readout_row),
@@ -128,7 +128,7 @@ class CrossbarMacro(wiring.Component):
             ]
 
     def _transposed_path(self, m):
-        """Columns and first row as they were when the operation began; sums to the comparators of the first columns."""
+        """Columns and first row as they were when the operation began; sums to the comparators."""
         m.submodules.transposed_read = self.transposed_read = unit = TransposedRead(self.params)
         self.units.append(unit)
         port = self.port
@@ -144,7 +144,7 @@ class CrossbarMacro(wiring.Component):
             unit.key.eq(self.keys.keys.read),
         ]
         with m.If(self.transposed):
-            m.d.comb += self.converters.sums[: len(unit.sums)].eq(unit.sums)
+            m.d.comb += self.converters.sums.eq(unit.sums)
 
     def _write_path(self, m):
         """The write lines as they were when the operation began."""

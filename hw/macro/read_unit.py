@@ -1,10 +1,11 @@
 """One read: column sums over all rows, and their noise."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hw.macro.column_sums import column_sums
 from hw.macro.device_tables import BY_NAME
 from hw.macro.event_keys import KEY_BITS
 from hw.macro.isqrt import Isqrt
@@ -15,16 +16,6 @@ from hw.numerics import saturate
 from spec.device_image import GAIN_FRACTION_BITS, READ_NOISE_SHIFT
 from spec.numerics import GAUSS, GAUSS_BITS, GAUSS_FRACTION_BITS, GAUSS_INDEX_BITS, draw, signed_limit
 from spec.params import HwParams
-
-
-def sums_bits(p: HwParams) -> int:
-    """Width of all column sums, `sum_bits` each; the last word's lanes may have no column."""
-    return p.sum_bits * p.macro_words * p.macro_lanes
-
-
-def column_sums(p: HwParams, sums: Value) -> list[Value]:
-    """The signed sum of each place."""
-    return [sums[k : k + p.sum_bits].as_signed() for k in range(0, sums_bits(p), p.sum_bits)]
 
 
 class ReadUnit(wiring.Component):
@@ -38,8 +29,7 @@ class ReadUnit(wiring.Component):
     Phases: WALK (`row_*`), DRAIN; meanwhile, from `scanned` on, the size of the noise and, from `keyed` on, the noise, one
     column per cycle; then WAIT until there is noise, ADD (a word of columns per cycle), ERRORS (one column per cycle).
     `keyed` is 1 in the cycle before that from which on the keys hold.
-    `done` is 1 in the last cycle; `sums`, column j at place j, then hold until the next `start`.  Places
-    beyond the last column are junk.  Each step turns the accumulators by the columns that it has changed.
+    `done` is 1 in the last cycle; the sums then hold until the next `start`: `selected` are those of `group`, as of `ColumnSums`.
     """
 
     def __init__(self, params: HwParams):
@@ -64,7 +54,8 @@ class ReadUnit(wiring.Component):
                 "read_noise": In(BY_NAME["read_noise"].bits),
                 "keyed": In(1),
                 "key": In(KEY_BITS),
-                "sums": Out(sums_bits(p)),
+                "group": In(range(max(2, p.adc_groups))),
+                "selected": Out(data.ArrayLayout(signed(p.sum_bits), p.adc_channels)),
                 **(errors if p.converter_errors else {}),
             }
         )
@@ -76,19 +67,24 @@ class ReadUnit(wiring.Component):
         running, adding, erring = Signal(), Signal(), Signal()
         with m.If(self.start | self.done):
             m.d.sync += running.eq(self.start)
-        products, valid = self._products(m, running)
-        noise, noise_ready = self._noise(m, running, adding)
+        count = Signal(range(max(SUM_STAGES, p.macro_words)))
+        products, word, valid = self._products(m, running)
+        noise, noise_ready = self._noise(m, running, count)
 
-        sums = column_sums(p, self.sums)
-        lanes = sums[: p.macro_lanes]
-        terms = [Mux(adding, n, product) for n, product in zip(noise, products, strict=True)]
-        with m.If(self.start):
-            m.d.sync += self.sums.eq(0)
-        with m.Elif(adding | valid):
-            m.d.sync += self._turned(sums, [s + term for s, term in zip(lanes, terms, strict=True)])
+        m.submodules.column_sums = sums = column_sums(p)
+        m.d.comb += [
+            sums.start.eq(self.start),
+            sums.add.eq(adding | valid),
+            sums.word.eq(Mux(adding, count, word)),
+            *(
+                term.eq(Mux(adding, n, product))
+                for term, n, product in zip(sums.terms, noise, products, strict=True)
+            ),
+            sums.group.eq(self.group),
+            self.selected.eq(sums.selected),
+        ]
         last_error = self._errors(m, running, erring, sums) if p.converter_errors else None
 
-        count = Signal(range(max(SUM_STAGES, p.macro_words)))
         with m.FSM():
             with m.State("IDLE"):
                 with m.If(self.start):
@@ -119,12 +115,12 @@ class ReadUnit(wiring.Component):
         return m
 
     def _products(self, m, running):
-        """Rows times codes: what a word's sums grow by, and when."""
+        """Rows times codes: what a word's sums grow by, the word, and when."""
         p = self.params
         pipe = Pipeline(m, running)
-        valid, code = pipe.valid(self.row_valid), pipe.stage(self.code)
+        valid, code, word = pipe.valid(self.row_valid), pipe.stage(self.code), pipe.stage(self.word)
         address = pipe.apply(
-            lambda row, word: times(row, p.macro_words) + word, pipe.stage(self.row), pipe.stage(self.word)
+            lambda row, word: times(row, p.macro_words) + word, pipe.stage(self.row), word
         ).reg()
         m.d.comb += [self.state.enable.eq(valid.at(address.depth)), self.state.address.eq(address.value)]
         r = p.state_bits - p.read_bits
@@ -137,10 +133,10 @@ class ReadUnit(wiring.Component):
         depth = products[0].depth
         if depth != SUM_STAGES:
             raise ValueError(f"SUM_STAGES is {SUM_STAGES}, the pipeline has {depth} stages")
-        return [product.value for product in products], valid.at(depth)
+        return [product.value for product in products], word.at(depth), valid.at(depth)
 
-    def _noise(self, m, running, adding):
-        """The noise of a word of columns, turned by `adding`, and whether all of it is there."""
+    def _noise(self, m, running, number):
+        """The noise of the columns in word `number`, and whether that of all is there."""
         p = self.params
         columns = p.macro_words * p.macro_lanes
         m.submodules.isqrt = isqrt = Isqrt(power_bits(p))
@@ -167,26 +163,27 @@ class ReadUnit(wiring.Component):
             raise ValueError(f"NOISE_STAGES is {NOISE_STAGES}, the pipeline has {noise.depth} stages")
         valid = pipe.valid(noisy & (column != columns)).at(noise.depth)
 
-        # Column after column into a word, word after word into a queue: registers that only shift, which cost no logic.
+        # Column after column into a word, a register that only shifts and so costs no logic; words into a memory.
         width = len(noise.value)
-        word, queue = Signal(width * p.macro_lanes), Signal(width * columns)
-        place, filled, words = (
-            Signal(range(max(2, p.macro_lanes))),
-            Signal(),
-            Signal(range(p.macro_words + 1)),
-        )
+        word, place = Signal(width * p.macro_lanes), Signal(range(max(2, p.macro_lanes)))
+        filled, words = Signal(), Signal(range(p.macro_words + 1))
         ends = place == p.macro_lanes - 1
         with m.If(valid):
             m.d.sync += [word.eq(Cat(word[width:], noise.value)), place.eq(Mux(ends, 0, place + 1))]
         m.d.sync += filled.eq(valid & ends)
-        with m.If(filled | adding):
-            m.d.sync += queue.eq(Cat(queue[len(word) :], word))
         with m.If(self.start):
             m.d.sync += words.eq(0)
         with m.Elif(filled):
             m.d.sync += words.eq(words + 1)
-        first = [queue[k : k + width].as_signed() for k in range(0, len(word), width)]
-        return first, words == p.macro_words
+        chosen: Value = word
+        if p.macro_words > 1:
+            m.submodules.noise_words = memory = Memory(
+                shape=len(word), depth=p.macro_words, init=[], attrs={"ram_style": "distributed"}
+            )
+            write, read = memory.write_port(), memory.read_port(domain="comb")
+            m.d.comb += [write.addr.eq(words), write.data.eq(word), write.en.eq(filled), read.addr.eq(number)]
+            chosen = read.data
+        return [chosen[k : k + width].as_signed() for k in range(0, len(word), width)], words == p.macro_words
 
     def _errors(self, m, running, erring, sums):
         """ERRORS: the sums as their converters see them, column after column; the signal of the last cycle."""
@@ -206,7 +203,7 @@ class ReadUnit(wiring.Component):
         second = pipe.lookup(self.gauss.read_port(), bits[GAUSS_INDEX_BITS : 2 * GAUSS_INDEX_BITS])
         offset = (first * self.channel_offset) >> READ_NOISE_SHIFT
         gain = (second * self.channel_gain) >> GAUSS_FRACTION_BITS
-        total = pipe.stage(sums[0], gain.depth)
+        total = pipe.stage(sums.first, gain.depth)
         exact = total + ((total * gain) >> GAIN_FRACTION_BITS)
         limit = signed_limit(p.sum_bits)
         seen = pipe.apply(lambda v: saturate(v, -limit, limit), (exact.reg() + offset).reg()).reg()
@@ -215,11 +212,5 @@ class ReadUnit(wiring.Component):
         valid = pipe.valid(entering)
         last = pipe.valid(entering & (entered == columns - 1))
         # The sums leave at one end as their errors come, and enter at the other.
-        with m.If(valid.at(total.depth) | valid.at(seen.depth)):
-            m.d.sync += self._turned(sums, [seen.value])
+        m.d.comb += [sums.turn.eq(valid.at(total.depth) | valid.at(seen.depth)), sums.seen.eq(seen.value)]
         return last.at(seen.depth)
-
-    def _turned(self, sums, changed):
-        """The accumulators turned by the changed ones, which come first and go last."""
-        rest = sums[len(changed) :]
-        return self.sums.eq(Cat(*rest, *(value[: self.params.sum_bits] for value in changed)))
