@@ -1,13 +1,16 @@
 """The cycle model against the RTL: the same counters, with a host that is never late."""
 
+import json
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from cocotb_test.simulator import run as simulate
 
 from hw import input_buffer
 from hw.commit_queue import LEAST_DEPTH
+from hw.emit import to_systemverilog
 from hw.macro import timing
 from hw.top import EmulatedTop
 from hw.update_lane import UpdateLane
@@ -26,6 +29,7 @@ from model.cycles.state import AHEAD
 from model.system import GoldenController, run
 from model.training.calibrate import calibration_register
 from sim.host import sample_words
+from sim.simulation import BUILD, VERILATOR_OPTIONS
 from sim.stimulus import make_stimulus
 from spec.device_file import load_device
 from spec.errors import InputError
@@ -36,7 +40,6 @@ TINY = INSTANCES["TINY"]
 FEW = 4
 """Strobes of a transferred row at most."""
 COUNTED = ("CYCLES", "ELAPSED", "STRETCH")
-START, ERASE, CLEAR_MEMORY, CLEAR_COUNTERS, REWIND = (1 << bit for bit in range(5))
 
 
 @dataclass(frozen=True)
@@ -64,69 +67,36 @@ def words_of(stimulus, run):
     return "samples", list(sample_words(s.params, s.pixels, s.labels))
 
 
-def counted(stimulus, runs):
+def counted(stimulus, runs, folder):
     """The counters of each run, the first on an erased array."""
     s, p = stimulus, stimulus.params
-    top = EmulatedTop(p)
-    simulator = Simulator(top)
-    simulator.add_clock(1e-8)
-    found, waiting = [], []
-
-    async def access(ctx, address, write, value=0):
-        ctx.set(top.request.payload, {"address": address, "write": write, "data": value})
-        ctx.set(top.request.valid, 1)
-        await ctx.tick()
-        ctx.set(top.request.valid, 0)
-        while not ctx.get(top.response.valid):
-            await ctx.tick()
-        word = ctx.get(top.response.payload.data)
-        await ctx.tick()
-        return word
-
-    async def command(ctx, bit):
-        await access(ctx, ADDRESS["CONTROL"], 1, bit)
-        while ctx.get(top.busy):
-            await ctx.tick()
-
-    async def bench(ctx):
-        ctx.set(top.response.ready, 1)
-        ctx.set(top.results.ready, 1)
-        for k, word in enumerate(s.image.words):
-            await access(ctx, EMULATOR_BASE + k, 1, int(word))
-        for name, value in (s.registers | {"SAMPLES": len(s.pixels)}).items():
-            await access(ctx, ADDRESS[name], 1, value)
-        for bit in (ERASE, CLEAR_MEMORY, REWIND):
-            await command(ctx, bit)
-        for weight in s.weights.ravel().tolist():
-            await access(ctx, ADDRESS["WEIGHT_DATA"], 1, weight & 0xFF)
-        for one in runs:
-            for name, value in (one.registers | {"MODE": int(one.mode)}).items():
-                await access(ctx, ADDRESS[name], 1, value)
-            await command(ctx, CLEAR_COUNTERS)
-            waiting.append(words_of(s, one))
-            await ctx.tick()
-            await command(ctx, START)
-            assert not ctx.get(top.fault)
-            found.append({name: await access(ctx, ADDRESS[name], 0) for name in COUNTED})
-
-    async def feed(ctx):
-        while True:
-            await ctx.tick()
-            for name, words in [waiting.pop()] if waiting else []:
-                stream = getattr(top, name)
-                payload = stream.payload.count if name == "counts" else stream.payload.as_value()
-                for word in words:
-                    ctx.set(payload, word)
-                    ctx.set(stream.valid, 1)
-                    ready = False
-                    while not ready:
-                        _, _, ready = await ctx.tick().sample(stream.ready)
-                ctx.set(stream.valid, 0)
-
-    simulator.add_testbench(bench)
-    simulator.add_testbench(feed, background=True)
-    simulator.run()
-    return found
+    settings = s.registers | {"SAMPLES": len(s.pixels)}
+    image = [(EMULATOR_BASE + k, int(word)) for k, word in enumerate(s.image.words)]
+    job = {
+        "before": image + [(ADDRESS[name], value) for name, value in settings.items()],
+        "weights": [(ADDRESS["WEIGHT_DATA"], weight & 0xFF) for weight in s.weights.ravel().tolist()],
+        "counted": [ADDRESS[name] for name in COUNTED],
+        "runs": [],
+    }
+    for one in runs:
+        registers = one.registers | {"MODE": int(one.mode)}
+        stream, words = words_of(s, one)
+        one_job = {"registers": [(ADDRESS[name], value) for name, value in registers.items()]}
+        job["runs"].append(one_job | {"stream": stream, "words": words})
+    asked, found = folder / "job.json", folder / "found.json"
+    asked.write_text(json.dumps(job))
+    build = BUILD / f"cycles-{p.hash32:08x}"
+    simulate(
+        simulator="verilator",
+        verilog_sources=[str(to_systemverilog(EmulatedTop(p), "top", build / "top.sv"))],
+        toplevel="top",
+        module="tests.model.tb_cycles",
+        sim_build=str(build),
+        timescale="1ns/1ps",
+        extra_env={"CYCLES_JOB": str(asked), "CYCLES_FOUND": str(found)},
+        **VERILATOR_OPTIONS,
+    )
+    return [dict(zip(COUNTED, values, strict=True)) for values in json.loads(found.read_text())]
 
 
 def predicted(stimulus, runs):
@@ -151,12 +121,19 @@ def predicted(stimulus, runs):
     return found
 
 
-def check(params, runs, rule="accumulate", samples=8, seed=4, encoding="", device="PCMO", **registers):
+@pytest.fixture
+def check(tmp_path):
+    return partial(equal, tmp_path)
+
+
+def equal(
+    folder, params, runs, rule="accumulate", samples=8, seed=4, encoding="", device="PCMO", **registers
+):
     stimulus = make_stimulus(params, load_device(device), rule, samples, seed, encoding)
     stimulus.registers.update(registers)
     stimulus = replace(stimulus, counts=np.clip(stimulus.counts, -FEW, FEW))
     expected = predicted(stimulus, runs)
-    assert expected == counted(stimulus, runs)
+    assert expected == counted(stimulus, runs, folder)
     return expected
 
 
@@ -167,7 +144,7 @@ TRAIN, INFER = Run(Mode.TRAIN), Run(Mode.INFER)
     "seed, depth, queue, rule",
     [(0, 1, 4, "accumulate"), (1, 2, 2, "counter"), (2, 16, 4, "accumulate"), (3, 2, 64, "counter")],
 )
-def test_counters_are_predicted(seed, depth, queue, rule):
+def test_counters_are_predicted(check, seed, depth, queue, rule):
     check(replace(TINY, commit_depth=depth, queue_depth=queue), [TRAIN, INFER], rule, seed=seed)
 
 
@@ -181,23 +158,23 @@ def test_counters_are_predicted(seed, depth, queue, rule):
     ],
     ids=["ramp", "columns share a channel", "one group", "loading is slowest"],
 )
-def test_counters_are_predicted_for_other_converters_and_lanes(changes):
+def test_counters_are_predicted_for_other_converters_and_lanes(check, changes):
     check(replace(TINY, **changes), [TRAIN, INFER])
 
 
-def test_counters_are_predicted_for_pulse_width():
+def test_counters_are_predicted_for_pulse_width(check):
     params = replace(TINY, dac_bits=5, encodings=("amplitude", "pulse_width"))
     check(params, [TRAIN], encoding="pulse_width", INTEGRATE=4)
 
 
 @pytest.mark.parametrize("encoding", ["bit_serial", "amplitude"])
-def test_counters_are_predicted_for_hardware_with_bit_planes(encoding):
+def test_counters_are_predicted_for_hardware_with_bit_planes(check, encoding):
     params = replace(TINY, dac_bits=4, encodings=("amplitude", "bit_serial"))
     check(params, [TRAIN, INFER], encoding=encoding)
 
 
 @pytest.mark.parametrize("encodings", [("amplitude",), ("bit_serial",)])
-def test_counters_are_predicted_with_calibration(encodings):
+def test_counters_are_predicted_with_calibration(check, encodings):
     params = replace(TINY, dac_bits=4, encodings=encodings, calibration=1, converter_errors=1)
     bits = {"shift": calibration_register(shift=1), "gains": calibration_register(gains=1)}
     measured = [Run(Mode.CALIBRATE, {"CALIBRATION": value}) for value in bits.values()]
@@ -210,7 +187,7 @@ def test_counters_are_predicted_with_calibration(encodings):
     [{}, {"update_columns": 2, "columns": 5}, {"update_columns": 6}, {"guard_min_cycles": 4}],
     ids=["two words", "three words", "one word", "long guards"],
 )
-def test_counters_of_a_transfer_are_predicted(changes):
+def test_counters_of_a_transfer_are_predicted(check, changes):
     found = check(replace(TINY, **changes), [Run(Mode.TRANSFER), INFER], PULSE=1)
     assert found[0]["CYCLES"] > 0
 
@@ -218,7 +195,9 @@ def test_counters_of_a_transfer_are_predicted(changes):
 @pytest.mark.parametrize(
     ("averages", "encoding", "macro_columns"), [(1, "bit_serial", 6), (3, "amplitude", 4)]
 )
-def test_counters_of_program_verify_and_tuned_training_are_predicted(averages, encoding, macro_columns):
+def test_counters_of_program_verify_and_tuned_training_are_predicted(
+    check, averages, encoding, macro_columns
+):
     params = replace(TINY, rows=3, verify=1, encodings=("amplitude", "bit_serial"), dac_bits=3)
     params = replace(params, macro_columns=macro_columns)
     verified = [Run(Mode.VERIFY, {"VERIFY_WAY": k}, way) for k, way in enumerate(VERIFY_WAYS)]
@@ -229,7 +208,7 @@ def test_counters_of_program_verify_and_tuned_training_are_predicted(averages, e
 
 
 @pytest.mark.parametrize("encoding", ["amplitude", "bit_serial"])
-def test_counters_of_a_grid_are_predicted(encoding):
+def test_counters_of_a_grid_are_predicted(check, encoding):
     params = replace(TINY, macro_rows=4, macro_columns=4, encodings=("amplitude", "bit_serial"), dac_bits=4)
     check(params, [Run(Mode.TRANSFER), TRAIN, INFER], encoding=encoding)
 
