@@ -12,7 +12,7 @@ from fpga.adapters.spi_adc import SpiAdc
 from fpga.adapters.spi_dac import SpiDac
 from hw.emit import to_systemverilog
 from sim.cosim import run_cosim
-from sim.simulation import BUILD
+from sim.simulation import BUILD, VERILATOR_OPTIONS
 from sim.stimulus import make_stimulus
 from sim.tb_cosim import CLOCK_NS
 from sim.toolchain import UNOPTIMISED
@@ -60,7 +60,7 @@ def play(
         testcase=block,
         sim_build=str(folder),
         timescale="1ns/1ps",
-        extra_args=["-Wno-fatal"] if simulator == "verilator" else [],
+        **(VERILATOR_OPTIONS if simulator == "verilator" else {}),
         make_args=UNOPTIMISED if simulator == "verilator" else [],
         extra_env={
             "PERIOD_PS": str(2 * round(5e11 / clock_hz)),

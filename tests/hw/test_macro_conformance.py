@@ -8,7 +8,7 @@ from cocotb_test.simulator import run
 from hw.emit import to_systemverilog
 from hw.macro.crossbar import CrossbarMacro
 from sim.fast.build import HERE, write_sizes
-from sim.simulation import BUILD
+from sim.simulation import BUILD, VERILATOR_OPTIONS
 from sim.toolchain import UNOPTIMISED
 from spec.params import INSTANCES, HwParams
 from spec.params_file import dump
@@ -62,7 +62,7 @@ def conform(params: HwParams, simulator: str, seed: int, rounds: int) -> None:
         module="tests.hw.tb_macro",
         sim_build=str(folder),
         timescale="1ns/1ps",
-        extra_args=["-Wno-fatal"] if simulator == "verilator" else [],
+        **(VERILATOR_OPTIONS if simulator == "verilator" else {}),
         extra_env={"MACRO_PARAMS": str(settings), "MACRO_SEED": str(seed), "MACRO_ROUNDS": str(rounds)},
     )
 

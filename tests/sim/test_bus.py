@@ -4,7 +4,7 @@ from cocotb_test.simulator import run
 
 from hw.emit import to_systemverilog
 from hw.top import EmulatedTop
-from sim.simulation import BUILD
+from sim.simulation import BUILD, VERILATOR_OPTIONS
 from spec.params import INSTANCES
 
 
@@ -19,5 +19,5 @@ def test_host_drives_the_controller(simulator):
         module="tests.sim.tb_bus",
         sim_build=str(build),
         timescale="1ns/1ps",
-        extra_args=["-Wno-fatal"] if simulator == "verilator" else [],
+        **(VERILATOR_OPTIONS if simulator == "verilator" else {}),
     )
