@@ -62,6 +62,12 @@ def test_presets_are_the_published_devices():
         assert spec is load_device(spec.name) is load_device(spec.name.upper()) is load_device(stem.upper())
 
 
+def test_example_of_the_documents_is_extreme_but_for_its_labels():
+    example, extreme = load_device("docs/examples/nonlinear.toml"), load_device("extreme")
+    assert (example.law.nl_ltp, example.law.nl_ltd) == (9.0, -9.0)
+    assert replace(example, name=extreme.name, law=extreme.law) == extreme
+
+
 @pytest.mark.parametrize("name", preset_names())
 def test_dump_is_read_back(name, tmp_path):
     path = tmp_path / "copy.toml"
