@@ -95,18 +95,19 @@ class ConverterAdapter(wiring.Component):
         """The codes of all columns are kept; a code less half the range is its highest bit inverted."""
         p, adc, port = self.params, self.adc, self.port
         m.submodules.converters = converters = Converters(p)
-        sums = Signal(data.ArrayLayout(signed(self.code_bits), p.adc_groups * p.adc_channels))
+        group = data.ArrayLayout(signed(self.code_bits), p.adc_channels)
+        kept = [Signal(group, name=f"group{k}") for k in range(p.adc_groups)]
         with m.If(adc.done), m.Switch(self.pins.mux):
-            for group in range(p.adc_groups):
-                with m.Case(group):
+            for k, codes in enumerate(kept):
+                with m.Case(k):
                     m.d.sync += [
-                        sums[group * p.adc_channels + k].eq(Cat(code[:-1], ~code[-1]))
-                        for k, code in enumerate(adc.codes)
+                        to.eq(Cat(code[:-1], ~code[-1])) for to, code in zip(codes, adc.codes, strict=True)
                     ]
-        m.d.comb += [
-            converters.sums[k * p.sum_bits : (k + 1) * p.sum_bits].eq(sums[k]) for k in range(p.columns)
-        ]
-        m.d.comb += [getattr(converters, name).eq(getattr(port, name)) for name in ("lsb", "group", "trial")]
+        with m.Switch(port.group):
+            for k, codes in enumerate(kept):
+                with m.Case(k):
+                    m.d.comb += [total.eq(code) for total, code in zip(converters.sums, codes, strict=True)]
+        m.d.comb += [converters.lsb.eq(port.lsb), converters.trial.eq(port.trial)]
         m.d.comb += [
             port.compare.eq(converters.compare),
             adc.sdata.eq(self.pins.adc_sdata),

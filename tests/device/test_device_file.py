@@ -64,7 +64,7 @@ def test_presets_are_the_published_devices():
 
 def test_example_of_the_documents_is_extreme_but_for_its_labels():
     example, extreme = load_device("docs/examples/nonlinear.toml"), load_device("extreme")
-    assert (example.law.nl_ltp, example.law.nl_ltd) == (9.0, -9.0)
+    assert (example.law["nl_ltp"], example.law["nl_ltd"]) == (9.0, -9.0)
     assert replace(example, name=extreme.name, law=extreme.law) == extreme
 
 
