@@ -126,6 +126,16 @@ def test_the_example_of_a_harsh_corner_is_of_any_device(monkeypatch):
         )
 
 
+def test_the_example_of_bits_is_over_the_width_of_the_counter(monkeypatch):
+    from crosstrain.commands.compare import _axes, _runs
+    from model.study.compare import over_axes
+
+    monkeypatch.chdir(ROOT)
+    runs = _runs(Path("docs/examples/bits.toml"), {"data": None, "params": None}, None)
+    tables = over_axes(runs["ReRAM-OM"], _axes(["params.counter_bits=3,9"]))
+    assert [run_from_dict(values).params.counter_bits for values in tables.values()] == [3, 9]
+
+
 def test_options_change_what_the_file_says(monkeypatch):
     from crosstrain.commands.compare import _runs
 
