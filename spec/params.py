@@ -380,6 +380,7 @@ class HwParams:
 
 
 # MNIST and the boards' carry the widths that their array needs; a board's own limits live in fpga/.
+# ULX3S: words of more lanes make the state memory so wide that it is not routed.
 # ORANGECRAB: its part's 28 multipliers are what 2 lanes need, and 32 columns fill it so that it is not routed.
 INSTANCES: dict[str, HwParams] = {
     p.name: p
@@ -389,9 +390,9 @@ INSTANCES: dict[str, HwParams] = {
         HwParams(name="DIGITS"),
         HwParams(name="MNIST", rows=785, columns=256, adc_channels=16, update_columns=32, commit_depth=16,
                  queue_depth=64, macro_lanes=256),
-        HwParams(name="ULX3S", rows=785, columns=128, adc_channels=16, update_columns=4, commit_depth=16,
+        HwParams(name="ULX3S", rows=785, columns=128, adc_channels=8, update_columns=4, commit_depth=16,
                  rules=("counter",), counter_bits=9, state_bits=9, read_bits=9,
-                 cmp_latency_cycles=1, macro_lanes=64),
+                 cmp_latency_cycles=1, macro_lanes=8),
         HwParams(name="ORANGECRAB", columns=16, dac_load_lanes=4, adc_channels=2, macs=2, rules=("counter",),
                  counter_bits=7, update_columns=4, bank_columns=4, state_bits=9, read_bits=9,
                  cmp_latency_cycles=1, macro_lanes=2),
