@@ -40,7 +40,8 @@ class Board:
 
     pins: module and class of its pin table in amaranth_boards, which also knows its clock.  instance: the hardware.
     clock_MHz: of the design.  wires: pins by the ports of the top; a port that is an output may have none.
-    extra: resources that the pin table lacks.  design: what is put on it.
+    extra: resources that the pin table lacks.  design: what is put on it.  seed: of the placement: one with which
+    the router ends.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Board:
     baud: int = BAUD
     extra: tuple[Resource, ...] = field(default=(), repr=False)
     design: type[FpgaTop] = FpgaTop
+    seed: int = 1
 
     @property
     def params(self) -> HwParams:
@@ -104,6 +106,7 @@ BOARDS = {
             instance="ULX3S",
             clock_MHz=25,
             wires=_wires(busy=Pin("led", 0), fault=Pin("led", 1), heartbeat=Pin("led", 2)),
+            seed=2,
         ),
         Board(
             "orangecrab",

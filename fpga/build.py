@@ -30,18 +30,20 @@ def build(
     board: Board,
     folder: Path,
     *,
-    seeds: Sequence[int] = (1,),
+    seeds: Sequence[int] = (),
     again: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Build everything for a board in `folder` and save its report there; an unchanged design is not built again.
 
-    seeds: of placement; each is tried, as many at once as there are processors, and the fastest design is taken.
+    seeds: of placement; each is tried, as many at once as there are processors, and the fastest design is taken; the
+    board's own if there are none.
     again: build in any case.  A clock that is too slow is no error, but said in the report (`timing.met`).  Raises
     InputError when a tool is not installed, BuildError when one fails or the design does not fit.
     """
     folder.mkdir(parents=True, exist_ok=True)
     progress = progress or (lambda step, done, total: None)
+    seeds = seeds or (board.seed,)
     platform = _platform(board)
     parts = family(platform.device)
     seconds: dict[str, float] = {}
@@ -87,7 +89,7 @@ def build_board(
     name: str,
     out: Path,
     *,
-    seeds: Sequence[int] = (1,),
+    seeds: Sequence[int] = (),
     again: bool = False,
     progress: Progress | None = None,
 ) -> tuple[Report, Path]:

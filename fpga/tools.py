@@ -22,6 +22,9 @@ PHASES = (
 )
 """Beginnings of lines of nextpnr's log that begin a phase; the last ends the step."""
 
+STALLED_PASSES = 200
+"""Passes of the router without fewer wires in conflict after which it is ended: it has no limit of its own."""
+
 Progress = Callable[[str, int, int], None]
 """Called with a step's name, what is done of it, and its total."""
 
@@ -58,8 +61,15 @@ def run(jobs: Sequence[Job], folder: Path, parts: Family, progress: Progress) ->
                 index = waiting.pop(0)
                 running[index] = _start(jobs[index], programs[index], folder)
             time.sleep(POLL_SECONDS)
-            for index in [index for index, process in running.items() if process.poll() is not None]:
-                reasons[index] = _failure(jobs[index], running.pop(index).returncode, folder, parts)
+            for index, process in list(running.items()):
+                stalled = conflicts_of_a_stalled_router(_log(jobs[index], folder))
+                if stalled is not None and process.poll() is None:
+                    process.kill()
+                    process.wait()
+                    reasons[index] = _unrouted(stalled)
+                    del running[index]
+                elif process.poll() is not None:
+                    reasons[index] = _failure(jobs[index], running.pop(index).returncode, folder, parts)
             _tell(jobs, [*waiting], [*running], folder, progress)
     finally:
         for process in running.values():
@@ -128,6 +138,23 @@ def _failure(job: Job, code: int, folder: Path, parts: Family) -> str | None:
     said = _output(job, folder).read_text().splitlines()
     errors = [line for line in said if line.startswith("ERROR")] or said[-1:]
     return f"{job.tool} failed: {' '.join(errors) or 'it said nothing'}"
+
+
+def _unrouted(conflicts: int) -> str:
+    return (
+        f"is not routed: {conflicts} wires keep two uses or more; try another --seed, or shrink the design as "
+        "for a part that is too small"
+    )
+
+
+def conflicts_of_a_stalled_router(nextpnr_log: str) -> int | None:
+    """Wires with more than one use at best, when that was `STALLED_PASSES` ago or longer; else None."""
+    conflicts = [int(count) for count in re.findall(r"iter=\d+ wires=\d+ overused=(\d+)", nextpnr_log)]
+    if not conflicts:
+        return None
+    least = min(conflicts)
+    stalled = len(conflicts) - 1 - conflicts.index(least) >= STALLED_PASSES
+    return least if stalled and least else None
 
 
 def overfull(nextpnr_log: str) -> list[tuple[str, int, int]]:

@@ -27,9 +27,9 @@ def build(
         list[str] | None, typer.Option(help="Build for this board; `all`: for every one.")
     ] = None,
     lint: Annotated[bool, typer.Option(help="Check the emitted SystemVerilog of every instance.")] = False,
-    seed: Annotated[int, typer.Option(help="Seed of the placement.")] = 1,
+    seed: Annotated[int | None, typer.Option(help="Seed of the placement; the board's own if none.")] = None,
     seeds: Annotated[
-        int, typer.Option(min=1, help="Seeds to try, from --seed on; the fastest is taken.")
+        int, typer.Option(min=1, help="Seeds to try, from that one on; the fastest is taken.")
     ] = 1,
     again: Annotated[bool, typer.Option(help="Build although nothing has changed.")] = False,
     check: Annotated[bool, typer.Option(help="Compare with the kept reports; exit 1 when worse.")] = False,
@@ -44,13 +44,12 @@ def build(
         return
     from fpga.boards import BOARDS, find
 
-    names = list(BOARDS) if board == ["all"] else board
-    for name in names:
-        find(name)
+    chosen = [find(name) for name in (BOARDS if board == ["all"] else board)]
     make_folder(out)
-    failures = [
-        line for name in names for line in _board(name, out, range(seed, seed + seeds), again, check, keep)
-    ]
+    failures = []
+    for one in chosen:
+        first = one.seed if seed is None else seed
+        failures += _board(one.name, out, range(first, first + seeds), again, check, keep)
     for line in failures:
         print(f"crosstrain: {line}", file=sys.stderr)
     if failures:

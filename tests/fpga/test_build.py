@@ -189,6 +189,49 @@ def test_progress_follows_the_log(tmp_path):
     assert seen[-1] == ("step", total, total)
 
 
+PASSES = "Info:     iter={} wires=9 overused={} overuse=9 archfail=NA\n"
+
+
+def passes_of_router(*conflicts: int) -> str:
+    """The lines of a log on passes that leave so many wires in conflict."""
+    return "".join(PASSES.format(n + 1, left) for n, left in enumerate(conflicts))
+
+
+def test_a_router_is_stalled_when_its_best_pass_is_long_ago():
+    stalled, wait = tools.conflicts_of_a_stalled_router, tools.STALLED_PASSES
+    assert stalled("Info:     iter=1 phi=9\n") is None
+    assert stalled(passes_of_router(9, 7, *[8] * (wait - 1))) is None
+    assert stalled(passes_of_router(9, 7, *[8] * wait)) == 7
+    assert stalled(passes_of_router(9, *[8] * wait, 7)) is None
+    assert stalled(passes_of_router(9, *[8] * wait, 0)) is None
+
+
+@pytest.mark.usefixtures("python_as_tool")
+def test_a_router_that_does_not_end_is_ended(tmp_path):
+    log = passes_of_router(*[5] * (tools.STALLED_PASSES + 1))
+    endless = f"import time; open('0.tim', 'w').write({log!r}); time.sleep(600)"
+    with pytest.raises(
+        BuildError, match=r"^is not routed: 5 wires keep two uses or more; try another --seed, "
+    ):
+        run_python(endless, folder=tmp_path)
+
+
+def test_a_board_has_its_own_seed_unless_others_are_given(tmp_path, monkeypatch):
+    monkeypatch.setattr(flow, "_elaborate", lambda *arguments: None)
+    given = []
+
+    def digest(folder: Path, versions: dict, seeds) -> str:
+        given.append(list(seeds))
+        raise BuildError("seen")
+
+    monkeypatch.setattr(flow, "_digest", digest)
+    board = dataclasses.replace(ULX3S, seed=7)
+    for seeds in ((), (3, 4)):
+        with pytest.raises(BuildError, match="seen"):
+            flow.build(board, tmp_path, seeds=seeds)
+    assert given == [[7], [3, 4]]
+
+
 def test_missing_tools_and_boards_are_named(monkeypatch):
     with pytest.raises(InputError, match="unknown board 'x'; there are ulx3s, "):
         find("x")
