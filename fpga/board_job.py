@@ -10,7 +10,7 @@ from fpga.host_link import LinkError, UartBus
 from model.record import RunRecord, Strobes
 from model.system import GoldenController
 from model.training.hybrid import HybridJob, HybridResult, Progress, hybrid
-from sim.cosim import play
+from sim.cosim import play, refuse_golden
 from sim.host import HardwareFault, Host, HostError
 from sim.paired import Comparison, PairedController
 from sim.stimulus import Stimulus
@@ -99,7 +99,7 @@ async def run_on(
     not keep to its protocol, or a link that is lost in the job is a difference; raises LinkError when nothing answers
     at the beginning, InputError for a board of other parameters.
     """
-    job.image.refuse_effects("the board")
+    refuse_golden(job, "the board")
     await bus.connect()
     host = Host(bus, job.params)
     await host.check_identity()

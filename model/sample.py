@@ -7,6 +7,7 @@ import numpy as np
 
 from model.controller.activation import activation
 from model.controller.backprop_delta import backprop_delta
+from model.controller.between_layers import LAYER_ERROR_BITS, between_delta, between_layers
 from model.controller.calibration import OFFSETS
 from model.controller.dac_encode import dac_encode
 from model.controller.margin_error import margin_error
@@ -46,12 +47,13 @@ def read(s, channels, array, macro, codes, events, sums, conversion, column):
 
 
 @kernel
-def run_samples(s, state, array, pixels, labels, train, first, events, t, entries, strobes, upper):
+def run_samples(s, state, array, pixels, labels, train, first, events, t, entries, strobes, upper, between):
     """Samples `first`.. of a run, one row of `pixels` each; stages go to `t`, pulses to the logs.
 
     events: counts of the array's macros, brought up to date.  upper: `UpperState`, or None where the upper layer is
-    digital: then nothing of it is compiled.  Returns the lengths of both logs, and how many column codes are clipped,
-    of reads and of planes.
+    digital: then nothing of it is compiled.  between: `Between`, or None where nothing is between the columns and a
+    digital upper layer, in the same way.  Returns the lengths of both logs, and how many column codes are clipped, of
+    reads and of planes.
     """
     logged, entered, clipped, planes_clipped = 0, 0, 0, 0
     macro = macro_state(array, 0)
@@ -67,8 +69,11 @@ def run_samples(s, state, array, pixels, labels, train, first, events, t, entrie
         clipped += at_limit
         planes_clipped += planes_at_limit
         hidden = activation(adc)
+        top = hidden
+        if between is not None:
+            top = between_layers(between, hidden, s.adc_bits)
         if upper is None:
-            logits = upper_layer(hidden, state.weights, s.adc_bits, s.logit_shift, s.logit_bits)
+            logits = upper_layer(top, state.weights, s.adc_bits, s.logit_shift, s.logit_bits)
         else:
             driven = upper_rows(hidden, (1 << (s.adc_bits - 1)) - 1)
             logits = upper_read(upper, driven)
@@ -79,6 +84,11 @@ def run_samples(s, state, array, pixels, labels, train, first, events, t, entrie
         if verdict[0] and (upper is None or upper.trains_first):
             if upper is not None and upper.transposed:
                 delta = transposed_error(upper, hidden, verdict[1], verdict[2], s.delta_bits)
+            elif between is not None:
+                error = backprop_delta(
+                    state.weights, top, verdict[1], verdict[2], s.adc_bits, LAYER_ERROR_BITS
+                )
+                delta = between_delta(between, hidden, error, s.adc_bits, s.delta_bits)
             else:
                 delta = backprop_delta(
                     state.weights, hidden, verdict[1], verdict[2], s.adc_bits, s.delta_bits

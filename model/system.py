@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from model.controller.between_layers import Between
 from model.controller.calibration import begin, finish
 from model.controller.counters import COUNTERS, counters, upper_counters
 from model.controller.pulse_scheduler import pulse_scheduler
@@ -75,6 +76,8 @@ class GoldenController:
         self.state = new_state(params)
         self.upper = UpperArray(params, image) if params.analog_upper else None
         """The second array, where the upper layer is analog."""
+        self.between: Between | None = None
+        """What is between the columns and a digital upper layer; only the golden model has such layers."""
         self.registers: dict[str, int] = {}
         self._counters = dict.fromkeys(COUNTERS, 0)
         self.given_up = {"capped": 0, "unresponsive": 0}
@@ -92,8 +95,14 @@ class GoldenController:
             BY_NAME[name]
             self.registers[name] = int(value)
 
+    async def load_between(self, between: Between | None) -> None:
+        """Layers between the columns and the upper layer, whose weights are to be loaded next."""
+        self.between = between
+        units = self.params.columns if between is None else int(between.units[-1])
+        self.state = self.state._replace(weights=np.zeros((units + 1, self.params.classes), np.int32))
+
     async def load_weights(self, weights: np.ndarray) -> None:
-        """Upper-layer weights, int[columns + 1, classes], the bias unit last."""
+        """Upper-layer weights, int[units below + 1, classes], the bias unit last."""
         self.state.weights[:] = weights
 
     async def load_targets(self, targets: np.ndarray) -> None:
@@ -246,7 +255,7 @@ class GoldenController:
             t = new_trace(p, len(part), planes)
             events = self.array.events
             run_of = (s, self.state, self.array.state, part, labels[first:], train, first, events)
-            entered, logged, *at_limit = run_samples(*run_of, t, entries, log, upper)
+            entered, logged, *at_limit = run_samples(*run_of, t, entries, log, upper, self.between)
             self.array.reset(events)
             strobes.append(copied(log, logged))
             self.strobes += logged

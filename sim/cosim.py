@@ -30,6 +30,7 @@ from sim.toolchain import UNOPTIMISED, prepare
 from sim.waves import keep_waveform
 from spec.device_file import DeviceSpec
 from spec.params import HwParams
+from spec.run_file import refuse_deeper
 
 SIMULATORS = ("verilator", "icarus")
 BUILD = Path("build") / "cosim"
@@ -58,6 +59,13 @@ async def play(ctl: Any, job: HybridJob | WriteJob | Stimulus, progress: Progres
     if isinstance(job, WriteJob):
         return await write(ctl, job, progress=progress)
     return await exercise(ctl, job, progress=counting(progress, "samples", len(job.pixels)))
+
+
+def refuse_golden(job: HybridJob | WriteJob | Stimulus, what: str) -> None:
+    """Raise `InputError` for a job with something that only the golden model has; `what` is what has it not."""
+    job.image.refuse_effects(what)
+    if not isinstance(job, Stimulus):
+        refuse_deeper((job.hybrid if isinstance(job, WriteJob) else job).between, what)
 
 
 def file_name(text: str) -> str:
@@ -214,12 +222,12 @@ def simulate(
 ) -> CosimResult:
     """Play a job in the process of a simulator that is built in `build`.  Raises `SimulationError`.
 
-    Raises `InputError` for a job with effects that only the golden model has.
+    Raises `InputError` for a job with something that only the golden model has.
 
     start: given the folder of the run, where job.pickle is and result.pickle and the lines of progress are to go,
     writes the sources and returns what builds and runs the simulator.  finish: called before that folder is removed.
     """
-    job.image.refuse_effects("the RTL")
+    refuse_golden(job, "the RTL")
     with tempfile.TemporaryDirectory(dir=build, prefix="run-") as name, open(build / "lock", "w") as lock:
         folder = Path(name).resolve()
         (folder / "job.pickle").write_bytes(pickle.dumps(job))

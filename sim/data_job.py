@@ -19,9 +19,8 @@ from model.training.offline import OfflineNet
 from model.training.prepare import check_fit, prepare
 from model.training.weights_file import weights_digest
 from sim.cosim import CosimResult
-from spec.effects import refuse_model_only
 from spec.errors import InputError
-from spec.run_file import AUTO, RunSpec, dump_run
+from spec.run_file import AUTO, RunSpec, dump_run, refuse_without_model
 
 MAKERS = (offline, experiments, trial, prepare_module, transfer, range_search, analog_upper, weights_file)
 """Modules whose text decides what network and thresholds come out."""
@@ -37,7 +36,7 @@ def data_job(run: RunSpec, progress: Progress) -> HybridJob:
     Nothing is judged by its accuracy: the comparison with the golden model is the point.  The network and what the
     run leaves to be chosen are kept in build.  Raises `InputError`.
     """
-    refuse_model_only(run.nonideal.model_only, "the RTL")
+    refuse_without_model(run, "the RTL")
     data = load_data(run.data)
     check_fit(data, run.params)
     images = len(data.train) + len(data.validation)

@@ -25,7 +25,7 @@ from model.system import run as golden
 from model.training.experiments import resolve
 from model.training.hybrid import HybridJob, HybridResult, Progress, hybrid
 from model.training.kept import kept_net
-from model.training.offline import OfflineNet
+from model.training.offline import OfflineNet, net_of
 from model.training.prepare import check_fit, prepare
 from model.training.transfer import weight_limit
 from model.training.trial import Outcome, Trial
@@ -33,9 +33,8 @@ from model.training.write_costs import VERIFY_TOLERANCE
 from sim.cosim import CosimResult, run_cosim
 from sim.stimulus import ENOUGH_PULSES
 from spec.device_file import NonIdealities
-from spec.effects import refuse_model_only
 from spec.registers import Mode
-from spec.run_file import RunSpec
+from spec.run_file import RunSpec, refuse_without_model
 
 WHOLE_EPOCH = 2_000
 """Online samples up to which the RTL runs the whole epoch; beyond, a window from its start."""
@@ -140,7 +139,7 @@ class MainResult:
 def main_job(run: RunSpec, settings: MainSettings, progress: Progress) -> MainResult:
     """Run everything.  Raises `InputError` before any work when the data do not fit, `SimulationError` from the RTL."""
     if settings.rtl:
-        refuse_model_only(run.nonideal.model_only, "the RTL")
+        refuse_without_model(run, "the RTL")
     data = load_data(run.data)
     check(run, data)
     nets = _offline(run, data, progress)
@@ -157,9 +156,8 @@ def check(run: RunSpec, data: Dataset) -> None:
     """Raise `InputError` for whatever would stop the job later: prepares it with a network of random weights."""
     check_fit(data, run.params)
     rng = np.random.default_rng(0)
-    shapes = (run.params.rows, run.params.columns), (run.params.upper_rows, run.params.classes)
-    hidden, upper = (rng.standard_normal(shape).astype(np.float32) for shape in shapes)
-    prepare(run, data, OfflineNet(hidden, upper, 0.0, 0.0, 0.0), run.seeds[0])
+    layers = [rng.standard_normal(shape).astype(np.float32) for shape in run.offline.shapes(run.params)]
+    prepare(run, data, net_of(layers), run.seeds[0])
 
 
 def _offline(run: RunSpec, data: Dataset, progress: Progress) -> list[OfflineNet]:

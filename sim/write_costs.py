@@ -11,8 +11,7 @@ from model.training.prepare import check_fit
 from model.training.write_costs import WAYS, WriteResult, write_job
 from sim.cosim import SimulationError, run_cosim
 from sim.fast.pair import run_fast
-from spec.effects import refuse_model_only
-from spec.run_file import RunSpec
+from spec.run_file import RunSpec, refuse_without_model
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ def write_costs(run: RunSpec, progress: Progress, *, emulated: bool = False) -> 
     The array takes the programmed times, a reading that of a read; its conversion takes none.  With `emulated` it is
     the emulated array, in Verilator, with its own times.
     """
-    refuse_model_only(run.nonideal.model_only, "the RTL")
+    refuse_without_model(run, "the RTL")
     data = load_data(run.data)
     check_fit(data, run.params)
     run = replace(run, params=replace(run.params, name=f"{run.params.name}_VERIFY", verify=1))

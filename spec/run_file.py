@@ -16,7 +16,9 @@ Every key but `data` has a default, which depends on the data set (`default_run`
 """
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from spec.device_file import (
     nonideal_from_dict,
 )
 from spec.device_law import choice, number, only
+from spec.effects import refuse_model_only
 from spec.errors import InputError
 from spec.numerics import MASK32
 from spec.params import INSTANCES, HwParams
@@ -44,6 +47,8 @@ TRAINED = {"first": ("first",), "last": ("last",), "both": ("first", "last")}
 BACKWARD = ("copy", "transposed")
 """Sources of the hidden units' errors, by their code in the register BACKWARD."""
 MOST_SEEDS = 1000
+MOST_UNITS = 4096
+"""Of one further hidden layer."""
 
 
 def _number(default: Any, low: float, high: float, doc: str):
@@ -80,6 +85,10 @@ class OfflineSettings:
         default="",
         metadata={"doc": "a file of weights that are taken instead: .npz, .safetensors; all seeds the same"},
     )
+    hidden: tuple[int, ...] = field(
+        default=(),
+        metadata={"doc": "units of further hidden layers, digital, from the array's columns up; model only"},
+    )
     mean: float = _number(
         0.0, -100.0, 100.0, "with weights: they expect (x - mean) / std of inputs x in 0..1"
     )
@@ -92,6 +101,15 @@ class OfflineSettings:
                 f"{self.weights!r} is no {' or '.join(WEIGHT_FILES)} file", key="offline.weights"
             )
         _check_numbers(self, "offline")
+        if not isinstance(self.hidden, tuple):
+            raise InputError(f"{self.hidden!r} is not a list of 1..{MOST_UNITS}", key="offline.hidden")
+        for units in self.hidden:
+            _integer(units, 1, MOST_UNITS, "offline.hidden")
+
+    def shapes(self, params: HwParams) -> list[tuple[int, int]]:
+        """Rows, the bias among them, and units of each layer, from the inputs to the classes."""
+        sizes = [params.inputs, params.columns, *self.hidden, params.classes]
+        return [(below + 1, units) for below, units in pairwise(sizes)]
 
 
 @dataclass(frozen=True)
@@ -154,6 +172,8 @@ class RunSpec:
     def _check_upper(self) -> None:
         choice(self.trained, tuple(TRAINED), "trained")
         choice(self.backward, BACKWARD, "backward")
+        if self.offline.hidden and self.params.analog_upper:
+            raise InputError("an analog upper layer is right above the array: take []", key="offline.hidden")
         if self.trained != "first" and not self.params.analog_upper:
             raise InputError("only an analog upper layer is trained by the hardware", key="trained")
         if self.backward == "transposed" and not self.params.transposed_upper:
@@ -211,6 +231,8 @@ def _run(values: dict, source: str) -> RunSpec:
     if "offline" in values:
         table = _table(values, "offline")
         only(table, tuple(f.name for f in fields(OfflineSettings)), "offline")
+        if isinstance(table.get("hidden"), list):
+            table = table | {"hidden": tuple(table["hidden"])}
         changes["offline"] = replace(default.offline, **table)
     return replace(default, **changes)
 
@@ -238,12 +260,26 @@ def load_run(path: str | Path) -> RunSpec:
     return run_from_dict(read_toml(Path(path)), source=str(path))
 
 
+def refuse_without_model(run: RunSpec, what: str) -> None:
+    """Raise `InputError` for a run that only the golden model can do; `what` is what cannot."""
+    refuse_model_only(run.nonideal.model_only, what)
+    refuse_deeper(run.offline.hidden, what)
+
+
+def refuse_deeper(hidden: Sequence[object], what: str) -> None:
+    """Raise `InputError` if there are further hidden layers; `what` is what does not have them."""
+    if hidden:
+        text = f"only the golden model has further hidden layers, {what} does not; take [], or `crosstrain train --no-rtl`"
+        raise InputError(text, key="offline.hidden")
+
+
 def dump_run(run: RunSpec) -> str:
     """The run as TOML text that `load_run` reads back to an equal one; hardware and device in full."""
     params = {f.name: getattr(run.params, f.name) for f in fields(run.params)}
     values: dict[str, Any] = {"data": run.data, "seeds": list(run.seeds)}
     values |= {key: getattr(run, key) for key in _SCALARS}
     values["offline"] = {f.name: getattr(run.offline, f.name) for f in fields(run.offline)}
+    values["offline"]["hidden"] = list(run.offline.hidden)
     values["nonideal"] = {f.name: getattr(run.nonideal, f.name) for f in fields(run.nonideal)}
     values["params"] = params
     values["device"] = tomllib.loads(dump_device(run.device))

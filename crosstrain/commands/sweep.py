@@ -30,11 +30,11 @@ def sweep(
     """Measure every combination of the values in a sweep file; goes on where it was stopped; exit 1 if a point fails."""
     from model.study.execute import execute
     from model.study.plot import draw, groups_of, picture
-    from model.study.points import measure, method_named
+    from model.study.points import check_point, measure
     from model.study.store import rows_of
     from model.study.sweep import load_sweep
 
-    plan = load_sweep(config, lambda point: method_named(point["method"]))
+    plan = load_sweep(config, check_point)
     make_folder(out)
     with steps() as progress:
         results = execute(

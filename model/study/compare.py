@@ -52,13 +52,14 @@ class Plan:
     """Networks and arrays, other than those that are measured, on which settings are chosen."""
 
     def __post_init__(self):
+        methods = [method_named(name) for name in self.methods]
         for label, values in self.runs.items():
             if "seeds" in values:
                 raise InputError("a comparison draws its own", source=label, key="seeds")
             run = run_from_dict(values, source=label)
             check_fit(load_data(run.data), run.params)
-        for name in self.methods:
-            method_named(name)
+            for method in methods:
+                method.check(run)
 
     def choices(self, names: list[str], inherited: dict[tuple[str, str], Settings]) -> list[dict]:
         """Points that try settings."""

@@ -1,5 +1,6 @@
 """Controls: what a table needs beside the method to show where its gain comes from; and all methods, by name."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,9 +9,9 @@ from model.data import Split
 from model.study.methods import HARDWARE, Method, Settings, hybrid, memory_bits, online, open_loop
 from model.study.variants import VARIANTS
 from model.system import run as golden
-from model.training.hybrid import code_step
-from model.training.offline import Adam, accuracy, softmax_error, untrained, with_bias
-from model.training.transfer import quantise_upper
+from model.training.hybrid import code_step, load_layers
+from model.training.offline import Adam, accuracy, gradients, untrained, with_bias
+from model.training.transfer import quantise_layers
 from model.training.trial import Outcome, Trial
 from spec.registers import Mode
 from spec.run_file import RunSpec
@@ -23,18 +24,18 @@ RATES = tuple(float(f"{rate:.2g}") for rate in np.geomspace(1e-4, 0.1, 12))
 def software(trial: Trial, settings: Settings) -> Outcome:
     """The float network on the trial's split."""
     split = Split(trial.job.test_pixels, trial.job.test_labels)
-    return Outcome(accuracy(trial.net.hidden, trial.net.upper, split))
+    return Outcome(accuracy(trial.net.layers, split))
 
 
 def last_layer(trial: Trial, settings: Settings) -> Outcome:
-    """Open-loop transfer, then one epoch of software training of the digital upper layer on the array's codes."""
+    """Open-loop transfer, then one epoch of software training of the digital layers on the array's codes."""
     start = trial.transferred()
     online = _retrain_upper(trial, settings["rate"])
     return Outcome(trial.accuracy(), start.phases | {"online": online}, int(start.pulses.max()))
 
 
 def hybrid_last_layer(trial: Trial, settings: Settings) -> Outcome:
-    """The online epoch of the array, then that of the upper layer."""
+    """The online epoch of the array, then that of the digital layers."""
     outcome = hybrid("accumulate")(trial, settings)
     reads = _retrain_upper(trial, settings["rate"])
     online = {name: count + reads[name] for name, count in outcome.phases["online"].items()}
@@ -42,15 +43,15 @@ def hybrid_last_layer(trial: Trial, settings: Settings) -> Outcome:
 
 
 def _retrain_upper(trial: Trial, rate: float) -> dict[str, int]:
-    """One epoch of the digital upper layer on the codes that the array gives now; returns the counters."""
+    """One epoch of the digital layers on the codes that the array gives now; returns the counters."""
     job, ctl = trial.job, trial.ctl
     full_scale = job.full_scale(code_step(ctl.registers))
     codes = _hidden_codes(trial, Split(job.train_pixels, job.train_labels))
     counters = golden(ctl.counters())
     values = with_bias((codes * (full_scale / job.params.adc_limit)).astype(np.float32))
-    trained = _retrain(trial.net.upper, values, job.train_labels, rate, trial.seed)
-    upper = quantise_upper(trained, full_scale, codes, job.params)
-    golden(ctl.load_weights(upper.weights))
+    trained = _retrain(trial.net.layers[1:], values, job.train_labels, rate, trial.seed)
+    upper = quantise_layers(trained, full_scale, codes, job.params)
+    golden(load_layers(ctl, upper))
     golden(ctl.configure(LOGIT_SHIFT=upper.logit_shift))
     return counters
 
@@ -67,16 +68,19 @@ def _hidden_codes(trial: Trial, split: Split) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _retrain(start: np.ndarray, values: np.ndarray, labels: np.ndarray, rate: float, seed: int) -> np.ndarray:
+def _retrain(
+    start: Sequence[np.ndarray], values: np.ndarray, labels: np.ndarray, rate: float, seed: int
+) -> list[np.ndarray]:
     """One epoch of Adam on softmax cross-entropy.  values: float32[n, columns + 1], bias last."""
-    upper = start.copy()
-    adam = Adam(upper)
-    targets = np.eye(upper.shape[1], dtype=np.float32)[labels]
+    layers = [weights.copy() for weights in start]
+    adams = [Adam(weights) for weights in layers]
+    targets = np.eye(layers[-1].shape[1], dtype=np.float32)[labels]
     order = np.random.default_rng(seed).permutation(len(values))
     for first in range(0, len(order), _BATCH):
         batch = order[first : first + _BATCH]
-        adam.step(values[batch].T @ softmax_error(values[batch] @ upper, targets[batch]), rate)
-    return upper
+        for adam, gradient in zip(adams, gradients(layers, values[batch], targets[batch]), strict=True):
+            adam.step(gradient, rate)
+    return layers
 
 
 def bias_row(trial: Trial, settings: Settings) -> Outcome:
@@ -140,19 +144,19 @@ CONTROLS = (
     Method("software", "the float network that all others start from", software),
     Method("software plain", "a float network trained without noise", software, offline="plain"),
     Method("software noise-aware", "one trained with noise", software, offline="noise-aware"),
-    Method("last layer", "digital upper layer retrained on the array's codes", last_layer,
+    Method("last layer", "digital layers retrained on the array's codes", last_layer,
            lambda run, samples: [{"rate": rate} for rate in RATES]),
     Method("hybrid + last layer", "the online epoch, and then that", hybrid_last_layer,
            lambda run, samples: [{"rate": rate} for rate in RATES], settings_of="hybrid accumulate", bits=_BITS),
     Method("bias row", "hybrid, but only the bias row gets pulses", bias_row, online("accumulate"), bits=_BITS,
            model_only=True),
     Method("shuffled labels", "hybrid, the labels shuffled", shuffled, settings_of="hybrid accumulate", bits=_BITS),
-    Method("analog open loop", "upper layer analog too, nothing trained", open_loop, hardware=analog("first")),
-    Method("analog first", "upper layer analog, first layer trained", both_layers, _finer, analog("first"), bits=_BITS),
-    Method("analog last", "upper layer analog, only it trained", both_layers, _finer, analog("last"), bits=_BITS),
-    Method("analog both", "upper layer analog, both trained", both_layers, _finer, analog("both"), bits=_BITS),
+    Method("analog open loop", "upper layer analog too, nothing trained", open_loop, hardware=analog("first"), deep=False),
+    Method("analog first", "upper layer analog, first layer trained", both_layers, _finer, analog("first"), bits=_BITS, deep=False),
+    Method("analog last", "upper layer analog, only it trained", both_layers, _finer, analog("last"), bits=_BITS, deep=False),
+    Method("analog both", "upper layer analog, both trained", both_layers, _finer, analog("both"), bits=_BITS, deep=False),
     Method("from scratch", "untrained network, both layers analog, one epoch", both_layers, _finer, analog("both"),
-           lambda run, seed: untrained(run.params, seed), bits=_BITS),
+           lambda run, seed: untrained(run.params, run.offline, seed), bits=_BITS, deep=False),
 )  # fmt: skip
 
 METHODS: dict[str, Method] = {m.name: m for m in (*HARDWARE, *CONTROLS, *VARIANTS)}

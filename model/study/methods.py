@@ -20,6 +20,7 @@ from model.training.prepare import state_targets
 from model.training.trial import Outcome, Start, Trial
 from model.training.write_costs import load_loops, tune_settings, verify_settings
 from spec.choices import CHANCE_RULES, MEMORY_RULES, RULES
+from spec.errors import InputError
 from spec.registers import Mode
 from spec.run_file import RunSpec
 
@@ -75,6 +76,14 @@ class Method:
     """Bits of update memory per weight."""
     model_only: bool = False
     """The hardware cannot do it."""
+    deep: bool = True
+    """It takes networks with further hidden layers (`offline.hidden`)."""
+
+    def check(self, run: RunSpec) -> None:
+        """Raise `InputError` for a run whose network the method does not take."""
+        if run.offline.hidden and not self.deep:
+            text = f"{self.name!r} has an analog upper layer, right above the array, and no further hidden layers"
+            raise InputError(f"{text}: take offline.hidden = []", key="method")
 
 
 def thresholds(run: RunSpec, rule: str, count: int, samples: int) -> list[int]:

@@ -48,12 +48,22 @@ def method_named(name: str) -> Method:
     return METHODS[name]
 
 
+def check_point(point: dict) -> None:
+    """Raise `InputError` for a method that there is not, or that the point's network is not for."""
+    method_named(point["method"]).check(_run_of(point))
+
+
+def _run_of(point: dict) -> RunSpec:
+    return _run(json.dumps(point["run"], sort_keys=True))
+
+
 def trial_of(point: dict) -> Trial:
     """The trial of a point, kept for the points that come next."""
     method = method_named(point["method"])
     if point["split"] not in SPLITS:
         raise InputError(f"{point['split']!r} is none of {', '.join(SPLITS)}", key="split")
-    run = _run(json.dumps(point["run"], sort_keys=True))
+    run = _run_of(point)
+    method.check(run)
     if method.offline:
         run = replace(run, offline=replace(run.offline, kind=method.offline, weights=""))
     data = _data(run.data)

@@ -8,6 +8,7 @@ from math import exp
 import numpy as np
 
 from model.controller.activation import activation
+from model.controller.between_layers import LAYER_ERROR_BITS, between_delta, between_layers, carry_back
 from model.controller.dac_encode import dac_encode
 from model.controller.margin_error import margin_error
 from model.controller.upper_layer import upper_layer
@@ -55,19 +56,6 @@ def output_error(logits, label, unit, kind, error):
         else:
             e = wanted - min(max(logits[c] / unit, 0.0), 1.0)
         error[c] = int(np.floor(e * (1 << ERROR_BITS) + 0.5))
-
-
-@kernel
-def dense_delta(weights, hidden, error, adc_bits, delta_bits, delta):
-    """Errors of the hidden units, in place: the outputs' through the digital weights, 0 where a unit is at a limit."""
-    full, limit = (1 << (adc_bits - 1)) - 1, (1 << (delta_bits - 1)) - 1
-    for j in range(hidden.shape[0]):
-        delta[j] = 0
-        if 0 < hidden[j] < full:
-            total = np.int64(0)
-            for c in range(error.shape[0]):
-                total += np.int64(weights[j, c]) * error[c]
-            delta[j] = saturate((total + (1 << (ERROR_BITS - 1))) >> ERROR_BITS, -limit, limit)
 
 
 @kernel
@@ -139,8 +127,9 @@ def refresh_row(array, row, given, curve, events):
 
 
 @kernel
-def epoch(s, state, array, pixels, labels, kinds, unit, curve, events, given):
-    """One online epoch.  kinds: indices into ERRORS, POLICIES, MEMORIES; s: Settings; others as named in `train`.
+def epoch(s, state, between, array, pixels, labels, kinds, unit, curve, events, given):
+    """One online epoch.  kinds: indices into ERRORS, POLICIES, MEMORIES; s: Settings; between: as of `run_samples`;
+    others as named in `train`.
 
     Returns strobes, updating samples, and words of the memory that were used.
     """
@@ -149,14 +138,17 @@ def epoch(s, state, array, pixels, labels, kinds, unit, curve, events, given):
     rows, columns = state.memory.shape
     sums = np.empty((places[:, 0].max() + 1, columns), np.int32)
     unseen = np.empty((0, sums.size), np.int32), np.empty((0, columns), np.int32)
-    error, delta = np.zeros(state.weights.shape[1], np.int32), np.zeros(columns, np.int32)
-    pulses, limit = np.zeros(columns, np.int32), (1 << (s.accumulator_bits - 1)) - 1
+    error, pulses = np.zeros(state.weights.shape[1], np.int32), np.zeros(columns, np.int32)
+    limit = (1 << (s.accumulator_bits - 1)) - 1
     strobes, updates, words = 0, 0, 0
     for n in range(pixels.shape[0]):
         codes = dac_encode(pixels[n], s.dac_bits)
         adc, _, _ = read(s, state.channels, array, macro, codes, events, sums, unseen[0], unseen[1])
         hidden = activation(adc)
-        logits = upper_layer(hidden, state.weights, s.adc_bits, s.logit_shift, s.logit_bits)
+        top = hidden
+        if between is not None:
+            top = between_layers(between, hidden, s.adc_bits)
+        logits = upper_layer(top, state.weights, s.adc_bits, s.logit_shift, s.logit_bits)
         if error_kind == 0:
             update, target, rival, _ = margin_error(logits, labels[n], s.margin, 1)
             error[:] = 0
@@ -167,7 +159,10 @@ def epoch(s, state, array, pixels, labels, kinds, unit, curve, events, given):
         if update == 0:
             continue
         updates += 1
-        dense_delta(state.weights, hidden, error, s.adc_bits, s.delta_bits, delta)
+        bits = s.delta_bits if between is None else LAYER_ERROR_BITS
+        delta = carry_back(state.weights, top, error, ERROR_BITS, s.adc_bits, bits)
+        if between is not None:
+            delta = between_delta(between, hidden, delta, s.adc_bits, s.delta_bits)
         doubled = (1 if n >= s.double_first else 0) + (1 if n >= s.double_second else 0)
         key = event_key(s.update_seed, DOMAIN_WRITE, n)
         for i in range(rows):
@@ -202,8 +197,8 @@ def variant(error: str, policy: str, memory: str):
         curve = np.array([device.states_up, device.states_down], np.int64)
         unit = settings.get("unit", 0.25) * upper.logit_range
         strobes, updates, words = epoch(
-            ctl.settings, ctl.state, ctl.array.state, job.train_pixels, job.train_labels, kinds, unit, curve, events,
-            start.pulses.astype(np.int64),
+            ctl.settings, ctl.state, ctl.between, ctl.array.state, job.train_pixels, job.train_labels, kinds, unit, curve,
+            events, start.pulses.astype(np.int64),
         )  # fmt: skip
         ctl.array.reset(events)
         pulses = ctl.array.pulses()

@@ -14,7 +14,7 @@ from model.record import RunRecord
 from model.training.analog_upper import AnalogUpper, erase_and_transfer, search_upper_lsb
 from model.training.calibrate import calibrate, channel_targets
 from model.training.range_search import search_lsb, search_serial
-from model.training.transfer import Upper, hidden_codes, quantise_upper
+from model.training.transfer import Upper, hidden_codes, quantise_layers
 from spec.device_image import DeviceImage
 from spec.errors import InputError
 from spec.numerics import THIN_BITS
@@ -61,7 +61,7 @@ class HybridJob:
     counts: np.ndarray
     """Open-loop pulses, int32[rows, columns]."""
     upper_weights: np.ndarray
-    """Float weights above the array, float[columns + 1, classes], bias last."""
+    """Float weights of the upper layer, float[units below + 1, classes], bias last."""
     sum_value: float
     """Hidden value that one unit of a column sum stands for, on the nominal device."""
     calibration: np.ndarray
@@ -85,6 +85,8 @@ class HybridJob:
     """Further registers, such as the pulse timing."""
     analog_upper: AnalogUpper | None = None
     """Where the upper layer is analog."""
+    between: tuple[np.ndarray, ...] = ()
+    """Float weights of digital layers between the columns and the upper layer, float[units below + 1, units]."""
 
     def __post_init__(self):
         if self.rule not in self.params.rules:
@@ -104,10 +106,10 @@ class HybridJob:
         return self.params.adc_limit * step * self.sum_value
 
     def upper(self, step: int) -> Upper:
-        """The upper layer's integers for column codes of this step."""
+        """The integers of the upper layer, and of those between, for column codes of this step."""
         full_scale = self.full_scale(step)
         codes = hidden_codes(self.calibration_hidden.sum(axis=1), full_scale, self.params)
-        upper = quantise_upper(self.upper_weights, full_scale, codes, self.params)
+        upper = quantise_layers((*self.between, self.upper_weights), full_scale, codes, self.params)
         if self.analog_upper:  # its converters make the output codes
             upper = upper._replace(logit_shift=0, logit_range=float(self.params.logit_limit))
         return upper
@@ -141,7 +143,7 @@ class HybridResult:
     lsb: int
     registers: dict[str, int]
     upper_weights: np.ndarray
-    """int32[columns + 1, classes]."""
+    """int32[units below + 1, classes]."""
     records: dict[str, RunRecord]
     """One per name in `PHASES`."""
     counters: dict[str, dict[str, int]]
@@ -206,6 +208,13 @@ def expected_codes(job: HybridJob, registers: Mapping[str, int]) -> np.ndarray:
     return np.clip(np.floor(hidden / full * q + 0.5), -q, q).astype(np.int64)
 
 
+async def load_layers(ctl, upper: Upper) -> None:
+    """Load the digital layers; only the golden controller takes those between the columns and the upper layer."""
+    if upper.between is not None:
+        await ctl.load_between(upper.between)
+    await ctl.load_weights(upper.weights)
+
+
 async def set_ranges(
     ctl, job: HybridJob, fill: Callable = erase_and_transfer
 ) -> tuple[int, dict[str, int], np.ndarray]:
@@ -228,7 +237,7 @@ async def set_ranges(
         found["UPPER_LSB"] = await search_upper_lsb(ctl, job.params, job.calibration)
     upper = job.upper(step)
     registers = found | job.settings(upper) | job.upper_settings(step)
-    await ctl.load_weights(upper.weights)
+    await load_layers(ctl, upper)
     await ctl.configure(**registers)
     return registers["LSB"], registers, upper.weights
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -41,14 +41,20 @@ def kept_net(
         if progress:
             progress(settings.epochs, settings.epochs)
         with np.load(file) as kept:
-            return OfflineNet(*(_value(kept[field]) for field in OfflineNet._fields))
+            return _read(kept)
     net = train_offline(data, params, settings, seed, progress)
     folder.mkdir(parents=True, exist_ok=True)
     whole = folder / f"{os.getpid()}-{name}"  # in place only when it is complete: others may look for it
-    np.savez(whole, **net._asdict())
+    layers = {f"between{k}": layer for k, layer in enumerate(net.between)}
+    np.savez(whole, **{name: getattr(net, name) for name in _FIELDS}, **layers)
     whole.replace(file)
     return net
 
 
-def _value(array: np.ndarray):
-    return array if array.ndim else array.item()
+_FIELDS = [name for name in OfflineNet._fields if name != "between"]
+
+
+def _read(kept: Mapping[str, np.ndarray]) -> OfflineNet:
+    count = len(kept) - len(_FIELDS)
+    values = (array if array.ndim else array.item() for array in (kept[name] for name in _FIELDS))
+    return OfflineNet(*values, tuple(kept[f"between{k}"] for k in range(count)))

@@ -1,9 +1,10 @@
-"""The offline part: a float network of one hidden layer, trained in software.
+"""The offline part: a float network, trained in software.
 
-The network is the hardware's: inputs 0..1 and a bias row at full scale, ReLU, a bias unit in the upper layer.
+The network is the hardware's: inputs 0..1 and a bias row at full scale, ReLU, a bias unit in the upper layer; or one
+with further hidden layers between its hidden and its upper one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,10 +22,17 @@ class OfflineNet(NamedTuple):
     hidden: np.ndarray
     """float32[inputs + 1, columns]."""
     upper: np.ndarray
-    """float32[columns + 1, classes]."""
+    """float32[columns + 1, classes]; of further hidden layers, units of the last one + 1."""
     train_accuracy: float
     validation_accuracy: float
     test_accuracy: float
+    between: tuple[np.ndarray, ...] = ()
+    """Of further hidden layers, from the array's columns up: float32[units below + 1, units]."""
+
+    @property
+    def layers(self) -> list[np.ndarray]:
+        """All layers, from the inputs to the classes."""
+        return [self.hidden, *self.between, self.upper]
 
 
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
@@ -48,21 +56,47 @@ def train_offline(
     """
     with threadpool_limits(limits=1):
         if settings.weights:
-            hidden, upper = load_weights(settings, params)
+            layers = load_weights(settings, params)
             if progress:
                 progress(settings.epochs, settings.epochs)
         else:
-            hidden, upper = _Trainer(data.train, params, settings, seed).run(progress)
-        train, validation, test = (
-            accuracy(hidden, upper, split) for split in (data.train, data.validation, data.test)
-        )
-    return OfflineNet(hidden, upper, train, validation, test)
+            layers = _Trainer(data.train, params, settings, seed).run(progress)
+        accuracies = [accuracy(layers, split) for split in (data.train, data.validation, data.test)]
+    return net_of(layers, *accuracies)
 
 
-def accuracy(hidden: np.ndarray, upper: np.ndarray, split: Split) -> float:
+def net_of(
+    layers: Sequence[np.ndarray], train: float = 0.0, validation: float = 0.0, test: float = 0.0
+) -> OfflineNet:
+    """A network of these layers, from the inputs to the classes, and its accuracies, 0 if they are not measured."""
+    hidden, *between, upper = layers
+    return OfflineNet(hidden, upper, train, validation, test, tuple(between))
+
+
+def accuracy(layers: Sequence[np.ndarray], split: Split) -> float:
     """Share of right predictions of the float network."""
-    activations = np.maximum(with_bias(_inputs(split.pixels)) @ hidden, 0)
-    return float(((with_bias(activations) @ upper).argmax(axis=1) == split.labels).mean())
+    _, logits = _forward(layers, with_bias(_inputs(split.pixels)))
+    return float((logits.argmax(axis=1) == split.labels).mean())
+
+
+def _forward(layers: Sequence[np.ndarray], x: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    """What each layer takes, with the ones of its bias, and the outputs; x: float32[n, inputs + 1]."""
+    taken = [x]
+    for weights in layers[:-1]:
+        taken.append(with_bias(np.maximum(taken[-1] @ weights, 0)))
+    return taken, taken[-1] @ layers[-1]
+
+
+def gradients(layers: Sequence[np.ndarray], x: np.ndarray, targets: np.ndarray) -> list[np.ndarray]:
+    """Of the batch's mean cross-entropy, by layer; x: float32[n, inputs + 1], ones last; targets: one-hot."""
+    taken, logits = _forward(layers, x)
+    error = softmax_error(logits, targets)
+    found = []
+    for k in range(len(layers) - 1, -1, -1):
+        found.append(taken[k].T @ error)
+        if k > 0:
+            error = (error @ layers[k][:-1].T) * (taken[k][:, :-1] > 0)
+    return found[::-1]
 
 
 def _inputs(pixels: np.ndarray) -> np.ndarray:
@@ -106,15 +140,18 @@ def _initial(rng: np.random.Generator, rows: int, columns: int, gain: float) -> 
     return weights
 
 
-def _initial_layers(rng: np.random.Generator, params: HwParams) -> tuple[np.ndarray, np.ndarray]:
-    """Both layers before training: K. He et al., ICCV 2015, and half its variance above."""
-    hidden = _initial(rng, params.rows, params.columns, gain=2.0)
-    return hidden, _initial(rng, params.upper_rows, params.classes, gain=1.0)
+def _initial_layers(
+    rng: np.random.Generator, params: HwParams, settings: OfflineSettings
+) -> list[np.ndarray]:
+    """The layers before training: K. He et al., ICCV 2015, and half its variance in the last."""
+    shapes = settings.shapes(params)
+    gains = [2.0] * (len(shapes) - 1) + [1.0]
+    return [_initial(rng, *shape, gain) for shape, gain in zip(shapes, gains, strict=True)]
 
 
-def untrained(params: HwParams, seed: int) -> OfflineNet:
+def untrained(params: HwParams, settings: OfflineSettings, seed: int) -> OfflineNet:
     """A network as training would begin with it; its accuracies are not measured."""
-    return OfflineNet(*_initial_layers(np.random.default_rng(seed), params), 0.0, 0.0, 0.0)
+    return net_of(_initial_layers(np.random.default_rng(seed), params, settings))
 
 
 class _Trainer:
@@ -123,7 +160,7 @@ class _Trainer:
         self.rng = np.random.default_rng(seed)
         self.x = with_bias(_inputs(split.pixels))
         self.y = np.eye(params.classes, dtype=np.float32)[split.labels]
-        self.layers = [Adam(weights) for weights in _initial_layers(self.rng, params)]
+        self.layers = [Adam(weights) for weights in _initial_layers(self.rng, params, settings)]
 
     def run(self, progress: Callable[[int, int], None] | None) -> list[np.ndarray]:
         s = self.settings
@@ -137,20 +174,13 @@ class _Trainer:
         return [layer.weights for layer in self.layers]
 
     def _step(self, indices: np.ndarray, rate: float) -> None:
-        for layer, gradient in zip(self.layers, self._gradients(indices), strict=True):
+        noisy = [self._noisy(layer.weights) for layer in self.layers]
+        found = gradients(noisy, self.x[indices], self.y[indices])
+        for layer, gradient in zip(self.layers, found, strict=True):
             layer.step(gradient, rate)
             if self.settings.kind == "noise-aware":
                 limit = np.float32(self.settings.clip) * layer.weights.std()
                 np.clip(layer.weights, -limit, limit, out=layer.weights)
-
-    def _gradients(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of the batch's mean loss, at the noisy weights."""
-        hidden, upper = (self._noisy(layer.weights) for layer in self.layers)
-        x = self.x[indices]
-        z = x @ hidden
-        activations = with_bias(np.maximum(z, 0))
-        error = softmax_error(activations @ upper, self.y[indices])
-        return x.T @ ((error @ upper[:-1].T) * (z > 0)), activations.T @ error
 
     def _noisy(self, weights: np.ndarray) -> np.ndarray:
         if self.settings.kind == "plain" or self.settings.noise == 0:

@@ -84,6 +84,7 @@ def prepare(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> HybridJo
         margin_127=DEFAULT_MARGIN if run.margin == AUTO else float(run.margin),
         registers={"UPDATE_SEED": seed} if run.rule in CHANCE_RULES else {},
         analog_upper=_analog_upper(run) if params.analog_upper else None,
+        between=net.between,
     )
 
 

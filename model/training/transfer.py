@@ -3,13 +3,15 @@
 Everything here knows the *nominal* device only: its mean curve and range, never a cell of the array.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from model.controller.between_layers import LAYER_ERROR_BITS, Between, between_of
+from model.training.range_search import CLIPPED_PER_MILLE
 from spec.errors import InputError
-from spec.numerics import round_shift
+from spec.numerics import round_shift, signed_limit
 from spec.params import HwParams
 
 MARGIN_SCALE = 127
@@ -17,6 +19,9 @@ MARGIN_SCALE = 127
 
 LOGIT_HEADROOM = 1.25
 """Output range over the largest output of the calibration samples."""
+
+ERROR_HEADROOM = 8
+"""Range of an error between digital layers over the root mean square of the calibration samples' errors."""
 
 
 def weight_limit(weights: np.ndarray, sigmas: float) -> float:
@@ -82,13 +87,14 @@ def _partial_sums(inputs: np.ndarray, weights: np.ndarray, limit: float, params:
 
 
 class Upper(NamedTuple):
-    """The digital upper layer, and how its outputs are read."""
+    """The digital upper layer, how its outputs are read, and what is between it and the array."""
 
     weights: np.ndarray
-    """int32[columns + 1, classes], the bias unit last."""
+    """int32[units below + 1, classes], the bias unit last."""
     logit_shift: int
     logit_range: float
     """Output code that stands for the full range of the outputs."""
+    between: Between | None = None
 
     def margin(self, margin_127: float) -> int:
         """The register value of a margin in 1/127 of the output range."""
@@ -130,3 +136,68 @@ def quantise_upper(weights: np.ndarray, full_scale: float, hidden: np.ndarray, p
     while largest / (1 << shift) > params.logit_limit:
         shift += 1
     return Upper(integers, shift, largest / (1 << shift))
+
+
+def quantise_layers(
+    layers: Sequence[np.ndarray], full_scale: float, hidden: np.ndarray, params: HwParams
+) -> Upper:
+    """All digital layers, the upper one last: float[units below + 1, units] each; see `quantise_upper` for the others.
+
+    Integer weights of each as there.  A shift up is the least with which at most 0.1 % of the samples' codes reach Q.
+    """
+    *further, last = layers
+    codes, integers, forward = [hidden.astype(np.int64)], [], []
+    for weights in further:
+        whole, step = upper_codes(scaled_weights(weights, full_scale), params)
+        sums = _exact(codes[-1], whole[:-1]) + params.adc_limit * whole[-1].astype(np.int64)
+        shift = _forward_shift(sums, params)
+        full_scale *= step * (1 << shift)
+        codes.append(np.clip(round_shift(sums, shift), 0, params.adc_limit))
+        integers.append(whole)
+        forward.append(shift)
+    upper = quantise_upper(last, full_scale, codes[-1], params)
+    if not further:
+        return upper
+    backward = _backward_shifts(integers, upper.weights, codes, params)
+    return upper._replace(between=between_of(integers, forward, backward))
+
+
+def _exact(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The product of two integer matrices, int64; in floats, which are fast, and exact below 2**53."""
+    return (values.astype(np.float64) @ weights.astype(np.float64)).astype(np.int64)
+
+
+def _forward_shift(sums: np.ndarray, params: HwParams) -> int:
+    allowed, shift = sums.size * CLIPPED_PER_MILLE // 1000, 0
+    while np.count_nonzero(round_shift(sums, shift) >= params.adc_limit) > allowed:
+        shift += 1
+    return shift
+
+
+def _backward_shifts(
+    integers: Sequence[np.ndarray], upper: np.ndarray, codes: Sequence[np.ndarray], params: HwParams
+) -> list[int]:
+    """Shifts of the errors, found without labels: with those that lead from a sample's second output to its first.
+
+    The errors of the columns become about as large, in their root mean square, as the differences of the upper layer's
+    weights, which they are where no layer is between; those of the other layers leave room in LAYER_ERROR_BITS.
+    """
+    sums = _exact(codes[-1], upper[:-1]) + params.adc_limit * upper[-1].astype(np.int64)
+    first, second = np.argsort(-sums, axis=1, kind="stable")[:, :2].T
+    alive = [(0 < c) & (c < params.adc_limit) for c in codes]
+    error = (upper[:-1, first] - upper[:-1, second]).T.astype(np.int64)
+    wanted = _size(np.clip(error, -params.delta_limit, params.delta_limit), alive[-1])
+    error *= alive[-1]
+    shifts = []
+    for k in range(len(integers) - 1, -1, -1):
+        error = _exact(error, integers[k][:-1].T)
+        limit = signed_limit(LAYER_ERROR_BITS) if k else params.delta_limit
+        size, aim = _size(error, alive[k]), limit / ERROR_HEADROOM if k else wanted
+        shifts.append(max(0, round(np.log2(size / aim))) if size > 0 and aim > 0 else 0)
+        error = np.clip(round_shift(error, shifts[-1]), -limit, limit) * alive[k]
+    return shifts[::-1]
+
+
+def _size(errors: np.ndarray, alive: np.ndarray) -> float:
+    """Root mean square of the errors of units that are not at a limit; 0 if there are none."""
+    return float(np.sqrt(np.mean(errors[alive].astype(np.float64) ** 2))) if alive.any() else 0.0

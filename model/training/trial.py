@@ -7,6 +7,7 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
+from model.controller.between_layers import Between
 from model.data import Dataset, Split
 from model.record import RunRecord, Tally
 from model.system import GoldenController
@@ -42,6 +43,7 @@ class Start(NamedTuple):
     arrays: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
     """States, event counts and pulses of the cells of each array."""
     registers: dict[str, int]
+    between: Between | None
     weights: np.ndarray
     calibration: np.ndarray
     phases: Phases
@@ -83,7 +85,8 @@ class Trial:
             array.load(states, pulses)  # a worn cell stays worn
             array.reset(events)
         self.ctl.registers = dict(start.registers)
-        self.ctl.state.weights[:] = start.weights
+        golden(self.ctl.load_between(start.between))
+        golden(self.ctl.load_weights(start.weights))
         golden(self.ctl.restore_calibration(start.calibration))
         golden(self.ctl.clear_memory())
         return start._replace(phases={name: dict(counters) for name, counters in start.phases.items()})
@@ -100,7 +103,8 @@ class Trial:
         phases = {"transfer": golden(ctl.counters())} | find_ranges(ctl, self.job)
         arrays = [(array.conductances(), array.events, array.pulses()) for array in ctl.arrays]
         found = golden(ctl.calibration())
-        return Start(arrays, dict(ctl.registers), ctl.state.weights.copy(), found, phases)
+        weights = ctl.state.weights.copy()
+        return Start(arrays, dict(ctl.registers), ctl.between, weights, found, phases)
 
     def transferred(self) -> Start:
         """After the open-loop transfer."""

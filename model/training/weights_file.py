@@ -1,14 +1,16 @@
 """Weights of a network that was trained elsewhere, out of an .npz or .safetensors file, in place of offline training.
 
 The network is the hardware's: inputs 0..1 (or normalised, `OfflineSettings.mean` and `std`), one hidden layer, ReLU,
-and a second layer whose largest output is the prediction.  The file holds one of
+and a second layer whose largest output is the prediction; or it has the further hidden layers of
+`OfflineSettings.hidden` between these two.  The file holds one of
 
     hidden, upper        [inputs + 1, columns], [columns + 1, classes]: the last row is the bias
     w1, b1, w2, b2       [inputs, columns], [columns], [columns, classes], [classes]
     A.weight, A.bias,    of PyTorch's Linear layers by any names, [columns, inputs], [columns],
     B.weight, B.bias     [classes, columns], [classes]
 
-where biases may be absent and nothing else may be present.
+and, of further hidden layers, between0, between1 .. before upper, w3, b3 .. and C.weight, C.bias ..  Biases may be
+absent and nothing else may be present.
 """
 
 import hashlib
@@ -28,7 +30,7 @@ from spec.params import HwParams
 from spec.run_file import OfflineSettings
 
 Arrays = dict[str, np.ndarray]
-_LAYOUTS = "hidden and upper; w1, b1, w2, b2; or .weight and .bias of two layers"
+_WORDS = ("two", "three", "four", "five")
 
 
 def weights_digest(settings: OfflineSettings) -> str:
@@ -36,17 +38,17 @@ def weights_digest(settings: OfflineSettings) -> str:
     return hashlib.sha256(_bytes(Path(settings.weights))).hexdigest() if settings.weights else ""
 
 
-def load_weights(settings: OfflineSettings, params: HwParams) -> tuple[np.ndarray, np.ndarray]:
-    """Hidden float32[inputs + 1, columns] and upper float32[columns + 1, classes], biases last.  Raises `InputError`."""
+def load_weights(settings: OfflineSettings, params: HwParams) -> list[np.ndarray]:
+    """Layers from the inputs to the classes, float32[units below + 1, units], biases last.  Raises `InputError`."""
     path = Path(settings.weights)
     arrays = _read(path)
     try:
-        hidden, upper = _layers(arrays, params)
+        hidden, *others = _layers(arrays, [(rows - 1, units) for rows, units in settings.shapes(params)])
     except InputError as error:
         raise InputError(str(error), source=str(path)) from None
     if settings.mean != 0 or settings.std != 1:
         hidden = _for_raw_inputs(hidden, settings.mean, settings.std)
-    return hidden.astype(np.float32), upper.astype(np.float32)
+    return [layer.astype(np.float32) for layer in (hidden, *others)]
 
 
 def _for_raw_inputs(hidden: np.ndarray, mean: float, std: float) -> np.ndarray:
@@ -83,30 +85,51 @@ def _read(path: Path) -> Arrays:
     return {name: array.astype(np.float64) for name, array in arrays.items()}
 
 
-def _layers(arrays: Arrays, params: HwParams) -> tuple[np.ndarray, np.ndarray]:
-    inputs, columns, classes = params.inputs, params.columns, params.classes
-    if arrays.keys() == {"hidden", "upper"}:
-        _check(arrays, "hidden", (inputs + 1, columns))
-        _check(arrays, "upper", (columns + 1, classes))
-        return arrays["hidden"], arrays["upper"]
-    if {"w1", "w2"} <= arrays.keys() <= {"w1", "b1", "w2", "b2"}:
-        return (_with_bias(arrays, "w1", "b1", (inputs, columns)),
-                _with_bias(arrays, "w2", "b2", (columns, classes)))  # fmt: skip
+def _layers(arrays: Arrays, shapes: list[tuple[int, int]]) -> list[np.ndarray]:
+    """shapes: of each layer without its bias."""
+    count = len(shapes)
+    own = ["hidden", *(f"between{k}" for k in range(count - 2)), "upper"]
+    if arrays.keys() == set(own):
+        for name, (below, units) in zip(own, shapes, strict=True):
+            _check(arrays, name, (below + 1, units))
+        return [arrays[name] for name in own]
+    numbered = [(f"w{k}", f"b{k}") for k in range(1, count + 1)]
+    if {w for w, _ in numbered} <= arrays.keys() <= {name for pair in numbered for name in pair}:
+        return [_with_bias(arrays, *pair, shape) for pair, shape in zip(numbered, shapes, strict=True)]
     layers = sorted(
         {name.removesuffix(".weight") for name in arrays if name.endswith(".weight")}, key=_natural
     )
     known = {f"{layer}.{part}" for layer in layers for part in ("weight", "bias")}
-    if len(layers) != 2 or not arrays.keys() <= known:
-        raise InputError(f"holds {', '.join(arrays) or 'nothing'}, not {_LAYOUTS}")
+    if len(layers) != count or not arrays.keys() <= known:
+        raise InputError(f"holds {', '.join(arrays) or 'nothing'}, not {_layouts(own, numbered)}")
     transposed = {name: array.T for name, array in arrays.items()}
-    shapes = (inputs, columns), (columns, classes)
-    if [transposed[f"{layer}.weight"].shape for layer in reversed(layers)] == list(shapes):
-        layers.reverse()  # names do not tell the order, shapes do
-    hidden, upper = (
+    layers = _in_order(layers, {layer: transposed[f"{layer}.weight"].shape for layer in layers}, shapes)
+    return [
         _with_bias(transposed, f"{layer}.weight", f"{layer}.bias", shape, torch=True)
         for layer, shape in zip(layers, shapes, strict=True)
-    )
-    return hidden, upper
+    ]
+
+
+def _layouts(own: list[str], numbered: list[tuple[str, str]]) -> str:
+    """What a file of so many layers may hold."""
+    count = len(own)
+    said = _WORDS[count - 2] if count - 2 < len(_WORDS) else str(count)
+    names = ", ".join(name for pair in numbered for name in pair)
+    return f"{', '.join(own[:-1])} and upper; {names}; or .weight and .bias of {said} layers"
+
+
+def _in_order(
+    layers: list[str], found: dict[str, tuple[int, ...]], shapes: list[tuple[int, int]]
+) -> list[str]:
+    """Layers by the shapes that they should have: names do not tell the order; as they are, if these do not either."""
+    left, ordered = list(layers), []
+    for shape in shapes:
+        layer = next((layer for layer in left if found[layer] == shape), None)
+        if layer is None:
+            return layers
+        left.remove(layer)
+        ordered.append(layer)
+    return ordered
 
 
 def _natural(name: str) -> list:

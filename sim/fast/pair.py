@@ -5,7 +5,7 @@ from pathlib import Path
 from model.system import run as finish
 from model.training.hybrid import HybridJob, Progress
 from model.training.write_costs import WriteJob
-from sim.cosim import WAVES, CosimResult
+from sim.cosim import WAVES, CosimResult, refuse_golden
 from sim.fast.bulk import compare
 from sim.fast.library import Library
 from sim.fast.replay import replay
@@ -23,9 +23,9 @@ def run_fast(
     """Run a job on the library, in this process; `waveform` gets the samples `window` of its training run, as VCD.
 
     Where the two sides differ, the job is played again to look at the first difference, with a waveform in `replays`.
-    Raises BuildError; `InputError` for a job with effects that only the golden model has.
+    Raises BuildError; `InputError` for a job with something that only the golden model has.
     """
-    job.image.refuse_effects("the RTL")
+    refuse_golden(job, "the RTL")
     if progress:
         progress("build", 0, 1)
     with Library(job.params, job.image, waves=waveform is not None) as library:

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from model.controller.between_layers import carry_back
 from model.study import methods
 from model.study.controls import METHODS
 from model.study.methods import TRIES
-from model.study.variants import ERROR_BITS, dense_delta, output_error, wanted_pulses
+from model.study.variants import ERROR_BITS, output_error, wanted_pulses
 from model.system import GoldenController, run
 from model.training.hybrid import code_step, hybrid
 from model.training.trial import Trial
@@ -186,11 +187,10 @@ def test_output_errors():
 
 def test_errors_go_back_through_the_digital_weights():
     weights = np.array([[100, -50], [100, -50], [127, -127], [9, 9]], np.int32)
-    delta = np.zeros(3, np.int32)
     error = np.array([1 << ERROR_BITS, -(1 << ERROR_BITS)], np.int32)
-    dense_delta(weights, np.array([5, 0, 5], np.int32), error, 8, 8, delta)
+    delta = carry_back(weights, np.array([5, 0, 5], np.int32), error, ERROR_BITS, 8, 8)
     assert delta.tolist() == [127, 0, 127]  # saturated; a unit at 0 has none
-    dense_delta(weights, np.array([5, 127, 5], np.int32), error // 2, 8, 8, delta)
+    delta = carry_back(weights, np.array([5, 127, 5], np.int32), error // 2, ERROR_BITS, 8, 8)
     assert delta.tolist() == [75, 0, 127]
 
 

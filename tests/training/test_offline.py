@@ -16,7 +16,7 @@ def test_learns_digits(digits, digits_run, kind):
     assert net.hidden.shape == (65, 32) and net.upper.shape == (33, 10)
     assert net.train_accuracy > 0.95
     assert net.test_accuracy > 0.93
-    assert net.test_accuracy == accuracy(net.hidden, net.upper, digits.test)
+    assert net.test_accuracy == accuracy(net.layers, digits.test)
 
 
 def test_same_seed_same_weights(digits, digits_run):
