@@ -4,12 +4,13 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from model.data import Dataset
 from model.training import offline
-from model.training.offline import OfflineNet, train_offline
+from model.training.offline import OfflineNet, net_of, train_offline
 from spec.params import HwParams
 from spec.run_file import OfflineSettings
 
@@ -41,20 +42,26 @@ def kept_net(
         if progress:
             progress(settings.epochs, settings.epochs)
         with np.load(file) as kept:
-            return _read(kept)
+            return _net(kept)
     net = train_offline(data, params, settings, seed, progress)
     folder.mkdir(parents=True, exist_ok=True)
     whole = folder / f"{os.getpid()}-{name}"  # in place only when it is complete: others may look for it
-    layers = {f"between{k}": layer for k, layer in enumerate(net.between)}
-    np.savez(whole, **{name: getattr(net, name) for name in _FIELDS}, **layers)
+    np.savez(whole, **_arrays(net))
     whole.replace(file)
     return net
 
 
-_FIELDS = [name for name in OfflineNet._fields if name != "between"]
+_ACCURACIES = ("train_accuracy", "validation_accuracy", "test_accuracy")
 
 
-def _read(kept: Mapping[str, np.ndarray]) -> OfflineNet:
-    count = len(kept) - len(_FIELDS)
-    values = (array if array.ndim else array.item() for array in (kept[name] for name in _FIELDS))
-    return OfflineNet(*values, tuple(kept[f"between{k}"] for k in range(count)))
+def _arrays(net: OfflineNet) -> dict[str, Any]:
+    """What is kept, by name."""
+    arrays: dict[str, Any] = {"hidden": net.hidden, "upper": net.upper}
+    arrays |= {f"between{k}": weights for k, weights in enumerate(net.between)}
+    return arrays | {name: getattr(net, name) for name in _ACCURACIES}
+
+
+def _net(kept: Mapping[str, np.ndarray]) -> OfflineNet:
+    count = sum(name.startswith("between") for name in kept)
+    layers = [kept["hidden"], *(kept[f"between{k}"] for k in range(count)), kept["upper"]]
+    return net_of(layers, *(kept[name].item() for name in _ACCURACIES))

@@ -119,6 +119,7 @@ def result_json(result: MainResult) -> dict[str, Any]:
         "rtl": _rtl(result),
         "seeds": list(run.seeds),
         "params": asdict(run.params),
+        "hidden": list(run.offline.hidden),
         "compiled": asdict(result.first.compiled),
         "versions": versions(result.simulator),
         "run": dump_run(run),

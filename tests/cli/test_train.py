@@ -64,6 +64,20 @@ def test_run_file_repeats_the_run(finished, program, tmp_path):
     assert load_run(again / "run.toml") == load_run(out / "run.toml")
 
 
+def test_a_network_of_further_hidden_layers_is_trained_on_the_model_alone(
+    program, bad_input, data, config, tmp_path
+):
+    config.write_text(config.read_text() + "hidden = [5, 4]\n")
+    out = tmp_path / "out"
+    assert program("train", "--config", config, "--no-rtl", "--out", out).status == 0
+    result = json.loads((out / "result.json").read_text())
+    assert result["hidden"] == [5, 4] and set(result["accuracy"]) == ACCURACIES
+    assert "8-6-5-4-3 network" in (out / "report.html").read_text()
+    assert load_run(out / "run.toml").offline.hidden == (5, 4)
+    told = bad_input("train", "--config", config, "--out", tmp_path / "refused")
+    assert told.startswith("offline.hidden: only the golden model has further hidden layers")
+
+
 def test_report_needs_nothing_but_itself(finished):
     page = (finished[0] / "report.html").read_text()
     # namespaces of SVG are names, not addresses

@@ -26,7 +26,7 @@ def test_everything_survives_the_file():
         params=replace(INSTANCES["DIGITS"], name="other", columns=48, rules=("counter",)),
         device=replace(device, name="mine"),
         nonideal=replace(device.nonideal, stuck=0.2),
-        offline=OfflineSettings(kind="plain", epochs=3, batch=7, learning_rate=0.01, noise=0.1, clip=3.0),
+        offline=OfflineSettings(kind="plain", epochs=3, batch=7, learning_rate=0.01, noise=0.1, clip=3.0, hidden=(128, 64)),
         rule="counter", threshold=5, margin=17.5, x_threshold=100, delta_threshold=9, clip_sigmas=3.5,
         train_samples=11, test_samples=12, seeds=(3, 1, 4),
     )  # fmt: skip
@@ -44,6 +44,13 @@ def test_a_device_brings_its_own_spread_which_the_run_may_change():
     assert run.nonideal == replace(load_device("ReRAM-OM-approx").nonideal, stuck=0.0)
     run = run_from_dict({"data": "digits", "nonideal": {"stuck": 0.05}})
     assert run.nonideal == replace(NonIdealities(), stuck=0.05)
+
+
+def test_layers_follow_from_the_hardware_and_the_further_ones():
+    run = run_from_dict({"data": "mnist", "offline": {"hidden": [128, 64]}})
+    assert run.offline == replace(default_run("mnist").offline, hidden=(128, 64))
+    assert run.offline.shapes(run.params) == [(785, 256), (257, 128), (129, 64), (65, 10)]
+    assert default_run("mnist").offline.shapes(run.params) == [(785, 256), (257, 10)]
 
 
 def test_files_may_be_named(tmp_path):
@@ -85,6 +92,11 @@ BAD = {
     "data = 'digits'\n[offline]\nkind = 'dropout'": "offline.kind: 'dropout' is not one of plain, noise-aware",
     "data = 'digits'\n[offline]\nepochs = 0": "offline.epochs: 0 is not an integer in 1..10000",
     "data = 'digits'\n[offline]\nlearning_rate = 0": "offline.learning_rate: 0 is outside 1e-06..1",
+    "data = 'digits'\n[offline]\nhidden = 64": "offline.hidden: 64 is not a list of 1..4096",
+    "data = 'digits'\n[offline]\nhidden = [64, 0]": "offline.hidden: 0 is not an integer in 1..4096",
+    "data = 'digits'\n[offline]\nhidden = [4097]": "offline.hidden: 4097 is not an integer in 1..4096",
+    "data = 'digits'\n[offline]\nhidden = [64.0]": "offline.hidden: 64.0 is not an integer in 1..4096",
+    "data = 'digits'\n[offline]\nhidden = [8]\n[params]\nbase = 'DIGITS'\nupper_layer = 'analog'": "offline.hidden: an analog upper layer is right above the array",
     "data = 'digits'\n[offline]\nmomentum = 0": "offline.momentum: unknown key; there are kind",
     "data = ": "cannot be read:",
 }

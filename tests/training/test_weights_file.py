@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from model.training.offline import train_offline
+from model.training.offline import train_offline, untrained
 from model.training.weights_file import load_weights, weights_digest
 from spec.errors import InputError
 from spec.run_file import OfflineSettings, run_from_dict
@@ -137,3 +137,61 @@ def test_pickles_are_not_opened(digits_run, tmp_path):
 def test_other_kinds_of_files_are_refused_in_the_run_file(value):
     with pytest.raises(InputError, match=r"offline\.weights: .* is no \.npz or \.safetensors file"):
         run_from_dict({"data": "digits", "offline": {"weights": value}})
+
+
+def deep_layouts(layers) -> dict[str, dict[str, np.ndarray]]:
+    """The arrays of a network of further hidden layers in each layout."""
+    own = ["hidden", *(f"between{k}" for k in range(len(layers) - 2)), "upper"]
+    plain = {
+        f"{kind}{k}": part for k, w in enumerate(layers, 1) for kind, part in (("w", w[:-1]), ("b", w[-1]))
+    }
+
+    def torch(names) -> dict[str, np.ndarray]:
+        pairs = list(zip(names, layers, strict=True))
+        return {f"{n}.weight": w[:-1].T for n, w in pairs} | {f"{n}.bias": w[-1] for n, w in pairs}
+
+    return {
+        "own": dict(zip(own, layers, strict=True)),
+        "plain": plain,
+        "sequential": torch(["net.0", "net.2", "net.10", "net.12"]),
+        "against the alphabet": torch(["stem", "body.0", "body.1", "classifier"]),
+    }
+
+
+@pytest.fixture(scope="module")
+def deep(digits_run):
+    """Two of its layers have the same shape: their names tell the order."""
+    return untrained(digits_run.params, OfflineSettings(hidden=(32, 32)), 3)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+@pytest.mark.parametrize("layout", deep_layouts([np.zeros((2, 1))] * 4))
+def test_a_deep_network_is_the_one_in_the_file(digits, digits_run, deep, tmp_path, suffix, layout):
+    settings = save(tmp_path / f"net{suffix}", deep_layouts(deep.layers)[layout])
+    settings = replace(settings, hidden=(32, 32))
+    found = train_offline(digits, digits_run.params, settings, 0)
+    assert len(found.layers) == 4 and all(map(np.array_equal, found.layers, deep.layers))
+    assert all(weights.dtype == np.float32 for weights in found.layers)
+
+
+@pytest.mark.parametrize(
+    "hidden, change, said",
+    [
+        ((), {}, "not hidden and upper; w1, b1, w2, b2; or .weight and .bias of two layers"),
+        (
+            (32,),
+            {},
+            "not hidden, between0 and upper; w1, b1, w2, b2, w3, b3; or .weight and .bias of three layers",
+        ),
+        ((32, 32, 32), {}, "or .weight and .bias of five layers"),
+        ((32, 32, 32, 32), {}, "or .weight and .bias of 6 layers"),
+        ((32, 31), {}, "between1: is [33, 32], the hardware needs [33, 31]"),
+        ((32, 32), {"between0": np.full((33, 32), np.inf)}, "between0: is not finite everywhere"),
+        ((32, 32), {"between2": np.zeros((33, 32))}, "or .weight and .bias of four layers"),
+    ],
+)
+def test_files_of_other_depths_are_named(digits_run, deep, tmp_path, hidden, change, said):
+    settings = save(tmp_path / "net.npz", deep_layouts(deep.layers)["own"] | change)
+    with pytest.raises(InputError) as told:
+        load_weights(replace(settings, hidden=hidden), digits_run.params)
+    assert said in str(told.value) and "\n" not in str(told.value)
