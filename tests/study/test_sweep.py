@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from model.study.plot import draw, groups_of, numeric_axes, picture
+from model.study.points import check_point
+from model.study.store import key_of
 from model.study.sweep import load_sweep, sweep_from_dict
 from spec.device_file import dump_device, load_device
 from spec.errors import InputError
@@ -44,6 +46,24 @@ def test_points_are_the_product_of_the_axes_in_their_order():
         "method": "open loop", "settings": {}, "net": 0, "seed": 1, "split": "test",
     }  # fmt: skip
     assert [choice["seed"] for choice in found.choices] == [0, 1] * 4
+
+
+def test_depths_of_the_network_are_an_axis():
+    text = '[base]\ndata = "digits"\n[axes]\noffline.hidden = [[], [16], [16, 8]]\nmethod = ["open loop", "analog both"]'
+    found = sweep(text)
+    assert [point["run"]["offline"]["hidden"] for point in found.points[::2]] == [[], [16], [16, 8]]
+    assert [run_from_dict(point["run"]).offline.hidden for point in found.points[::2]] == [(), (16,), (16, 8)]
+    assert len({key_of(point) for point in found.points}) == 6
+    rows = [{"status": "done", "accuracy": 0.9}] * 6
+    assert [group.choice["offline.hidden"] for group in groups_of(found, rows, "accuracy")][1::2] == [
+        [],
+        [16],
+        [16, 8],
+    ]
+    with pytest.raises(InputError, match="'analog both' has an analog upper layer"):
+        sweep_from_dict(tomllib.loads(text), check_point)
+    with pytest.raises(InputError, match=r"offline\.hidden: 0 is not an integer in 1\.\.4096"):
+        sweep(text.replace("[16]", "[0]"))
 
 
 def test_axes_of_the_point_itself():
