@@ -73,7 +73,7 @@ class UpdateRule(wiring.Component):
     def cycles(cls, params: HwParams, rows: int, words: int) -> int:
         """Cycles from one sample taken to the next, nothing waiting.
 
-        rows: of the sample, 0 when it does not update; words: of the fullest bank, as `model.cycles.fullest_bank`.
+        rows: of the sample, 0 when it does not update; words: of the fullest bank, as `model.cycles.fullest_banks`.
         """
         return params.update_words + words * rows + cls.LATENCY + 2 if rows else 2
 

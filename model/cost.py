@@ -30,10 +30,13 @@ class Operations:
     """Reads of one pair of devices."""
     upper_integrates: float = 0
     """Reads of the array of an analog upper layer."""
+    cycles: float | None = None
+    """Of the controller, from the beginning of each run to its end; None where nothing counts them."""
 
 
 def operations(*counters: Mapping[str, int]) -> Operations:
     """From the counters of phases, hardware's or golden: pulses and slots are those of both layers."""
+    counted = all("CYCLES" in phase for phase in counters)
 
     def total(*names: str) -> int:
         return sum(phase.get(name, 0) for phase in counters for name in names)
@@ -44,6 +47,7 @@ def operations(*counters: Mapping[str, int]) -> Operations:
         integrates=total("INTEGRATES"),
         verify_reads=total("VERIFY_READS"),
         upper_integrates=total("UPPER_INTEGRATES"),
+        cycles=total("CYCLES") if counted else None,
     )
 
 
@@ -51,13 +55,13 @@ def _register(registers: Mapping[str, int], name: str, least: int) -> int:
     return max(least, registers.get(name, reset_value(name)))
 
 
-def array_need(params: HwParams, registers: Mapping[str, int], counters: Mapping[str, int]) -> int:
+def array_need(params: HwParams, registers: Mapping[str, int], counters: Mapping[str, float]) -> float:
     """Cycles in which the array itself is at work, however good its controller.
 
     integrates * (INTEGRATE + adc_groups * conversion_cycles) + strobes * (PULSE + 2 * GUARD), with the times as the
     hardware takes them: PULSE and INTEGRATE at least 1, INTEGRATE times full scale with pulse-width encoding, GUARD at
     least `guard_min_cycles`.  The integrates of a bit-serial read count each.
-    registers: values by name, the reset value where one is missing; counters: of one run.
+    registers: values by name, the reset value where one is missing; counters: of one run, or means of several.
     """
     read = integrate_cycles(params, registers) + params.adc_groups * params.conversion_cycles
     write = _register(registers, "PULSE", 1) + 2 * _register(registers, "GUARD", params.guard_min_cycles)

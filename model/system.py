@@ -11,9 +11,17 @@ import numpy as np
 
 from model.controller.between_layers import Between
 from model.controller.calibration import begin, finish
-from model.controller.counters import COUNTERS, counters, upper_counters
+from model.controller.counters import COUNTERS, TIMES, counters, upper_counters
 from model.controller.pulse_scheduler import pulse_scheduler
 from model.controller.settings import BIT_SERIAL, Settings, settings, verify_settings
+from model.cycles import (
+    Gathered,
+    Work,
+    ideal_array,
+    predict,
+    transfer_work,
+    verify_work,
+)
 from model.device.array import GoldenArray
 from model.device.effects.age import Wait
 from model.device.verify import Tuner, verify_array
@@ -68,10 +76,12 @@ class GoldenController:
     """The controller and its array, with the coroutines of the host driver.
 
     image: the compiled device.  Register values are given by name (`configure`); counters read like the hardware's.
+    timed: there are CYCLES, ELAPSED and STRETCH too, of the fastest array and a host that is never late
+    (`model.cycles`, whose `is_modelled` must hold).
     """
 
-    def __init__(self, params: HwParams, image: DeviceImage):
-        self.params = params
+    def __init__(self, params: HwParams, image: DeviceImage, *, timed: bool = False):
+        self.params, self.timed = params, timed
         self.array = GoldenArray(params, image)
         self.state = new_state(params)
         self.upper = UpperArray(params, image) if params.analog_upper else None
@@ -79,7 +89,7 @@ class GoldenController:
         self.between: Between | None = None
         """What is between the columns and a digital upper layer; only the golden model has such layers."""
         self.registers: dict[str, int] = {}
-        self._counters = dict.fromkeys(COUNTERS, 0)
+        self._counters = self._zeros()
         self.given_up = {"capped": 0, "unresponsive": 0}
         """Why cells or pairs were given up, since the beginning."""
         self.strobes = 0
@@ -139,7 +149,16 @@ class GoldenController:
         return dict(self._counters)
 
     async def clear_counters(self) -> None:
-        self._counters = dict.fromkeys(COUNTERS, 0)
+        self._counters = self._zeros()
+
+    def _zeros(self) -> dict[str, int]:
+        return dict.fromkeys((*COUNTERS, *(TIMES if self.timed else ())), 0)
+
+    def _time(self, mode: Mode, work: Work) -> None:
+        """Count the cycles of a run."""
+        array = ideal_array(self.params, self.registers, work)
+        for name, cycles in predict(self.params, mode, self.registers, work, array).items():
+            self._counters[name] += cycles
 
     async def conductances(self) -> np.ndarray:
         """States of all pairs, uint16[rows, columns, 2], of the array that register LAYER means."""
@@ -169,6 +188,8 @@ class GoldenController:
             if progress:
                 progress(1)
         array.written(Wait.TRANSFER)
+        if self.timed:
+            self._time(Mode.TRANSFER, transfer_work(counts))
         strobes = Strobes.join([Strobes.empty(columns), *kept])
         if array is self.array:
             return RunRecord(NONE, NONE, strobes, {"strobe": strobe_rows(strobes)} if trace else {})
@@ -190,6 +211,7 @@ class GoldenController:
         """
         settings = verify_settings(self.registers)
         self.array.settle()
+        before = self.array.pulses()
         cost, strobes = verify_array(self.array, targets, way, settings, logged=trace)
         self._counters["STROBES"] += cost.pulses
         self._counters["PULSES_UP"] += cost.pulses_up
@@ -197,6 +219,9 @@ class GoldenController:
         self._counters["VERIFY_READS"] += cost.reads
         self._give_up(cost.capped, cost.unresponsive)
         self.array.written(Wait.TRANSFER)
+        if self.timed:
+            work = verify_work(self.params, way, self.array.pulses() - before)
+            self._time(Mode.VERIFY, work)
         if progress:
             progress(self.params.rows)
         return RunRecord(NONE, NONE, strobes, {"strobe": strobe_rows(strobes)} if trace else {})
@@ -234,6 +259,7 @@ class GoldenController:
             return {name: [] for name in stage_names(p)} if trace or watch else {}
 
         traces = new_traces()
+        gathered = Gathered(p) if self.timed else None
         entries, log = (
             rows_log(chunk * p.rows, p.columns),
             rows_log((chunk + p.commit_depth) * p.rows, p.columns),
@@ -247,7 +273,7 @@ class GoldenController:
                 for array in self.arrays:
                     array.settle()
             if tuner:  # what is tuned is no longer in the queue
-                tuned.append(self._tune(tuner, first))
+                tuned.append(self._tune(tuner, first, gathered))
                 strobes.append(tuned[-1])
                 if tally:
                     tuned.clear()
@@ -257,6 +283,9 @@ class GoldenController:
             run_of = (s, self.state, self.array.state, part, labels[first:], train, first, events)
             entered, logged, *at_limit = run_samples(*run_of, t, entries, log, upper, self.between)
             self.array.reset(events)
+            if gathered:
+                of_entries = np.repeat(np.arange(len(part)), t.entries), entries.row[:entered]
+                gathered.add(t.codes, t.hidden, t.verdict[:, 0], t.delta, *of_entries)
             strobes.append(copied(log, logged))
             self.strobes += logged
             predictions.append(t.verdict[:, 3])
@@ -277,7 +306,7 @@ class GoldenController:
                 progress(len(part))
         if tuner:
             for n in range(len(pixels), len(pixels) + p.commit_depth):
-                tuned.append(self._tune(tuner, n))
+                tuned.append(self._tune(tuner, n, gathered))
                 strobes.append(tuned[-1])
         strobes.append(self._flush(len(pixels), log))
         if train:
@@ -298,6 +327,8 @@ class GoldenController:
         self._count(record, labels[: len(pixels)], clipped, planes or 1, planes_clipped, counted)
         if isinstance(strobes, Tally):
             record.tally = strobes
+        if gathered:
+            self._time(mode, gathered.work())
         if tuner:
             self._counters["VERIFY_READS"] += tuner.reads
             self._give_up(tuner.capped, tuner.unresponsive)
@@ -312,13 +343,16 @@ class GoldenController:
         up, down = (self.registers.get(name, reset_value(name)) for name in ("TUNE_UP", "TUNE_DOWN"))
         return Tuner(self.array, verify_settings(self.registers), (up, down))
 
-    def _tune(self, tuner: Tuner, sample: int) -> Strobes:
+    def _tune(self, tuner: Tuner, sample: int, gathered: Gathered | None) -> Strobes:
         """The commit before this sample, by tuning; its slot of the queue is empty then."""
         state, slot = self.state, sample % self.params.commit_depth
         count = state.queue_count[slot]
-        queued = (queue[slot, :count] for queue in (state.queue_row, state.queue_up, state.queue_down))
+        row, up, down = (queue[slot, :count] for queue in (state.queue_row, state.queue_up, state.queue_down))
         state.queue_count[slot] = 0
-        return tuner.commit(*queued)
+        strobes = tuner.commit(row, up, down)
+        if gathered:
+            gathered.add_tuned(row, up | down, strobes.row, (strobes.up | strobes.down).argmax(axis=1))
+        return strobes
 
     def _flush(self, samples: int, log: Log) -> Strobes:
         """Commit what the last D samples left, in order."""

@@ -44,6 +44,12 @@ def test_operations_of_counters():
     assert operations(COUNTERS) == Operations(pulses=42, strobes=20, integrates=100, verify_reads=3)
 
 
+def test_cycles_are_those_of_all_phases_or_unknown():
+    assert operations({"CYCLES": 5}, {"CYCLES": 7}).cycles == 12
+    assert operations().cycles == 0
+    assert operations({"CYCLES": 5}, COUNTERS).cycles is None
+
+
 def test_estimate_of_a_resistive_cell():
     device = load_device("AlOx/HfO2")  # 0.9 V for 100 us, 59.2 uS, on/off 4.43
     found = estimate(INSTANCES["DIGITS"], device, operations(COUNTERS))

@@ -12,9 +12,10 @@ from model.cycles.state import STATE, Constants, Flow, empty_pipes
 from model.cycles.walk import walk
 from model.cycles.work import (
     Array,
+    Gathered,
     Work,
     emulated_array,
-    fullest_bank,
+    fullest_banks,
     ideal_array,
     reads_serially,
     times,
@@ -29,10 +30,12 @@ from spec.registers import Mode, reset_value
 
 __all__ = [
     "Array",
+    "Gathered",
     "Work",
     "emulated_array",
-    "fullest_bank",
+    "fullest_banks",
     "ideal_array",
+    "is_modelled",
     "predict",
     "transfer_work",
     "verify_work",
@@ -45,6 +48,11 @@ LEAST_QUEUE = 3
 """Least depth of the commit queue; held against hw/commit_queue.py by a test."""
 WRITING = (Mode.TRANSFER, Mode.VERIFY)
 """Modes of runs without samples."""
+
+
+def is_modelled(params: HwParams) -> bool:
+    """Whether `predict` knows this hardware."""
+    return not (params.analog_upper or params.compact)
 
 
 def predict(

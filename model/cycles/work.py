@@ -123,59 +123,91 @@ def emulated_array(
     return Array(*(np.array(values, np.int64) for values in (integrates, strobes, readouts)))
 
 
+class Gathered:
+    """The work of a run of samples, from what the golden model knows of a chunk of them after the other."""
+
+    def __init__(self, params: HwParams):
+        self.params = params
+        self._samples: list[tuple[np.ndarray, ...]] = []
+        self._loops: list[tuple[np.ndarray, ...]] = []
+        groups = [params.group_columns(group) for group in range(params.adc_groups)]
+        self._groups = np.array([[params.columns if c is None else c for c in group] for group in groups])
+
+    def add(self, codes, hidden, updates, delta, entry_sample, entry_row) -> None:
+        """Samples in order: codes int[n, rows], hidden and delta int[n, columns] (0 without an update), updates int[n].
+
+        entry_sample, entry_row: of each row with pulses, the place of its sample among these, and the row.
+        """
+        p, n = self.params, len(codes)
+        driven = np.zeros((n, p.row_words * p.dac_load_lanes), bool)
+        driven[:, : p.rows] = codes != 0
+        active = np.zeros((n, p.columns + 1), bool)
+        active[:, : p.columns] = hidden != 0
+        pulsed = np.zeros((n, p.rows), np.uint8)
+        before = driven.cumsum(axis=1) - driven
+        pulsed[entry_sample, before[entry_sample, entry_row]] = 1
+        self._samples.append((
+            active[:, self._groups].sum(axis=2),
+            np.asarray(updates, np.int64),
+            driven.reshape(n, p.row_words, -1).sum(axis=2),
+            pulsed,
+            fullest_banks(p, delta),
+        ))  # fmt: skip
+
+    def add_tuned(
+        self, rows: np.ndarray, masks: np.ndarray, strobes: np.ndarray, columns: np.ndarray
+    ) -> None:
+        """A commit of a tune run: its rows int[k] and the pairs to tune, bool[k, columns]; row and column of each strobe.
+
+        Some pairs take no pulse.
+        """
+        place, found = np.nonzero(masks)
+        loop_of = np.full(masks.shape, -1)
+        loop_of[place, found] = np.arange(len(found))
+        at = {int(row): k for k, row in enumerate(rows)}
+        loops = loop_of[[at[int(row)] for row in strobes], columns]
+        self._loops.append((
+            np.bincount(loops, minlength=len(found)).astype(np.int64),
+            np.stack([np.asarray(rows, np.int64)[place], found], axis=1),
+            np.count_nonzero(masks, axis=1),
+        ))  # fmt: skip
+
+    def work(self) -> Work:
+        """Of all samples so far."""
+        samples = [np.concatenate(parts) for parts in zip(*self._samples, strict=True)]
+        loops = [np.concatenate(parts) for parts in zip(*self._loops, strict=True)]
+        return Work(*samples, **dict(zip(("loops", "cells", "pairs"), loops, strict=bool(loops))))
+
+
 def work_of(params: HwParams, trace: dict) -> Work:
     """The work of a golden run of samples with all stages traced (`GoldenController.run(..., trace=True)`)."""
-    n, p = len(trace["codes"]), params
-    codes = np.zeros((n, p.row_words * p.dac_load_lanes), np.int64)
-    codes[:, : p.rows] = np.array(trace["codes"]).reshape(n, p.rows)
-    hidden = np.zeros((n, p.columns + 1), np.int64)  # the last stays 0
-    hidden[:, : p.columns] = np.array(trace["hidden"]).reshape(n, p.columns)
-    groups = [
-        [p.columns if c is None else c for c in p.group_columns(group)] for group in range(p.adc_groups)
-    ]
-    pulsed = np.zeros((n, p.rows), np.uint8)
-    for sample, entry in zip(trace.get("entry_sample", ()), trace["entry"], strict=True):
-        pulsed[sample, np.count_nonzero(codes[sample, : entry[0]])] = 1
-    updates = np.array([v[0] for v in trace["verdict"]], np.int64)
-    words = np.ones(n, np.int64)
-    words[updates == 1] = [fullest_bank(params, delta) for delta in trace["delta"]]
-    return Work(
-        hidden=(hidden[:, np.array(groups)] != 0).sum(axis=2),
-        updates=updates,
-        rows=(codes != 0).reshape(n, p.row_words, -1).sum(axis=2),
-        pulsed=pulsed,
-        words=words,
-        **(_tuned(params, trace) if "tuned" in trace else {}),
-    )
+    n, c = len(trace["codes"]), params.columns
+    updates = np.array([verdict[0] for verdict in trace["verdict"]], np.int64)
+    delta = np.zeros((n, c), np.int64)
+    delta[updates == 1] = np.array(trace["delta"], np.int64).reshape(-1, c)
+    samples = np.array(trace.get("entry_sample", ()), np.int64)
+    entries = np.array(trace["entry"], np.int64).reshape(-1, 2 * c + 1)
+    gathered = Gathered(params)
+    codes, hidden = (np.array(trace[name]).reshape(n, -1) for name in ("codes", "hidden"))
+    gathered.add(codes, hidden, updates, delta, samples, entries[:, 0])
+    if "tuned" in trace:
+        masks = (entries[:, 1 : c + 1] | entries[:, c + 1 :]) != 0
+        strobes = np.array(trace["strobe"], np.int64).reshape(-1, 2 * c + 2)
+        columns = (strobes[:, 1 : c + 1] | strobes[:, c + 1 : 2 * c + 1]).argmax(axis=1)
+        of_strobe = np.repeat(np.arange(n), trace["tuned"])
+        for sample in range(n):
+            own, done = samples == sample, of_strobe == sample
+            gathered.add_tuned(entries[own, 0], masks[own], strobes[done, 0], columns[done])
+    return gathered.work()
 
 
-def fullest_bank(params: HwParams, delta: np.ndarray) -> int:
-    """Words in which the fullest bank of the update memory has an error, 1 at least; delta: int[columns]."""
+def fullest_banks(params: HwParams, delta: np.ndarray) -> np.ndarray:
+    """Words in which the fullest bank of the update memory has an error, int64[n], 1 at least; delta: int[n, columns]."""
     p = params
-    padded = np.zeros(p.update_words * p.update_columns, np.int64)
-    padded[: p.columns] = delta
-    has_error = padded.reshape(p.update_words, p.update_banks, p.bank_columns).any(axis=2)
-    return max(1, int(has_error.sum(axis=0).max()))
-
-
-def _tuned(params: HwParams, trace: dict) -> dict[str, np.ndarray]:
-    """The loops of a tune run: each pair of a row with pulses, once per sample; some take no pulse."""
-    c, pairs = params.columns, []
-    loops: dict[tuple[int, int, int], int] = {}
-    for sample, entry in zip(trace["entry_sample"], trace["entry"], strict=True):
-        found = np.flatnonzero(entry[1 : c + 1] | entry[c + 1 :])
-        pairs.append(len(found))
-        loops |= {(int(sample), int(entry[0]), int(column)): 0 for column in found}
-    for sample, strobe in zip(
-        np.repeat(np.arange(len(trace["tuned"])), trace["tuned"]), trace["strobe"], strict=True
-    ):
-        column = np.flatnonzero(strobe[1 : c + 1] | strobe[c + 1 : 2 * c + 1])[0]
-        loops[int(sample), int(strobe[0]), int(column)] += 1
-    return {
-        "loops": np.array(list(loops.values()), np.int64),
-        "cells": np.array([place[1:] for place in loops], np.int64).reshape(-1, 2),
-        "pairs": np.array(pairs, np.int64),
-    }
+    padded = np.zeros((len(delta), p.update_words * p.update_columns), bool)
+    padded[:, : p.columns] = delta != 0
+    has_error = padded.reshape(-1, p.update_words, p.update_banks, p.bank_columns).any(axis=3)
+    return np.maximum(1, has_error.sum(axis=1).max(axis=1)).astype(np.int64)
 
 
 def transfer_work(counts: np.ndarray) -> Work:
@@ -183,13 +215,10 @@ def transfer_work(counts: np.ndarray) -> Work:
     return Work(strobes=np.abs(counts).max(axis=1).astype(np.int64))
 
 
-def verify_work(params: HwParams, way: str, trace: dict) -> Work:
-    """The work of a verify run; way: of VERIFY_WAYS; trace: of the golden run."""
-    c, shape = params.columns, (params.rows, params.columns, 2)
-    pulses = np.zeros(shape, np.int64)
-    for strobe in trace["strobe"]:
-        pulses[strobe[0]] += strobe[1 : 2 * c + 1].reshape(2, c).T
-    cells = np.moveaxis(np.indices(shape)[:2], 0, -1)
+def verify_work(params: HwParams, way: str, pulses: np.ndarray) -> Work:
+    """The work of a verify run; way: of VERIFY_WAYS; pulses: of the run on each cell, int[rows, columns, 2]."""
+    pulses = pulses.astype(np.int64)
+    cells = np.moveaxis(np.indices(pulses.shape)[:2], 0, -1)
     if way == VERIFY_WAYS[1]:
         pulses, cells = pulses.sum(axis=2), cells[:, :, 0]
     return Work(loops=pulses.ravel(), cells=cells.reshape(-1, 2))

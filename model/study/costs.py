@@ -1,13 +1,14 @@
 """What a method costs, from the operations that a study counts: conversions, time and energy by phase.
 
-The array's time is that of its operations one after the other; energy is that of pulses and conversions.  What the
-device file does not say makes a cost None, never 0.
+Time is that of the array's operations one after the other, with the pulses of the device, and of the cycles in which
+the array waits for the controller; energy is that of pulses and conversions.  What the device file does not say, or
+the cycle model does not know, makes a cost None, never 0.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from model.cost import Operations, estimate
+from model.cost import Operations, array_need, estimate
 from spec.device_file import DeviceSpec
 from spec.params import HwParams
 from spec.registers import reset_value
@@ -22,22 +23,40 @@ class Cost(Operations):
     """Of one phase or of all."""
 
     conversions: float = 0
+    waiting: float | None = None
+    """Cycles in which the array is not at work, when its pulses and integrations take what the registers begin with."""
+    array_ms: float | None = None
+    """Write slots, reads and readings one after the other; a reading of a cell or a class takes one conversion."""
     time_ms: float | None = None
-    """Write slots, reads and readings one after the other."""
+    """That and the waiting."""
     energy_nJ: float | None = None
 
 
 def cost_of(params: HwParams, device: DeviceSpec, figures: Mapping[str, float], phase: str) -> Cost:
     """The cost of one phase; figures: columns of a result, or their means."""
-    own = {f.name: figures.get(f"{phase}_{f.name}", 0.0) for f in fields(Operations)}
-    done = Operations(**own)
+    names = [f.name for f in fields(Operations) if f.name != "cycles"]
+    own = {name: figures.get(f"{phase}_{name}", 0.0) for name in names}
+    done = Operations(**own, cycles=figures.get(f"{phase}_cycles"))
     found = estimate(params, device, done)
-    integrate_ns, conversion_ns = (n * CYCLE_NS for n in (reset_value("INTEGRATE"), params.conversion_cycles))
-    reading = done.integrates * (integrate_ns + params.adc_groups * conversion_ns)
-    reading += (done.verify_reads + done.upper_integrates) * (integrate_ns + conversion_ns)
-    time = None if found.write_time_ms is None else found.write_time_ms + reading * 1e-6
-    energy = None if found.write_energy_nJ is None else found.write_energy_nJ + found.adc_energy_nJ
-    return Cost(**own, conversions=found.conversions, time_ms=time, energy_nJ=energy)
+    integrate = reset_value("INTEGRATE")
+    cells = done.verify_reads + done.upper_integrates
+    counted = {"INTEGRATES": done.integrates, "STROBES": 0}
+    reads = array_need(params, {}, counted)
+    waiting = None
+    if done.cycles is not None:  # there, a reading of cells is done when it has integrated
+        counted["STROBES"] = done.strobes
+        waiting = done.cycles - array_need(params, {}, counted) - cells * integrate
+    reading = reads + cells * (integrate + params.conversion_cycles)
+    array = time = energy = None
+    if found.write_time_ms is not None:
+        array = found.write_time_ms + reading * CYCLE_NS * 1e-6
+        time = None if waiting is None else array + waiting * CYCLE_NS * 1e-6
+    if found.write_energy_nJ is not None:
+        energy = found.write_energy_nJ + found.adc_energy_nJ
+    return Cost(
+        **own, cycles=done.cycles, conversions=found.conversions,
+        waiting=waiting, array_ms=array, time_ms=time, energy_nJ=energy,
+    )  # fmt: skip
 
 
 def total(costs: list[Cost]) -> Cost:

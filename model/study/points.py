@@ -155,7 +155,8 @@ def figures(outcome: Outcome) -> dict:
     parts = {"transfer": ("transfer", UPPER_TRANSFER), "ranges": ("ranges",), "online": ("online",)}
     for phase, names in parts.items():
         done = operations(*(phases[name] for name in names if name in phases))
-        columns |= {f"{phase}_{name}": amount for name, amount in asdict(done).items()}
+        known = {name: amount for name, amount in asdict(done).items() if amount is not None}
+        columns |= {f"{phase}_{name}": amount for name, amount in known.items()}
     columns["given_up"] = sum(counters.get("GIVEN_UP", 0) for counters in phases.values())
     columns["updates"] = phases.get("online", {}).get("UPDATES", 0)
     return columns

@@ -8,6 +8,8 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from model.controller.between_layers import Between
+from model.controller.counters import TIMES
+from model.cycles import is_modelled
 from model.data import Dataset, Split
 from model.record import RunRecord, Tally
 from model.system import GoldenController
@@ -65,7 +67,8 @@ class Trial:
         self.run, self.data, self.net, self.seed = run, data, net, seed
         job = prepare(run, data, net, seed)
         self.job: HybridJob = job if split is None else on_split(job, split)
-        self.ctl = GoldenController(self.job.params, self.job.image)
+        params = self.job.params
+        self.ctl = GoldenController(params, self.job.image, timed=is_modelled(params))
         self._starts: dict[object, Start] = {}
 
     def job_with(self, rule: str, threshold: int, margin: float) -> HybridJob:
@@ -127,6 +130,8 @@ class Trial:
         counters, tally = golden(ctl.counters()), cast(Tally, record.tally)
         named = {"STROBES": tally.strobes, "PULSES_UP": tally.up, "PULSES_DOWN": tally.down}
         counters |= {name: int(of_rows[first_row:].sum()) for name, of_rows in named.items()}
+        if first_row:  # the times are of all rows
+            counters = {name: count for name, count in counters.items() if name not in TIMES}
         words = 0 if job.rule in CHANCE_RULES else memory_words(job, record)
         pulses = ctl.array.pulses()
         worst = max(int(start.pulses[:first_row].max(initial=0)), int(pulses[first_row:].max()))

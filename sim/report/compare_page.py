@@ -10,6 +10,7 @@ from markupsafe import Markup
 from model.study.compare import REFERENCE, Line, Plan, advantage
 from model.study.controls import METHODS
 from model.study.costs import PHASES, Cost, cost_of, total
+from model.study.pareto import EQUAL, cheapest, level
 from model.study.stats import Interval
 from sim.report import figures
 from sim.report.page import DASH, count, figure, templates
@@ -19,14 +20,25 @@ from spec.run_file import run_from_dict
 FORMAT = 2
 COMPARISON = "compare.json"
 COLUMNS = (
-    "method", "accuracy (%)", f"{REFERENCE} minus it", "pulses", "readings", "conversions", "time", "energy", "worst cell", "bits",
+    "method", "accuracy (%)", f"{REFERENCE} minus it", "pulses", "readings", "conversions", "cycles", "time", "energy",
+    "worst cell", "bits",
 )  # fmt: skip
-"""Of the table of one run.  Readings are of single cells or pairs; worst cell: pulses of the cell that got most; bits: of
+"""Of the table of one run.  Readings are of single cells or pairs; cycles: of the controller; worst cell: pulses of the cell that got most; bits: of
 the update memory, per weight."""
 
 
 BRIEF = ("method", "accuracy (%)", f"{REFERENCE} minus it", "pulses", "readings", "time", "energy")
 """Those of them that a terminal has room for."""
+
+
+EQUAL_COLUMNS = {
+    "pulses": "pulses", "write slots": "strobes", "readings": "verify_reads", "conversions": "conversions", "time": "time_ms",
+    "energy": "energy_nJ",
+}  # fmt: skip
+"""Costs of the table at equal accuracy, and what a `Cost` calls them."""
+UNITS = {"time": "ms", "energy": "nJ"}
+WORDS = "memory words"
+"""One more of them: weights of the update memory that are read and written."""
 
 
 class Page(NamedTuple):
@@ -55,11 +67,51 @@ def row(plan: Plan, line: Line) -> list[str]:
         count(round(cost.pulses)),
         count(round(cost.verify_reads)),
         count(round(cost.conversions)),
+        DASH if cost.cycles is None else count(round(cost.cycles)),
         figure(cost.time_ms, "ms") if cost.pulses else "",
         figure(cost.energy_nJ, "nJ") if cost.pulses else "",
         count(round(line.figures["worst_cell"])) if cost.pulses else "",
         str(bits or ""),
     ]
+
+
+def equal_costs(plan: Plan, lines: list[Line]) -> dict[str, dict[str, float | None] | None]:
+    """By method of one run: each cost of the cheapest setting as accurate as the reference on the validation split.
+
+    Methods without a choice of settings are not there; None for one of which no setting is.  Empty without the reference.
+    """
+    tried = {line.method: (line, line.tried) for line in lines if line.tried}
+    if REFERENCE not in tried:
+        return {}
+    least = level([f["accuracy"] for f in tried[REFERENCE][1]])
+    found = {}
+    for name, (line, settings) in tried.items():
+        of_setting = [costs_by_phase(plan, line, f)["all"] for f in settings]
+        costs = {kind: [getattr(c, field) for c in of_setting] for kind, field in EQUAL_COLUMNS.items()}
+        costs[WORDS] = [f["memory_words"] for f in settings]
+        found[name] = cheapest([f["accuracy"] for f in settings], costs, least)
+    return found
+
+
+def _equal_rows(costs: dict[str, dict[str, float | None] | None]) -> list[list[str]]:
+    """The texts of `equal_costs`: amounts, and how many times those of the reference they are."""
+    of_reference = costs.get(REFERENCE) or {}
+    rows = []
+    for name, found in costs.items():
+        if found is None:
+            rows.append([name, *["not reached"] * len(of_reference)])
+            continue
+        texts = [name]
+        for kind, amount in found.items():
+            reference = of_reference[kind]
+            text = DASH
+            if amount is not None:
+                text = figure(amount, UNITS[kind]) if kind in UNITS else count(round(amount))
+            if amount and reference and name != REFERENCE:
+                text += f" ({amount / reference:.2g} times)"
+            texts.append(text)
+        rows.append(texts)
+    return rows
 
 
 def _percent(interval: Interval, signed: bool) -> str:
@@ -76,7 +128,11 @@ def render(plan: Plan, lines: list[Line], axes: dict[str, list] | None = None) -
     tables = [_table(plan, label, [line for line in lines if line.run == label]) for label in plan.runs]
     template = templates().get_template("compare.html.j2")
     drawn = _map(plan, lines, axes) if axes and len(axes) == 2 else ""
-    html = template.render(plan=plan, tables=tables, columns=COLUMNS, reference=REFERENCE, map=drawn)
+    equal = ("method", *EQUAL_COLUMNS, WORDS)
+    html = template.render(
+        plan=plan, tables=tables, columns=COLUMNS, equal_columns=equal, equal_points=100 * EQUAL,
+        reference=REFERENCE, map=drawn,
+    )  # fmt: skip
     return Page(html, json.dumps(_json(plan, lines, axes), indent=2) + "\n")
 
 
@@ -106,6 +162,7 @@ def _table(plan: Plan, label: str, lines: list[Line]) -> dict[str, Any]:
         "failed": sum(line.failed for line in lines),
         "phases": Markup(figures.phase_bars([name for name, _ in written], PHASES, panels)) if written else "",
         "curves": _curves(plan, lines),
+        "equal": _equal_rows(equal_costs(plan, lines)),
         "accuracy": Markup(figures.intervals(names, [line.accuracy for line in measured])),
         "costs": Markup(figures.cost_against_accuracy(
             names, [line.accuracy.mean for line in measured],
@@ -144,6 +201,9 @@ def _json(plan: Plan, lines: list[Line], axes: dict[str, list] | None) -> dict[s
              "costs": {name: asdict(cost) for name, cost in costs_by_phase(plan, line, line.figures).items()}, "means": line.figures, "tried": line.tried}
             for line in lines
         ],
+        "equal_accuracy": {
+            label: equal_costs(plan, [line for line in lines if line.run == label]) for label in plan.runs
+        },
         "advantages": {
             label: {"rival": found.rival, "reference_minus": interval(found.over)}
             for label in plan.runs

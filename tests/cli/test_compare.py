@@ -61,6 +61,11 @@ def test_methods_are_compared_and_taken_up_again(program, folder):
     assert reference["reference_minus"]["mean"] == 0
     assert len(reference["tried"]) == TRIES and not lines["EpiRAM", "open loop"]["tried"]
     assert max(tried["accuracy"] for tried in reference["tried"]) > 0.3
+    assert "Cost at equal accuracy" in page
+    equal = result["equal_accuracy"]["EpiRAM"]
+    assert equal.keys() == {"hybrid accumulate", "verify pair + hybrid"}, "those with a choice of settings"
+    assert 0 < equal["hybrid accumulate"]["pulses"] <= reference["costs"]["all"]["pulses"]
+    assert reference["costs"]["all"]["cycles"] > reference["costs"]["all"]["waiting"] > 0
 
     before = (out / RESULTS).read_bytes()
     again = program(*arguments(folder), "--out", out)

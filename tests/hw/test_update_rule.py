@@ -10,7 +10,7 @@ from hw.emit import to_rtlil
 from hw.update_rule import UpdateRule
 from model.controller.settings import settings
 from model.controller.update_rule import effective_threshold, firing, sample_key, update_rule
-from model.cycles import fullest_bank
+from model.cycles import fullest_banks
 from sim.mutants import mutated
 from spec.choices import CHANCE_RULES, RULES
 from spec.numerics import thinning_mask, update_draw, update_key, update_seed_key
@@ -247,6 +247,11 @@ def test_a_narrow_counter_in_a_wide_memory_saturates_at_its_own_width():
     updates(p, samples_of(p, 30, np.random.default_rng(16)), settings_of(p, "counter", 2, DELTA_THRESHOLD=1))
 
 
+def words_of(p, samples):
+    """Words that each sample takes of the update memory."""
+    return fullest_banks(p, np.array([sample["delta"] for sample in samples])).tolist()
+
+
 @pytest.mark.parametrize("shape", DENSE)
 def test_entries_are_right_when_each_waits(shape):
     """Every row has one, and they are taken more slowly than they come."""
@@ -255,8 +260,8 @@ def test_entries_are_right_when_each_waits(shape):
     samples = samples_of(p, 8, np.random.default_rng(23))
     run, _ = updates(p, samples, s, pauses=0.9)
     assert run.taken["o"][-1] > sum(
-        UpdateRule.cycles(p, np.count_nonzero(sample["codes"]), fullest_bank(p, sample["delta"]))
-        for sample in samples
+        UpdateRule.cycles(p, np.count_nonzero(sample["codes"]), number)
+        for sample, number in zip(samples, words_of(p, samples), strict=True)
     )
 
 
@@ -270,7 +275,7 @@ def test_a_sample_takes_its_words_and_the_latency(shape):
     for sample in samples[::2]:
         sample["delta"][1:] = 0
     run, expected = updates(p, samples, s)
-    words = [fullest_bank(p, sample["delta"]) for sample in samples]
+    words = words_of(p, samples)
     assert len(set(words)) > 1 or p.update_words == 1
     taken, latency = [run.given["i"][0]], []
     for sample, number in zip(samples, words, strict=True):

@@ -14,6 +14,7 @@ from hw.emit import to_systemverilog
 from hw.macro import timing
 from hw.top import EmulatedTop
 from hw.update_lane import UpdateLane
+from model.controller.counters import TIMES
 from model.cycles import (
     LANE_LATENCY,
     LEAST_QUEUE,
@@ -39,7 +40,7 @@ from spec.registers import ADDRESS, EMULATOR_BASE, VERIFY_WAYS, Mode
 TINY = INSTANCES["TINY"]
 FEW = 4
 """Strobes of a transferred row at most."""
-COUNTED = ("CYCLES", "ELAPSED", "STRETCH")
+COUNTED = TIMES
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,9 @@ def predicted(stimulus, runs):
             trace = run(golden.transfer(s.counts, trace=True)).trace
             work = transfer_work(s.counts)
         elif one.mode is Mode.VERIFY:
+            before = golden.array.pulses()
             trace = run(golden.verify(s.targets[one.way], one.way, trace=True)).trace
-            work = verify_work(s.params, one.way, trace)
+            work = verify_work(s.params, one.way, golden.array.pulses() - before)
         else:
             trace = run(golden.run(one.mode, s.pixels, s.labels, trace=True)).trace
             work = work_of(s.params, trace)

@@ -8,7 +8,9 @@ import pytest
 from model.controller.between_layers import carry_back
 from model.study import methods
 from model.study.controls import METHODS
+from model.study.costs import CYCLE_NS, PHASES, cost_of
 from model.study.methods import TRIES
+from model.study.points import figures
 from model.study.variants import ERROR_BITS, output_error, wanted_pulses
 from model.system import GoldenController, run
 from model.training.hybrid import code_step, hybrid
@@ -68,7 +70,7 @@ def test_hybrid_is_the_method_itself(digits_run, digits, net):
     trial = Trial(quiet, digits, net, 1)
     outcome = METHODS["hybrid accumulate"].measure(trial, TRAINED)
     job = trial.job_with("accumulate", *TRAINED.values())
-    whole = run(hybrid(GoldenController(job.params, job.image), job))
+    whole = run(hybrid(GoldenController(job.params, job.image, timed=True), job))
     assert outcome.accuracy == whole.hybrid_accuracy
     assert METHODS["open loop"].measure(trial, {}).accuracy == whole.open_loop_accuracy
     assert outcome.phases["online"] == whole.counters["online"]
@@ -96,6 +98,24 @@ def test_only_verify_and_tuned_training_read_cells(outcomes):
         n for n, o in outcomes.items() if any(phase.get("VERIFY_READS", 0) for phase in o.phases.values())
     }
     assert reading == {"verify cell", "verify pair", "verify pair + hybrid", "tuned online"}
+
+
+def test_cycles_are_known_of_what_the_hardware_does(outcomes, trials):
+    for name, outcome in outcomes.items():
+        counted = all("CYCLES" in phase for phase in outcome.phases.values())
+        assert counted is not (METHODS[name].model_only or trials(name).job.params.analog_upper), name
+
+
+def test_the_array_waits_for_its_controller_in_a_part_of_the_cycles(outcomes, trials, digits_run):
+    for name, outcome in outcomes.items():
+        for phase in PHASES if outcome.phases else ():
+            cost = cost_of(trials(name).job.params, digits_run.device, figures(outcome), phase)
+            if cost.cycles is None:
+                assert cost.waiting is cost.time_ms is None and cost.array_ms is not None, (name, phase)
+            else:
+                assert 0 <= cost.waiting <= cost.cycles, (name, phase)
+                waited_ms = cost.waiting * CYCLE_NS * 1e-6
+                assert cost.time_ms == pytest.approx(cost.array_ms + waited_ms), (name, phase)
 
 
 def test_rules_without_memory_use_none(outcomes, digits_run):
