@@ -75,10 +75,10 @@ class Plan:
         return points
 
     def measurements(self, chosen: dict[tuple[str, str], Settings]) -> list[dict]:
-        """Points that count, those of one network and array together."""
+        """Points that count, those of one network and array together; of its first array the cycles are counted too."""
         return [
             {"task": "measure", "run": run, "method": name, "settings": chosen[label, name], "net": net,
-             "seed": NET_STRIDE * net + array, "split": "test"}
+             "seed": NET_STRIDE * net + array, "split": "test"} | ({} if array else {"timed": True})
             for label, run in self.runs.items() for net in range(self.nets) for array in range(self.arrays)
             for name in self.methods
         ]  # fmt: skip
@@ -192,12 +192,13 @@ def _accuracies(plan: Plan, results: list[tuple[dict, dict]]) -> np.ndarray:
 
 
 def _means(rows: list[dict]) -> dict[str, float]:
-    names = (
-        [n for n, v in rows[0].items() if isinstance(v, int | float) and n not in ("net", "seed")]
-        if rows
-        else []
-    )
-    return {name: float(np.mean([row[name] for row in rows])) for name in names}
+    """Of each figure, over the rows that have it."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        for name, value in row.items():
+            if isinstance(value, int | float) and name not in ("net", "seed", "timed"):
+                found.setdefault(name, []).append(value)
+    return {name: float(np.mean(values)) for name, values in found.items()}
 
 
 def over_axes(values: dict[str, Any], axes: dict[str, list[Any]]) -> dict[str, dict[str, Any]]:

@@ -38,15 +38,10 @@ def cost_of(params: HwParams, device: DeviceSpec, figures: Mapping[str, float], 
     own = {name: figures.get(f"{phase}_{name}", 0.0) for name in names}
     done = Operations(**own, cycles=figures.get(f"{phase}_cycles"))
     found = estimate(params, device, done)
-    integrate = reset_value("INTEGRATE")
+    waiting = figures.get(f"{phase}_waiting")
+    reads = array_need(params, {}, {"INTEGRATES": done.integrates, "STROBES": 0})
     cells = done.verify_reads + done.upper_integrates
-    counted = {"INTEGRATES": done.integrates, "STROBES": 0}
-    reads = array_need(params, {}, counted)
-    waiting = None
-    if done.cycles is not None:  # there, a reading of cells is done when it has integrated
-        counted["STROBES"] = done.strobes
-        waiting = done.cycles - array_need(params, {}, counted) - cells * integrate
-    reading = reads + cells * (integrate + params.conversion_cycles)
+    reading = reads + cells * (reset_value("INTEGRATE") + params.conversion_cycles)
     array = time = energy = None
     if found.write_time_ms is not None:
         array = found.write_time_ms + reading * CYCLE_NS * 1e-6
@@ -57,6 +52,17 @@ def cost_of(params: HwParams, device: DeviceSpec, figures: Mapping[str, float], 
         **own, cycles=done.cycles, conversions=found.conversions,
         waiting=waiting, array_ms=array, time_ms=time, energy_nJ=energy,
     )  # fmt: skip
+
+
+def waiting_cycles(params: HwParams, done: Operations) -> float | None:
+    """Cycles in which the array is not at work; None where they are not counted.
+
+    The cycle model has an array whose readings of cells are done when they have integrated.
+    """
+    if done.cycles is None:
+        return None
+    need = array_need(params, {}, {"INTEGRATES": done.integrates, "STROBES": done.strobes})
+    return done.cycles - need - done.verify_reads * reset_value("INTEGRATE")
 
 
 def total(costs: list[Cost]) -> Cost:

@@ -1,8 +1,10 @@
 """One point of a study: a dictionary that JSON can hold goes in, a flat dictionary of figures comes out.
 
-    {"task": "measure", "run": {..}, "method": "hybrid accumulate", "settings": {..}, "net": 0, "seed": 7, "split": "test"}
+    {"task": "measure", "run": {..}, "method": "hybrid accumulate", "settings": {..}, "net": 0, "seed": 7, "split": "test",
+     "timed": true}
 
-run: as a run file has it, without seeds; net: seed of the offline network; seed: of devices and order.  Task "choose"
+run: as a run file has it, without seeds; net: seed of the offline network; seed: of devices and order; timed: whether
+the controller's cycles are counted, which takes several times as long (false).  Task "choose"
 tries all candidates of a method's settings on the validation split instead.
 """
 
@@ -16,12 +18,14 @@ import numpy as np
 from model.cost import operations
 from model.data import Dataset, load_data
 from model.study.controls import METHODS
+from model.study.costs import waiting_cycles
 from model.study.methods import Method, Settings
 from model.study.store import DONE
 from model.training.hybrid import UPPER_TRANSFER
 from model.training.kept import kept_net
 from model.training.trial import Outcome, Trial
 from spec.errors import InputError
+from spec.params import HwParams
 from spec.run_file import RunSpec, run_from_dict
 
 SPLITS = ("validation", "test")
@@ -71,12 +75,13 @@ def trial_of(point: dict) -> Trial:
     run = method.hardware(run)
     if method.network:
         net = method.network(run, point["seed"])
-    key = repr((run, method.network, point["net"], point["seed"], point["split"]))
+    timed = point.get("timed", False)
+    key = repr((run, method.network, point["net"], point["seed"], point["split"], timed))
     if key not in _trials:
         while len(_trials) >= KEPT_TRIALS:
             _trials.popitem(last=False)
         split = data.validation if point["split"] == "validation" else None
-        _trials[key] = Trial(run, data, net, point["seed"], split)
+        _trials[key] = Trial(run, data, net, point["seed"], split, timed=timed)
     _trials.move_to_end(key)
     return _trials[key]
 
@@ -87,7 +92,7 @@ def measure(point: dict) -> dict:
         return choose(point)
     method, trial = method_named(point["method"]), trial_of(point)
     settings = point.get("settings") or best_settings(method, trial)
-    return figures(method.measure(trial, settings)) | {"chosen": settings}
+    return figures(method.measure(trial, settings), trial.job.params) | {"chosen": settings}
 
 
 def best_settings(method: Method, trial: Trial) -> Settings:
@@ -140,12 +145,12 @@ def choose(point: dict) -> dict:
 
 def tried(method: Method, trial: Trial, candidates: list[Settings]) -> dict:
     """The candidates, and lists of the figures that each of them has, by "each_" and the figure's name."""
-    found = [figures(method.measure(trial, settings)) for settings in candidates]
+    found = [figures(method.measure(trial, settings), trial.job.params) for settings in candidates]
     return {"candidates": candidates} | {f"each_{name}": [f[name] for f in found] for name in found[0]}
 
 
-def figures(outcome: Outcome) -> dict:
-    """The columns of a result."""
+def figures(outcome: Outcome, params: HwParams) -> dict:
+    """The columns of a result; params: the hardware that it is of."""
     columns: dict = {
         "accuracy": outcome.accuracy,
         "worst_cell": outcome.worst_cell,
@@ -155,8 +160,8 @@ def figures(outcome: Outcome) -> dict:
     parts = {"transfer": ("transfer", UPPER_TRANSFER), "ranges": ("ranges",), "online": ("online",)}
     for phase, names in parts.items():
         done = operations(*(phases[name] for name in names if name in phases))
-        known = {name: amount for name, amount in asdict(done).items() if amount is not None}
-        columns |= {f"{phase}_{name}": amount for name, amount in known.items()}
+        amounts = asdict(done) | {"waiting": waiting_cycles(params, done)}
+        columns |= {f"{phase}_{name}": n for name, n in amounts.items() if n is not None}
     columns["given_up"] = sum(counters.get("GIVEN_UP", 0) for counters in phases.values())
     columns["updates"] = phases.get("online", {}).get("UPDATES", 0)
     return columns

@@ -60,15 +60,25 @@ class Trial:
     """One network, one array, one order of samples.
 
     run: whose hardware, device and sizes apply; net: float weights; seed: draws devices and order; split: what
-    accuracy is measured on, the run's test samples if none is given.  Raises `InputError`.
+    accuracy is measured on, the run's test samples if none is given; timed: count the controller's cycles, where
+    they are modelled, which takes several times as long.  Raises `InputError`.
     """
 
-    def __init__(self, run: RunSpec, data: Dataset, net: OfflineNet, seed: int, split: Split | None = None):
+    def __init__(
+        self,
+        run: RunSpec,
+        data: Dataset,
+        net: OfflineNet,
+        seed: int,
+        split: Split | None = None,
+        *,
+        timed: bool = False,
+    ):
         self.run, self.data, self.net, self.seed = run, data, net, seed
         job = prepare(run, data, net, seed)
         self.job: HybridJob = job if split is None else on_split(job, split)
         params = self.job.params
-        self.ctl = GoldenController(params, self.job.image, timed=is_modelled(params))
+        self.ctl = GoldenController(params, self.job.image, timed=timed and is_modelled(params))
         self._starts: dict[object, Start] = {}
 
     def job_with(self, rule: str, threshold: int, margin: float) -> HybridJob:

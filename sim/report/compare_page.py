@@ -32,11 +32,11 @@ BRIEF = ("method", "accuracy (%)", f"{REFERENCE} minus it", "pulses", "readings"
 
 
 EQUAL_COLUMNS = {
-    "pulses": "pulses", "write slots": "strobes", "readings": "verify_reads", "conversions": "conversions", "time": "time_ms",
-    "energy": "energy_nJ",
+    "pulses": "pulses", "write slots": "strobes", "readings": "verify_reads", "conversions": "conversions",
+    "array time": "array_ms", "energy": "energy_nJ",
 }  # fmt: skip
 """Costs of the table at equal accuracy, and what a `Cost` calls them."""
-UNITS = {"time": "ms", "energy": "nJ"}
+UNITS = {"array time": "ms", "energy": "nJ"}
 WORDS = "memory words"
 """One more of them: weights of the update memory that are read and written."""
 

@@ -64,7 +64,7 @@ def test_methods_are_compared_and_taken_up_again(program, folder):
     assert "Cost at equal accuracy" in page
     equal = result["equal_accuracy"]["EpiRAM"]
     assert equal.keys() == {"hybrid accumulate", "verify pair + hybrid"}, "those with a choice of settings"
-    assert 0 < equal["hybrid accumulate"]["pulses"] <= reference["costs"]["all"]["pulses"]
+    assert 0 < equal["hybrid accumulate"]["pulses"] < 2 * reference["costs"]["all"]["pulses"]
     assert reference["costs"]["all"]["cycles"] > reference["costs"]["all"]["waiting"] > 0
 
     before = (out / RESULTS).read_bytes()

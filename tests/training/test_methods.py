@@ -48,7 +48,7 @@ def trials(digits_run, digits, net):
         start = method.network(run, 1) if method.network else net
         key = repr(run), method.network
         if key not in made:
-            made[key] = Trial(run, digits, start, 1)
+            made[key] = Trial(run, digits, start, 1, timed=True)
         return made[key]
 
     return trial
@@ -67,7 +67,7 @@ def test_a_method_gives_the_same_after_all_others(outcomes, trials, digits_run):
 def test_hybrid_is_the_method_itself(digits_run, digits, net):
     """Without read noise: the whole method reads the test samples before its epoch, too."""
     quiet = replace(digits_run, nonideal=replace(digits_run.nonideal, read_sigma=0.0))
-    trial = Trial(quiet, digits, net, 1)
+    trial = Trial(quiet, digits, net, 1, timed=True)
     outcome = METHODS["hybrid accumulate"].measure(trial, TRAINED)
     job = trial.job_with("accumulate", *TRAINED.values())
     whole = run(hybrid(GoldenController(job.params, job.image, timed=True), job))
@@ -109,7 +109,8 @@ def test_cycles_are_known_of_what_the_hardware_does(outcomes, trials):
 def test_the_array_waits_for_its_controller_in_a_part_of_the_cycles(outcomes, trials, digits_run):
     for name, outcome in outcomes.items():
         for phase in PHASES if outcome.phases else ():
-            cost = cost_of(trials(name).job.params, digits_run.device, figures(outcome), phase)
+            params = trials(name).job.params
+            cost = cost_of(params, digits_run.device, figures(outcome, params), phase)
             if cost.cycles is None:
                 assert cost.waiting is cost.time_ms is None and cost.array_ms is not None, (name, phase)
             else:
