@@ -78,7 +78,8 @@ class Trial:
         job = prepare(run, data, net, seed)
         self.job: HybridJob = job if split is None else on_split(job, split)
         params = self.job.params
-        self.ctl = GoldenController(params, self.job.image, timed=timed and is_modelled(params))
+        timed = timed and is_modelled(params) and not net.between
+        self.ctl = GoldenController(params, self.job.image, timed=timed)
         self._starts: dict[object, Start] = {}
 
     def job_with(self, rule: str, threshold: int, margin: float) -> HybridJob:
