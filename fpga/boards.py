@@ -104,7 +104,7 @@ BOARDS = {
             "ulx3s",
             ("amaranth_boards.ulx3s", "ULX3S_85F_Platform"),
             instance="ULX3S",
-            clock_MHz=25,
+            clock_MHz=40,
             wires=_wires(busy=Pin("led", 0), fault=Pin("led", 1), heartbeat=Pin("led", 2)),
             seed=2,
         ),
