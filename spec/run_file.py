@@ -195,7 +195,7 @@ def default_run(data: str) -> RunSpec:
 _DEFAULTS: dict[str, tuple[str, str, OfflineSettings, dict]] = {
     "digits": ("DIGITS", "EpiRAM", OfflineSettings(epochs=100, batch=20), {}),
     "mnist": ("MNIST", "EpiRAM", OfflineSettings(epochs=12, batch=100), {}),
-    "fashion-mnist": ("MNIST", "EpiRAM", OfflineSettings(epochs=12, batch=100, noise=0.2), {}),
+    "fashion-mnist": ("MNIST", "EpiRAM", OfflineSettings(epochs=25, batch=100, noise=0.2), {}),
 }
 
 
