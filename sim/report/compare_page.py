@@ -39,6 +39,7 @@ EQUAL_COLUMNS = {
 UNITS = {"array time": "ms", "energy": "nJ"}
 WORDS = "memory words"
 """One more of them: weights of the update memory that are read and written."""
+SHORT = "short"
 
 
 class Page(NamedTuple):
@@ -75,43 +76,44 @@ def row(plan: Plan, line: Line) -> list[str]:
     ]
 
 
-def equal_costs(plan: Plan, lines: list[Line]) -> dict[str, dict[str, float | None] | None]:
+def equal_costs(plan: Plan, lines: list[Line]) -> dict[str, dict[str, float | None]]:
     """By method of one run: each cost of the cheapest setting as accurate as the reference on the validation split.
 
-    Methods without a choice of settings are not there; None for one of which no setting is.  Empty without the reference.
+    Of a method without such a setting, `SHORT`: the share of the samples by which its best one is behind.  Methods
+    without a choice of settings are not there, and none are without the reference.
     """
-    tried = {line.method: (line, line.tried) for line in lines if line.tried}
+    tried = {line.method: line.tried for line in lines if line.tried}
     if REFERENCE not in tried:
         return {}
-    least = level([f["accuracy"] for f in tried[REFERENCE][1]])
+    least = level([f["accuracy"] for f in tried[REFERENCE]])
     found = {}
-    for name, (line, settings) in tried.items():
-        of_setting = [costs_by_phase(plan, line, f)["all"] for f in settings]
-        costs = {kind: [getattr(c, field) for c in of_setting] for kind, field in EQUAL_COLUMNS.items()}
-        costs[WORDS] = [f["memory_words"] for f in settings]
-        found[name] = cheapest([f["accuracy"] for f in settings], costs, least)
+    for line in lines:
+        if line.tried:
+            accuracies = [f["accuracy"] for f in line.tried]
+            of_setting = [costs_by_phase(plan, line, f)["all"] for f in line.tried]
+            costs = {kind: [getattr(c, name) for c in of_setting] for kind, name in EQUAL_COLUMNS.items()}
+            costs[WORDS] = [f["memory_words"] for f in line.tried]
+            found[line.method] = cheapest(accuracies, costs, least) or {SHORT: least - max(accuracies)}
     return found
 
 
-def _equal_rows(costs: dict[str, dict[str, float | None] | None]) -> list[list[str]]:
+def _equal_rows(costs: dict[str, dict[str, float | None]]) -> list[list[str]]:
     """The texts of `equal_costs`: amounts, and how many times those of the reference they are."""
-    of_reference = costs.get(REFERENCE) or {}
-    rows = []
-    for name, found in costs.items():
-        if found is None:
-            rows.append([name, *["not reached"] * len(of_reference)])
-            continue
-        texts = [name]
-        for kind, amount in found.items():
-            reference = of_reference[kind]
-            text = DASH
-            if amount is not None:
-                text = figure(amount, UNITS[kind]) if kind in UNITS else count(round(amount))
-            if amount and reference and name != REFERENCE:
-                text += f" ({amount / reference:.2g} times)"
-            texts.append(text)
-        rows.append(texts)
-    return rows
+    return [[name, *_equal_texts(name, found, costs[REFERENCE])] for name, found in costs.items()]
+
+
+def _equal_texts(name: str, found: dict[str, float | None], reference: dict[str, float | None]) -> list[str]:
+    if (short := found.get(SHORT)) is not None:
+        return [f"{100 * short:.2f} points short of it", *[""] * (len(reference) - 1)]
+    texts = []
+    for kind, amount in found.items():
+        text = DASH
+        if amount is not None:
+            text = figure(amount, UNITS[kind]) if kind in UNITS else count(round(amount))
+        if amount and (of_reference := reference[kind]) and name != REFERENCE:
+            text += f" ({amount / of_reference:.2g} times)"
+        texts.append(text)
+    return texts
 
 
 def _percent(interval: Interval, signed: bool) -> str:
