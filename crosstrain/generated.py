@@ -8,7 +8,7 @@ from crosstrain.dataflow import data_flow
 from crosstrain.port_text import pins_text
 from fpga.adapters.diagrams import diagrams as adapter_diagrams
 from fpga.report import Report
-from model.study.controls import METHODS
+from model.study.controls import LISTED
 from sim.port_waves import diagrams
 from spec import params, registers
 from spec.converter_parts import PARTS
@@ -64,7 +64,7 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def methods_text() -> str:
     """The methods of a comparison."""
-    rows = ((m.name, m.about, m.settings_of, "model only" if m.model_only else "") for m in METHODS.values())
+    rows = ((m.name, m.about, m.settings_of, m.remark) for m in LISTED.values())
     return _table(("method", "what it does", "takes the settings of", ""), rows)
 
 

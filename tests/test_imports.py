@@ -31,6 +31,7 @@ SEES_DEVICES = {
     "model/training/write_costs.py": "experiment: settings of program-verify for the nominal device",
     "model/study/neurosim.py": "experiment: trains cells from scratch in another setting",
     "model/study/variants.py": "experiment: reads and pulses the array in other ways",
+    "model/study/aihwkit_device.py": "experiment: says the nominal device in the terms of aihwkit",
     "sim/main_job.py": "experiment: reports the device",
     "crosstrain/commands/fit.py": "makes device files of measurements",
     "sim/stimulus.py": "test cases: compiles devices for the emulated array",

@@ -39,7 +39,7 @@ def compare(
     workers: Workers = None,
     scheduler: Scheduler = None,
     out: Out = Path("build/compare"),
-    every: Annotated[bool, typer.Option("--all", help="All methods.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="All methods that need no other package.")] = False,
     listed: Annotated[bool, typer.Option("--list", help="List the methods, and do no more.")] = False,
 ) -> None:
     """Measure methods on many arrays of a device: accuracy with its interval, pulses, reads, time and energy.
@@ -48,10 +48,10 @@ def compare(
     """
     from model.study.compare import MAIN, NET_STRIDE, RESULTS, Plan, over_axes
     from model.study.compare import compare as measured
-    from model.study.controls import METHODS
+    from model.study.controls import LISTED, METHODS
 
     if listed:
-        _list(METHODS, MAIN)
+        _list(LISTED, MAIN)
         return
     counts = [
         check_count(n, 1, NET_STRIDE, f"--{name}")
@@ -116,7 +116,7 @@ def _value(text: str):
 
 def _list(methods: dict, main: tuple[str, ...]) -> None:
     rows = [
-        [f"{name} *" if name in main else name, one.about + (" (model only)" if one.model_only else "")]
+        [f"{name} *" if name in main else name, one.about + (f" ({one.remark})" if one.remark else "")]
         for name, one in methods.items()
     ]
     console().print(table("Methods", ["method", "what it does"], rows, text_columns=2))

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from model.data import load_data
+from model.study.controls import method_named
 from model.study.execute import execute
 from model.study.methods import Settings, no_choice
-from model.study.points import best_of, each_of, measure, method_named
+from model.study.points import best_of, each_of, measure
 from model.study.stats import Interval, interval
 from model.study.store import DONE, rows_of
 from model.study.sweep import place

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from model.data import Split
+from model.study.aihwkit import OPTIONAL, PREFIX, preset_method
 from model.study.methods import HARDWARE, Method, Settings, hybrid, memory_bits, online, open_loop
 from model.study.variants import VARIANTS
 from model.system import run as golden
@@ -13,6 +14,7 @@ from model.training.hybrid import code_step, load_layers
 from model.training.offline import Adam, accuracy, gradients, untrained, with_bias
 from model.training.transfer import quantise_layers
 from model.training.trial import Outcome, Trial
+from spec.errors import InputError
 from spec.registers import Mode
 from spec.run_file import RunSpec
 
@@ -160,4 +162,15 @@ CONTROLS = (
 )  # fmt: skip
 
 METHODS: dict[str, Method] = {m.name: m for m in (*HARDWARE, *CONTROLS, *VARIANTS)}
-"""All methods by name."""
+"""All methods by name, but those that need another package."""
+LISTED: dict[str, Method] = METHODS | {m.name: m for m in OPTIONAL}
+"""Those too; only presets of aihwkit are not listed."""
+
+
+def method_named(name: str) -> Method:
+    """Raises `InputError` with the names that there are."""
+    if name.startswith(PREFIX):
+        return preset_method(name)
+    if name not in LISTED:
+        raise InputError(f"{name!r} is none of {', '.join(LISTED)}, {PREFIX}PRESET", key="method")
+    return LISTED[name]

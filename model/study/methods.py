@@ -52,6 +52,10 @@ def no_choice(run: RunSpec, samples: int) -> list[Settings]:
     return [{}]
 
 
+def no_check(run: RunSpec) -> None:
+    """Of a method that any run can have."""
+
+
 Candidates = Callable[[RunSpec, int], list[Settings]]
 """Of a run on its hardware and the number of its online samples: what is tried."""
 
@@ -78,12 +82,24 @@ class Method:
     """The hardware cannot do it."""
     deep: bool = True
     """It takes networks with further hidden layers (`offline.hidden`)."""
+    extra: str = ""
+    """A package that it needs beside the project's own; it counts no operations."""
+    needs: Callable[[RunSpec], None] = no_check
+    """Raises `InputError` for a run that it cannot have, its network aside."""
 
     def check(self, run: RunSpec) -> None:
-        """Raise `InputError` for a run whose network the method does not take."""
+        """Raise `InputError` for a run that the method does not take."""
         if run.offline.hidden and not self.deep:
-            text = f"{self.name!r} has an analog upper layer, right above the array, and no further hidden layers"
+            upper = f"a float upper layer by {self.extra}" if self.extra else "an analog upper layer"
+            text = f"{self.name!r} has {upper}, right above the array, and no further hidden layers"
             raise InputError(f"{text}: take offline.hidden = []", key="method")
+        self.needs(run)
+
+    @property
+    def remark(self) -> str:
+        """What a list says of it beside `about`."""
+        remarks = ["model only"] * self.model_only + [f"needs {self.extra}"] * bool(self.extra)
+        return ", ".join(remarks)
 
 
 def thresholds(run: RunSpec, rule: str, count: int, samples: int) -> list[int]:

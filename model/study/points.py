@@ -17,7 +17,7 @@ import numpy as np
 
 from model.cost import operations
 from model.data import Dataset, load_data
-from model.study.controls import METHODS
+from model.study.controls import method_named
 from model.study.costs import waiting_cycles
 from model.study.methods import Method, Settings
 from model.study.store import DONE
@@ -43,13 +43,6 @@ def _data(name: str) -> Dataset:
 @lru_cache(maxsize=4)
 def _run(text: str) -> RunSpec:
     return run_from_dict(json.loads(text))
-
-
-def method_named(name: str) -> Method:
-    """Raises `InputError` with the names that there are."""
-    if name not in METHODS:
-        raise InputError(f"{name!r} is none of {', '.join(METHODS)}", key="method")
-    return METHODS[name]
 
 
 def check_point(point: dict) -> None:

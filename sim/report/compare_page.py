@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from model.study.compare import REFERENCE, Line, Plan, advantage
-from model.study.controls import METHODS
+from model.study.controls import method_named
 from model.study.costs import PHASES, Cost, cost_of, total
 from model.study.pareto import EQUAL, cheapest, level
 from model.study.stats import Interval
@@ -49,22 +49,30 @@ class Page(NamedTuple):
 
 
 def costs_by_phase(plan: Plan, line: Line, figures: dict[str, float]) -> dict[str, Cost]:
-    """Cost of a line's method by phase, and of all of them as "all"; figures: of the line or of something tried."""
-    run = METHODS[line.method].hardware(run_from_dict(plan.runs[line.run]))
+    """Cost of a line's method by phase, and of all of them as "all"; figures: of the line or of something tried.
+
+    Empty where the method does not count its operations.
+    """
+    method = method_named(line.method)
+    if method.extra:
+        return {}
+    run = method.hardware(run_from_dict(plan.runs[line.run]))
     costs = {phase: cost_of(run.params, run.device, figures, phase) for phase in PHASES}
     return costs | {"all": total(list(costs.values()))}
 
 
 def row(plan: Plan, line: Line) -> list[str]:
     """One line's texts, by COLUMNS."""
-    cost = costs_by_phase(plan, line, line.figures)["all"]
-    bits = METHODS[line.method].bits(run_from_dict(plan.runs[line.run]))
     if not line.figures:
         return [line.method, *[DASH] * (len(COLUMNS) - 1)]
+    over = "" if line.method == REFERENCE else _percent(line.over, signed=True)
+    known = [line.method, _percent(line.accuracy, signed=False), over]
+    costs = costs_by_phase(plan, line, line.figures)
+    if not costs:
+        return known + [DASH] * (len(COLUMNS) - len(known))
+    cost, bits = costs["all"], method_named(line.method).bits(run_from_dict(plan.runs[line.run]))
     return [
-        line.method,
-        _percent(line.accuracy, signed=False),
-        "" if line.method == REFERENCE else _percent(line.over, signed=True),
+        *known,
         count(round(cost.pulses)),
         count(round(cost.verify_reads)),
         count(round(cost.conversions)),
@@ -90,9 +98,9 @@ def equal_costs(plan: Plan, lines: list[Line]) -> dict[str, dict[str, float | No
     for line in lines:
         if line.tried:
             accuracies = [f["accuracy"] for f in line.tried]
-            of_setting = [costs_by_phase(plan, line, f)["all"] for f in line.tried]
-            costs = {kind: [getattr(c, name) for c in of_setting] for kind, name in EQUAL_COLUMNS.items()}
-            costs[WORDS] = [f["memory_words"] for f in line.tried]
+            of_setting = [costs_by_phase(plan, line, f).get("all") for f in line.tried]
+            costs = {kind: [getattr(c, name, None) for c in of_setting] for kind, name in EQUAL_COLUMNS.items()}
+            costs[WORDS] = [f["memory_words"] if cost else None for f, cost in zip(line.tried, of_setting, strict=True)]
             found[line.method] = cheapest(accuracies, costs, least) or {SHORT: least - max(accuracies)}
     return found
 
@@ -148,8 +156,9 @@ def _map(plan: Plan, lines: list[Line], axes: dict[str, list]) -> Markup:
 
 def _table(plan: Plan, label: str, lines: list[Line]) -> dict[str, Any]:
     measured = [line for line in lines if line.figures]
-    costs = [costs_by_phase(plan, line, line.figures) for line in measured]
-    names = [line.method for line in measured]
+    counted = [line for line in measured if not method_named(line.method).extra]
+    costs = [costs_by_phase(plan, line, line.figures) for line in counted]
+    names = [line.method for line in counted]
     written = [(name, cost) for name, cost in zip(names, costs, strict=True) if cost["all"].pulses]
     panels = [
         (label, [[getattr(cost[phase], kind) for phase in PHASES] for _, cost in written])
@@ -159,15 +168,15 @@ def _table(plan: Plan, label: str, lines: list[Line]) -> dict[str, Any]:
         "label": label,
         "data": plan.runs[label]["data"],
         "rows": [row(plan, line) for line in lines],
-        "abouts": [METHODS[line.method].about for line in lines],
+        "abouts": [method_named(line.method).about for line in lines],
         "settings": [(line.method, ", ".join(f"{k} {v:g}" for k, v in line.settings.items())) for line in lines],
         "failed": sum(line.failed for line in lines),
         "phases": Markup(figures.phase_bars([name for name, _ in written], PHASES, panels)) if written else "",
         "curves": _curves(plan, lines),
         "equal": _equal_rows(equal_costs(plan, lines)),
-        "accuracy": Markup(figures.intervals(names, [line.accuracy for line in measured])),
+        "accuracy": Markup(figures.intervals([m.method for m in measured], [m.accuracy for m in measured])),
         "costs": Markup(figures.cost_against_accuracy(
-            names, [line.accuracy.mean for line in measured],
+            names, [line.accuracy.mean for line in counted],
             [("write slots", [c["all"].strobes for c in costs]), ("conversions", [c["all"].conversions for c in costs])],
         )),
     }  # fmt: skip
@@ -177,7 +186,8 @@ def _curves(plan: Plan, lines: list[Line]) -> Markup:
     """Every setting that was tried, accuracy against cost."""
     found = {}
     for line in lines:
-        costs = [costs_by_phase(plan, line, figures)["all"] for figures in line.tried]
+        by_phase = [costs_by_phase(plan, line, figures) for figures in line.tried]
+        costs = [cost["all"] for cost in by_phase if cost]
         if any(cost.strobes for cost in costs):
             found[line.method] = [
                 (cost.strobes, cost.conversions, f["accuracy"])
