@@ -28,7 +28,7 @@ from spec.run_file import RunSpec
 EXTRA = "aihwkit"
 PREFIX = "aihwkit:"
 """Before a preset's name in that of a method."""
-RATES = tuple(float(f"{rate:.2g}") for rate in np.geomspace(1e-3, 1.0, TRIES))
+RATES = tuple(float(f"{rate:.2g}") for rate in np.geomspace(3e-5, 0.1, TRIES))
 """Learning rates, of weights as the offline network has them."""
 _TEST_BATCH = 500
 
