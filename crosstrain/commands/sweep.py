@@ -28,7 +28,6 @@ def sweep(
     value: Annotated[str, typer.Option(help="Column of the results that is shown.")] = "accuracy",
 ) -> None:
     """Measure every combination of the values in a sweep file; goes on where it was stopped; exit 1 if a point fails."""
-    from model.study.controls import method_named
     from model.study.execute import execute
     from model.study.plot import draw, groups_of, picture
     from model.study.points import check_point, measure

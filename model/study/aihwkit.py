@@ -63,6 +63,11 @@ def check(run: RunSpec) -> None:
         raise InputError("aihwkit's tile is one array, not a grid of macros", key="macro_rows")
 
 
+def _seed(trial: Trial, cell: int) -> int:
+    """Of the cell-th device of a unit: aihwkit takes 31 bits, and draws one itself for 0."""
+    return 1 + int(np.random.SeedSequence((trial.seed, cell)).generate_state(1)[0]) % (2**31 - 1)
+
+
 def _mapped(trial: Trial, name: str = "") -> tuple[Any, float]:
     """A maker of the run's device in aihwkit, and its reach."""
     run = trial.run
@@ -73,7 +78,7 @@ def _mapped(trial: Trial, name: str = "") -> tuple[Any, float]:
 
     def device(cell: int, **fields):
         """The cell-th device of a unit; each unit of one array is drawn by itself."""
-        return make(**peer.fields, **fields, construction_seed=1 + 2 * trial.seed + cell)
+        return make(**peer.fields, **fields, construction_seed=_seed(trial, cell))
 
     return device, peer.reach
 
@@ -138,7 +143,7 @@ def of_preset(name: str) -> Build:
         config = getattr(presets, name)()
         cells = _cells(config.device)
         for k, cell in enumerate(cells):
-            cell.construction_seed = 1 + 2 * trial.seed + k
+            cell.construction_seed = _seed(trial, k)
         reach = min(abs(bound) for bound in (cells[-1].w_max, cells[-1].w_min) if bound)
         return Peer(config, reach)
 
@@ -241,7 +246,9 @@ def rates(run: RunSpec, samples: int) -> list[Settings]:
 
 
 def _method(name: str, about: str, build: Build, candidates: Candidates = rates, checked=check) -> Method:
-    return Method(name, about, _measure(build), candidates, model_only=True, extra=EXTRA, deep=False, needs=checked)
+    return Method(
+        name, about, _measure(build), candidates, model_only=True, extra=EXTRA, deep=False, needs=checked
+    )
 
 
 OPTIONAL = (

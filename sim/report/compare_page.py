@@ -99,8 +99,12 @@ def equal_costs(plan: Plan, lines: list[Line]) -> dict[str, dict[str, float | No
         if line.tried:
             accuracies = [f["accuracy"] for f in line.tried]
             of_setting = [costs_by_phase(plan, line, f).get("all") for f in line.tried]
-            costs = {kind: [getattr(c, name, None) for c in of_setting] for kind, name in EQUAL_COLUMNS.items()}
-            costs[WORDS] = [f["memory_words"] if cost else None for f, cost in zip(line.tried, of_setting, strict=True)]
+            costs = {
+                kind: [getattr(c, name, None) for c in of_setting] for kind, name in EQUAL_COLUMNS.items()
+            }
+            costs[WORDS] = [
+                f["memory_words"] if cost else None for f, cost in zip(line.tried, of_setting, strict=True)
+            ]
             found[line.method] = cheapest(accuracies, costs, least) or {SHORT: least - max(accuracies)}
     return found
 
