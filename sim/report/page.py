@@ -21,7 +21,7 @@ LABELS = {
 NOTES = {
     "software": "the offline network, no array",
     "open_loop": "identical pulses by the nominal curve, nothing read back",
-    "hybrid": "open-loop pulses, no verify read; first layer on the array, upper layer digital",
+    "hybrid": "open-loop pulses, no verify read",
     "last_layer": "after the open-loop transfer, only the digital upper layer is trained",
     "program_verify": "each pair is read and pulsed until its difference is the weight; no online epoch",
 }

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 from contextlib import redirect_stdout
 
 import numpy as np
@@ -90,6 +91,21 @@ def test_report_needs_nothing_but_itself(finished):
     assert all(source.startswith(("data:", "#")) for source in re.findall(r'(?:src|href)="([^"]*)"', page))
     assert page.count("<svg") == 5
     assert "abstract" in page and "analog" in page and "digital" in page
+
+
+@pytest.mark.parametrize(
+    ("upper", "said"),
+    [("digital", ") is digital."), ("analog", "pairs) is on a second one of the same device.")],
+)
+def test_report_says_where_the_upper_layer_is(finished, program, tmp_path, upper, said):
+    out = tmp_path / "out"
+    shutil.copytree(finished[0], out)
+    result = json.loads((out / "result.json").read_text())
+    result["params"]["upper_layer"] = upper
+    (out / "result.json").write_text(json.dumps(result))
+    assert program("report", out).status == 0
+    page = (out / "report.html").read_text()
+    assert said in page and ("Hence accuracies do not compare" in page) is (upper == "digital")
 
 
 def test_report_is_drawn_again_from_the_files(finished, program):
