@@ -40,6 +40,7 @@ from model.trace import (
 )
 from model.upper import UpperArray
 from spec.device_image import DeviceImage
+from spec.errors import InputError
 from spec.params import HwParams
 from spec.registers import BY_NAME, Mode, reset_value
 from spec.stages import stage_names
@@ -106,7 +107,12 @@ class GoldenController:
             self.registers[name] = int(value)
 
     async def load_between(self, between: Between | None) -> None:
-        """Layers between the columns and the upper layer, whose weights are to be loaded next."""
+        """Layers between the columns and the upper layer, whose weights are to be loaded next.
+
+        Raises `InputError` where cycles are counted: those of such layers are not modelled.
+        """
+        if self.timed and between is not None:
+            raise InputError("the cycles of further hidden layers are not modelled", key="offline.hidden")
         self.between = between
         units = self.params.columns if between is None else int(between.units[-1])
         self.state = self.state._replace(weights=np.zeros((units + 1, self.params.classes), np.int32))
@@ -211,7 +217,7 @@ class GoldenController:
         """
         settings = verify_settings(self.registers)
         self.array.settle()
-        before = self.array.pulses()
+        before = self.array.pulses() if self.timed else None
         cost, strobes = verify_array(self.array, targets, way, settings, logged=trace)
         self._counters["STROBES"] += cost.pulses
         self._counters["PULSES_UP"] += cost.pulses_up
@@ -219,7 +225,7 @@ class GoldenController:
         self._counters["VERIFY_READS"] += cost.reads
         self._give_up(cost.capped, cost.unresponsive)
         self.array.written(Wait.TRANSFER)
-        if self.timed:
+        if before is not None:
             work = verify_work(self.params, way, self.array.pulses() - before)
             self._time(Mode.VERIFY, work)
         if progress:

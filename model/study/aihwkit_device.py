@@ -21,6 +21,7 @@ from math import exp, log, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.optimize import brentq
 
 from model.device.compile import read_power
 from model.device.laws import steps
@@ -92,13 +93,9 @@ def symmetry_point(device: DeviceSpec) -> float:
         up, down = steps(device, np.array([x]))
         return float(up[0] - down[0])
 
-    low, high = 0.0, 1.0
-    if not excess(low) > 0 > excess(high):
+    if not excess(0.0) > 0 > excess(1.0):
         return 0.5
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if excess(middle) > 0 else (low, middle)
-    return (low + high) / 2
+    return float(brentq(excess, 0.0, 1.0))
 
 
 def _check(device: DeviceSpec, nonideal: NonIdealities) -> None:

@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from model.controller.between_layers import between_of
 from model.controller.counters import TIMES
 from model.cycles import ideal_array, predict, transfer_work, verify_work, work_of
 from model.system import GoldenController, run
 from sim.stimulus import make_stimulus
 from spec.device_file import load_device
+from spec.errors import InputError
 from spec.params import INSTANCES
 from spec.registers import VERIFY_WAYS, Mode
 
@@ -49,6 +51,14 @@ def expected(traced: GoldenController, mode: Mode, work) -> dict[str, int]:
 
 def test_an_untimed_model_has_no_times(stimulus):
     assert not set(TIMES) & set(run(golden(stimulus, timed=False).counters()))
+
+
+def test_layers_that_the_cycle_model_does_not_know_are_refused(stimulus):
+    units = stimulus.params.columns
+    between = between_of([np.zeros((units + 1, units), np.int64)], [0], [0])
+    run(golden(stimulus, timed=False).load_between(between))
+    with pytest.raises(InputError, match=r"offline\.hidden: .* not modelled"):
+        run(golden(stimulus, timed=True).load_between(between))
 
 
 @pytest.mark.parametrize("mode", [Mode.TRAIN, Mode.INFER, Mode.TUNE])
