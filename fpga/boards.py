@@ -130,7 +130,7 @@ BOARDS = {
             "icebreaker",
             ("amaranth_boards.icebreaker", "ICEBreakerPlatform"),
             instance="ICEBREAKER",
-            clock_MHz=21,
+            clock_MHz=24,
             wires=_wires(
                 busy=Pin("led_g", 0),
                 fault=Pin("led_r", 0),
@@ -141,6 +141,7 @@ BOARDS = {
             ),
             extra=(ICEBREAKER_ARRAY,),
             design=PinsTop,
+            seed=6,
         ),
     )
 }
