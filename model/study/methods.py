@@ -29,7 +29,7 @@ Settings = dict[str, Any]
 
 TRIES = 12
 """Candidates that are tried for a method."""
-MARGINS = (8.0, 16.0, 32.0)
+MARGINS = (4.0, 8.0, 16.0)
 GRID_STATES, GRID_SAMPLES = 64, 1_000
 """States of a device and samples of an epoch for which the least thresholds of `model.training.experiments.GRID` are."""
 OCTAVES = {"counter": 2}
