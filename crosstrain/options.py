@@ -35,7 +35,7 @@ Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 
 def check_simulator(name: str) -> str:
     """A simulator that exists and is installed, or `InputError`."""
-    from sim.cosim import SIMULATORS
+    from sim.runner import SIMULATORS
     from sim.toolchain import icarus_missing
 
     if name not in SIMULATORS:

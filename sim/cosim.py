@@ -24,6 +24,7 @@ from model.training.hybrid import HybridJob, HybridResult, Progress, counting, h
 from model.training.write_costs import WriteJob, write
 from sim.coverage import save
 from sim.paired import PairedController
+from sim.runner import PortsOnly, ports_config
 from sim.scoreboard import Suspect
 from sim.stimulus import Stimulus, enough, exercise, make_stimulus
 from sim.toolchain import UNOPTIMISED, prepare
@@ -32,11 +33,9 @@ from spec.device_file import DeviceSpec
 from spec.params import HwParams
 from spec.run_file import refuse_deeper
 
-SIMULATORS = ("verilator", "icarus")
 BUILD = Path("build") / "cosim"
 WAVES = Path("build") / "waves"
 TOP = "crosstrain"
-PORTS = Path(__file__).with_name("ports.vlt")
 POLL_SECONDS = 0.1
 QUICK_SAMPLES = 200
 """Up to here Verilator's C++ is compiled without optimisation, which takes longer than it saves."""
@@ -265,19 +264,6 @@ def _result(file: Path, what: str, failure: str) -> CosimResult:
     return found
 
 
-class PortsOnly(Verilator):
-    """cocotb-test's Verilator without the option that puts every signal on show.
-
-    What the bench looks at is named by a file of Verilator's configuration among the sources; the rest is compiled and
-    simulated faster.
-    """
-
-    def build_command(self) -> list[list[str]]:
-        commands = super().build_command()
-        commands[0].remove("--public-flat-rw")
-        return commands
-
-
 class _Simulator(threading.Thread):
     """Builds and runs the bench; cocotb-test ends with SystemExit where a tool fails."""
 
@@ -307,7 +293,7 @@ def _arguments(
     if simulator == "icarus":
         return common | {"verilog_sources": texts, "waves": waves}
     return common | {
-        "verilog_sources": [str(PORTS), *texts],
+        "verilog_sources": [str(ports_config(TOP, build).resolve()), *texts],
         "plus_args": ["--trace", "--trace-file", str(folder / "waves.vcd")] if waves else [],
         "make_args": UNOPTIMISED if quick else [],
         "extra_args": _verilator_arguments(waves),

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from amaranth.lib import wiring
-from cocotb_test.simulator import run
 
 from hw.emit import to_systemverilog
 from sim.payloads import pack, unpack
-from sim.toolchain import UNOPTIMISED
+from sim.runner import run_bench
 from spec.params import HwParams
 
 BUILD = Path(__file__).parents[1] / "build" / "sim"
@@ -27,7 +26,6 @@ PATIENCE_CYCLES = 2000
 LINGER_CYCLES = 20
 """Cycles after the last expected transfer in which one too many would be seen."""
 POLL_SECONDS = 0.2
-VERILATOR_OPTIONS = {"extra_args": ["-Wno-fatal"], "make_args": UNOPTIMISED}
 
 
 @dataclass(frozen=True)
@@ -146,17 +144,11 @@ class Simulation:
         logger = logging.getLogger("cocotb")
         logger.addHandler(self._log)
         try:
-            results = run(
-                simulator=self.simulator,
-                verilog_sources=[str(self.source)],
-                toplevel=self.name,
-                module="sim.tb_block",
-                sim_build=str(self.folder),
-                timescale="1ns/1ps",
-                extra_env={"BLOCK_SOCKET": self._address},
-                **(VERILATOR_OPTIONS if self.simulator == "verilator" else {}),
+            environment = {"BLOCK_SOCKET": self._address}
+            results = run_bench(
+                self.simulator, self.name, [self.source], "sim.tb_block", self.folder, extra_env=environment
             )
-            Path(results).unlink()
+            results.unlink()
         except (Exception, SystemExit) as error:  # cocotb-test ends with SystemExit where a tool fails
             self._failure = f"{error}; see {self._log.baseFilename}"
         finally:

@@ -103,8 +103,9 @@ def _board_job(params: HwParams, data: str | None):
 def _by_stage(samples: int) -> list[list[str]]:
     """The simulators, with each transfer seen by Python."""
     from model.bench import bench_job
-    from sim.cosim import SIMULATORS, run_cosim
+    from sim.cosim import run_cosim
     from sim.report.result import rtl_samples_per_s
+    from sim.runner import SIMULATORS
     from sim.toolchain import icarus_missing
     from spec.params import INSTANCES
 

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from model.training.hybrid import HybridJob, Progress
-from sim.cosim import RUN_FOLDER, WAVES, CosimResult, PortsOnly, simulate
+from sim.cosim import RUN_FOLDER, WAVES, CosimResult, simulate
 from sim.fast.build import HERE, OPTIMISED, folder_of, write_sources
 from sim.fast.replay import replay
+from sim.runner import PortsOnly
 from sim.stimulus import Stimulus
 from sim.toolchain import prepare
 

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from cocotb_test.simulator import run
 
 from fpga.adapters.adapted_top import AdaptedTop
 from fpga.adapters.cycles import cycles
@@ -12,10 +11,10 @@ from fpga.adapters.spi_adc import SpiAdc
 from fpga.adapters.spi_dac import SpiDac
 from hw.emit import to_systemverilog
 from sim.cosim import run_cosim
-from sim.simulation import BUILD, VERILATOR_OPTIONS
+from sim.runner import run_bench
+from sim.simulation import BUILD
 from sim.stimulus import make_stimulus
 from sim.tb_cosim import CLOCK_NS
-from sim.toolchain import UNOPTIMISED
 from spec.converter_parts import PARTS
 from spec.device_file import load_device
 from spec.params import INSTANCES
@@ -52,23 +51,14 @@ def play(
     folder.mkdir(parents=True, exist_ok=True)
     design = BLOCKS[block](told_hz or clock_hz)
     source = to_systemverilog(design, block, folder / f"{block}.sv")
-    run(
-        simulator=simulator,
-        verilog_sources=[str(source)],
-        toplevel=block,
-        module="tests.fpga.tb_adapters",
-        testcase=block,
-        sim_build=str(folder),
-        timescale="1ns/1ps",
-        **(VERILATOR_OPTIONS if simulator == "verilator" else {}),
-        make_args=UNOPTIMISED if simulator == "verilator" else [],
-        extra_env={
-            "PERIOD_PS": str(2 * round(5e11 / clock_hz)),
-            "SEED": str(seed),
-            "LATENCY": str(design.latency),
-            "BROKEN": "|".join(broken),
-        },
-    )
+    environment = {
+        "PERIOD_PS": str(2 * round(5e11 / clock_hz)),
+        "SEED": str(seed),
+        "LATENCY": str(design.latency),
+        "BROKEN": "|".join(broken),
+    }
+    bench = "tests.fpga.tb_adapters"
+    run_bench(simulator, block, [source], bench, folder, testcase=block, extra_env=environment)
 
 
 @pytest.mark.parametrize("clock_hz", CLOCKS, ids=lambda hz: f"{hz / 1e6:g}MHz")

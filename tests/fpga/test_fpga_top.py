@@ -1,11 +1,11 @@
 """`FpgaTop` on its UART pins: the host driver of the simulation drives it unchanged."""
 
 import pytest
-from cocotb_test.simulator import run
 
 from fpga.link import PATIENCE_CYCLES
 from fpga.top import FpgaTop
 from hw.emit import to_systemverilog
+from sim.runner import run_bench
 from spec.link import GAP_MS
 from spec.params import INSTANCES
 
@@ -21,13 +21,8 @@ def test_host_drives_the_fpga_over_its_pins(tmp_path):
     source = to_systemverilog(
         FpgaTop(INSTANCES["TINY"], CLOCK_HZ, BAUD), "fpga_top", tmp_path / "fpga_top.sv"
     )
-    run(
-        simulator="verilator",
-        verilog_sources=[str(source)],
-        toplevel="fpga_top",
-        module="tests.fpga.tb_fpga_top",
-        sim_build=str(tmp_path / "build"),
-        timescale="1ns/1ps",
-        extra_args=["-Wno-fatal", "-O3"],
-        extra_env={"DIVISOR": str(DIVISOR), "SILENCE_CYCLES": str(SILENCE_CYCLES)},
-    )
+    environment = {"DIVISOR": str(DIVISOR), "SILENCE_CYCLES": str(SILENCE_CYCLES)}
+    run_bench(
+        "verilator", "fpga_top", [source], "tests.fpga.tb_fpga_top", tmp_path / "build",
+        extra_args=["-Wno-fatal", "-O3"], make_args=[], extra_env=environment,
+    )  # fmt: skip

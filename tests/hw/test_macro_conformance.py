@@ -3,13 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from cocotb_test.simulator import run
 
 from hw.emit import to_systemverilog
 from hw.macro.crossbar import CrossbarMacro
 from sim.fast.build import HERE, write_sizes
-from sim.simulation import BUILD, VERILATOR_OPTIONS
-from sim.toolchain import UNOPTIMISED
+from sim.runner import run_bench
+from sim.simulation import BUILD
 from spec.params import INSTANCES, HwParams
 from spec.params_file import dump
 
@@ -55,16 +54,8 @@ def conform(params: HwParams, simulator: str, seed: int, rounds: int) -> None:
     settings = folder / "params.toml"
     settings.write_text(dump(params))
     source = to_systemverilog(CrossbarMacro(params), "macro", folder / "macro.sv")
-    run(
-        simulator=simulator,
-        verilog_sources=[str(source)],
-        toplevel="macro",
-        module="tests.hw.tb_macro",
-        sim_build=str(folder),
-        timescale="1ns/1ps",
-        **(VERILATOR_OPTIONS if simulator == "verilator" else {}),
-        extra_env={"MACRO_PARAMS": str(settings), "MACRO_SEED": str(seed), "MACRO_ROUNDS": str(rounds)},
-    )
+    environment = {"MACRO_PARAMS": str(settings), "MACRO_SEED": str(seed), "MACRO_ROUNDS": str(rounds)}
+    run_bench(simulator, "macro", [source], "tests.hw.tb_macro", folder, extra_env=environment)
 
 
 @pytest.mark.parametrize("params", SHAPES, ids=lambda params: params.name)
@@ -80,22 +71,14 @@ def test_array_of_the_bench_conforms(params: HwParams, seed: int):
     write_sizes(params, folder)
     settings = folder / "params.toml"
     settings.write_text(dump(params))
-    run(
-        simulator="verilator",
-        verilog_sources=[str(HERE / name) for name in ("array.sv", "harness.cpp")],
-        toplevel="array_twin",
-        module="tests.hw.tb_macro",
-        sim_build=str(folder),
-        timescale="1ns/1ps",
-        extra_args=[
-            "-Wno-fatal",
-            f"-I{folder.resolve()}",
-            "-CFLAGS",
-            f"-I{folder.resolve()}",
-            "-LDFLAGS",
-            "-rdynamic",
-        ],
-        make_args=UNOPTIMISED,
+    include = f"-I{folder.resolve()}"
+    run_bench(
+        "verilator",
+        "array_twin",
+        [HERE / name for name in ("array.sv", "harness.cpp")],
+        "tests.hw.tb_macro",
+        folder,
+        extra_args=["-Wno-fatal", include, "-CFLAGS", include, "-LDFLAGS", "-rdynamic"],
         extra_env={
             "MACRO_PARAMS": str(settings),
             "MACRO_SEED": str(seed),

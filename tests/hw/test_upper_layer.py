@@ -98,7 +98,7 @@ def test_codes_equal_the_golden_function(shape, pauses):
 @pytest.mark.parametrize("shift", [0, 1, 5, 20, 30, 31])
 def test_every_shift_rounds_half_up(shift):
     p = replace(
-        TINY, logit_bits=16, adc_bits=10, columns=64, update_columns=64, adc_channels=64, macro_lanes=64
+        TINY, logit_bits=16, adc_bits=10, columns=16, update_columns=16, adc_channels=16, macro_lanes=16
     )
     rng = np.random.default_rng(6)
     hidden, weights = hidden_of(p, 4, rng), weights_of(p, rng)

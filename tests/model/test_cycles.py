@@ -6,7 +6,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-from cocotb_test.simulator import run as simulate
 
 from hw import input_buffer
 from hw.commit_queue import LEAST_DEPTH
@@ -30,7 +29,8 @@ from model.cycles.state import AHEAD
 from model.system import GoldenController, run
 from model.training.calibrate import calibration_register
 from sim.host import sample_words
-from sim.simulation import BUILD, VERILATOR_OPTIONS
+from sim.runner import run_bench
+from sim.simulation import BUILD
 from sim.stimulus import make_stimulus
 from spec.device_file import load_device
 from spec.errors import InputError
@@ -87,16 +87,9 @@ def counted(stimulus, runs, folder):
     asked, found = folder / "job.json", folder / "found.json"
     asked.write_text(json.dumps(job))
     build = BUILD / f"cycles-{p.hash32:08x}"
-    simulate(
-        simulator="verilator",
-        verilog_sources=[str(to_systemverilog(EmulatedTop(p), "top", build / "top.sv"))],
-        toplevel="top",
-        module="tests.model.tb_cycles",
-        sim_build=str(build),
-        timescale="1ns/1ps",
-        extra_env={"CYCLES_JOB": str(asked), "CYCLES_FOUND": str(found)},
-        **VERILATOR_OPTIONS,
-    )
+    source = to_systemverilog(EmulatedTop(p), "top", build / "top.sv")
+    environment = {"CYCLES_JOB": str(asked), "CYCLES_FOUND": str(found)}
+    run_bench("verilator", "top", [source], "tests.model.tb_cycles", build, extra_env=environment)
     return [dict(zip(COUNTED, values, strict=True)) for values in json.loads(found.read_text())]
 
 

@@ -9,9 +9,10 @@ from hw.controller import Controller
 from hw.emit import to_systemverilog
 from hw.lint import lint
 from hw.top import EmulatedTop, ObservedTop
-from sim.cosim import SIMULATORS, cosim_random, run_cosim
+from sim.cosim import cosim_random, run_cosim
 from sim.fast.pair import run_fast
 from sim.mutants import mutated
+from sim.runner import SIMULATORS
 from sim.stimulus import make_stimulus
 from spec.device_file import load_device
 from spec.params import INSTANCES
