@@ -27,7 +27,7 @@ from sim.paired import PairedController
 from sim.runner import PortsOnly, ports_config
 from sim.scoreboard import Suspect
 from sim.stimulus import Stimulus, enough, exercise, make_stimulus
-from sim.toolchain import UNOPTIMISED, prepare
+from sim.toolchain import UNOPTIMISED, UNSPLIT, prepare
 from sim.waves import keep_waveform
 from spec.device_file import DeviceSpec
 from spec.params import HwParams
@@ -296,7 +296,7 @@ def _arguments(
         "verilog_sources": [str(ports_config(TOP, build).resolve()), *texts],
         "plus_args": ["--trace", "--trace-file", str(folder / "waves.vcd")] if waves else [],
         "make_args": UNOPTIMISED if quick else [],
-        "extra_args": _verilator_arguments(waves),
+        "extra_args": _verilator_arguments(waves) + (UNSPLIT if quick else []),
     }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from cocotb_test.simulator import Icarus, Verilator
 
-from sim.toolchain import UNOPTIMISED
+from sim.toolchain import UNOPTIMISED, UNSPLIT
 
 SIMULATORS = ("verilator", "icarus")
 _CONFIG = """\
@@ -56,6 +56,6 @@ def run_bench(
     }
     if simulator == "icarus":
         return Path(Icarus(verilog_sources=texts, **common, **arguments).run())
-    options = {"extra_args": ["-Wno-fatal"], "make_args": UNOPTIMISED} | arguments
+    options = {"extra_args": ["-Wno-fatal", *UNSPLIT], "make_args": UNOPTIMISED} | arguments
     config = str(ports_config(top, folder).resolve())
     return Path(PortsOnly(verilog_sources=[config, *texts], **common, **options).run())
