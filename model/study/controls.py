@@ -8,6 +8,7 @@ import numpy as np
 from model.data import Split
 from model.study.aihwkit import OPTIONAL, PREFIX, preset_method
 from model.study.methods import HARDWARE, Method, Settings, hybrid, memory_bits, online, open_loop
+from model.study.sparse import SPARSE
 from model.study.variants import VARIANTS
 from model.system import run as golden
 from model.training.hybrid import code_step, load_layers
@@ -161,7 +162,7 @@ CONTROLS = (
            lambda run, seed: untrained(run.params, run.offline, seed), bits=_BITS, deep=False),
 )  # fmt: skip
 
-METHODS: dict[str, Method] = {m.name: m for m in (*HARDWARE, *CONTROLS, *VARIANTS)}
+METHODS: dict[str, Method] = {m.name: m for m in (*HARDWARE, *SPARSE, *CONTROLS, *VARIANTS)}
 """All methods by name, but those that need another package."""
 LISTED: dict[str, Method] = METHODS | {m.name: m for m in OPTIONAL}
 """Those too; only presets of aihwkit are not listed."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from model.controller.verify import VerifySettings
 from model.system import GoldenController
 from model.system import run as golden
 from model.training.experiments import grid
@@ -175,14 +176,18 @@ def verify(way: str) -> Callable[[Trial, Settings], Outcome]:
 
 def verified(trial: Trial, way: str, settings: Settings) -> Start:
     """After a program-verify transfer, per cell or per pair."""
-    tolerance, averages = settings["tolerance"], settings["averages"]
+    loop = loop_of(trial, settings)
 
     def write(ctl: GoldenController) -> None:
-        loop = verify_settings(trial.run, tolerance)._replace(averages=averages)
         golden(load_loops(ctl, loop))
         golden(ctl.verify(state_targets(trial.run, trial.net), way))
 
-    return trial.start(("verify", way, tolerance, averages), write)
+    return trial.start(("verify", way, loop), write)
+
+
+def loop_of(trial: Trial, settings: Settings) -> VerifySettings:
+    """Program-verify with a tolerance and a number of readings."""
+    return verify_settings(trial.run, settings["tolerance"])._replace(averages=settings["averages"])
 
 
 def verify_hybrid(trial: Trial, settings: Settings) -> Outcome:

@@ -11,6 +11,7 @@ from model.study.controls import METHODS
 from model.study.costs import CYCLE_NS, PHASES, cost_of
 from model.study.methods import TRIES
 from model.study.points import figures
+from model.study.sparse import left_out
 from model.study.variants import ERROR_BITS, output_error, wanted_pulses
 from model.system import GoldenController, run
 from model.training.hybrid import code_step, hybrid
@@ -97,7 +98,13 @@ def test_only_verify_and_tuned_training_read_cells(outcomes):
     reading = {
         n for n, o in outcomes.items() if any(phase.get("VERIFY_READS", 0) for phase in o.phases.values())
     }
-    assert reading == {"verify cell", "verify pair", "verify pair + hybrid", "tuned online"}
+    assert reading == {
+        "verify cell",
+        "verify pair",
+        "verify pair sparse",
+        "verify pair + hybrid",
+        "tuned online",
+    }
 
 
 def test_cycles_are_known_of_what_the_hardware_does(outcomes, trials):
@@ -148,6 +155,26 @@ def test_bias_row_of_a_grid_moves_nothing_else(digits_run, digits, net):
     METHODS["bias row"].measure(trial, TRAINED)
     after = trial.ctl.array.conductances()
     assert np.array_equal(before[:-1], after[:-1]) and not np.array_equal(before[-1], after[-1])
+
+
+def test_a_sparse_transfer_writes_large_weights_only(trials):
+    trial, skip = trials("hybrid sparse"), 0.4
+    small = left_out(trial, skip)
+    METHODS["hybrid sparse"].measure(trial, TRAINED | {"skip": skip})
+    sparse = trial.start(("sparse", skip), lambda ctl: pytest.fail("was not kept")).pulses
+    full = trial.transferred().pulses
+    assert 0.5 < small.mean() < 1 and full[small].any()
+    assert not sparse[small].any() and np.array_equal(sparse[~small], full[~small])
+
+
+def test_a_sparse_transfer_that_is_verified_takes_fewer_pulses(trials):
+    trial = trials("verify pair sparse")
+    sums = [
+        METHODS[name].measure(trial, VERIFIED | more).phases["transfer"]
+        for name, more in (("verify pair", {}), ("verify pair sparse", {"skip": 0.4}))
+    ]
+    whole, sparse = (phase["PULSES_UP"] + phase["PULSES_DOWN"] for phase in sums)
+    assert sparse < 0.8 * whole
 
 
 def test_candidates_are_few_and_differ(digits_run):
