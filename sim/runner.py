@@ -1,10 +1,11 @@
 """Starts simulators with a bench in them: cocotb-test's classes, with what the benches here have in common."""
 
+import fcntl
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cocotb_test.simulator import Icarus, Verilator
+from cocotb_test.simulator import Icarus, Simulator, Verilator
 
 from sim.toolchain import UNOPTIMISED, UNSPLIT
 
@@ -39,23 +40,34 @@ def ports_config(top: str, folder: Path) -> Path:
 
 
 def run_bench(
-    simulator: str, top: str, sources: Sequence[Path], module: str, folder: Path, **arguments: Any
+    simulator: str,
+    top: str,
+    sources: Sequence[Path],
+    module: str,
+    folder: Path,
+    *,
+    alone: bool = True,
+    **arguments: Any,
 ) -> Path:
     """Build `top` in `folder` and run the bench `module` on it; returns the file of cocotb's results.
 
-    The bench sees the ports of the top and what else its module holds.  arguments: of cocotb-test's class, such as
-    extra_env and testcase.  Verilator's C++ is compiled without optimisation unless there are make_args.  Raises
-    SystemExit where a tool or the bench fails, as cocotb-test does.
+    The bench sees the ports of the top and what else its module holds.  alone: wait while another process builds or
+    runs in this folder.  arguments: of cocotb-test's class, such as extra_env and testcase.  Verilator's C++ is one
+    file, compiled without optimisation, unless extra_args and make_args say otherwise.  Raises SystemExit where a tool
+    or the bench fails, as cocotb-test does.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "bench.lock", "w") as lock:
+        if alone:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        return Path(_bench(simulator, top, sources, folder, module=module, **arguments).run())
+
+
+def _bench(simulator: str, top: str, sources: Sequence[Path], folder: Path, **arguments: Any) -> Simulator:
     texts = [str(source.resolve()) for source in sources]
-    common: dict[str, Any] = {
-        "toplevel": top,
-        "module": module,
-        "sim_build": str(folder.resolve()),
-        "timescale": "1ns/1ps",
-    }
+    common = {"toplevel": top, "sim_build": str(folder.resolve()), "timescale": "1ns/1ps"} | arguments
     if simulator == "icarus":
-        return Path(Icarus(verilog_sources=texts, **common, **arguments).run())
-    options = {"extra_args": ["-Wno-fatal", *UNSPLIT], "make_args": UNOPTIMISED} | arguments
-    config = str(ports_config(top, folder).resolve())
-    return Path(PortsOnly(verilog_sources=[config, *texts], **common, **options).run())
+        return Icarus(verilog_sources=texts, **common)
+    texts.insert(0, str(ports_config(top, folder).resolve()))
+    options = {"extra_args": ["-Wno-fatal", *UNSPLIT], "make_args": UNOPTIMISED}
+    return PortsOnly(verilog_sources=texts, **options | common)

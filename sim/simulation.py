@@ -144,10 +144,11 @@ class Simulation:
         logger = logging.getLogger("cocotb")
         logger.addHandler(self._log)
         try:
-            environment = {"BLOCK_SOCKET": self._address}
             results = run_bench(
-                self.simulator, self.name, [self.source], "sim.tb_block", self.folder, extra_env=environment
-            )
+                self.simulator, self.name, [self.source], "sim.tb_block", self.folder,
+                alone=False,  # our lock is held until it is built
+                extra_env={"BLOCK_SOCKET": self._address},
+            )  # fmt: skip
             results.unlink()
         except (Exception, SystemExit) as error:  # cocotb-test ends with SystemExit where a tool fails
             self._failure = f"{error}; see {self._log.baseFilename}"
