@@ -5,7 +5,6 @@ Most weights are small, so most pulses of a transfer are theirs.  The hardware d
 
 import numpy as np
 
-from model.device.compile import nominal_codes
 from model.study.methods import TRIES, Method, Settings, loop_of, memory_bits, untrained
 from model.system import GoldenController
 from model.system import run as golden
@@ -41,10 +40,8 @@ def verify_sparse(trial: Trial, settings: Settings) -> Outcome:
     skip, loop = settings["skip"], loop_of(trial, settings)
 
     def write(ctl: GoldenController) -> None:
-        erased, _ = nominal_codes(trial.run.device, trial.run.nonideal, trial.run.params.state_bits)
-        targets = state_targets(trial.run, trial.net)
         golden(load_loops(ctl, loop))
-        golden(ctl.verify(np.where(left_out(trial, skip)[..., None], erased, targets), "pair"))
+        golden(ctl.verify(state_targets(trial.run, trial.net, left_out(trial, skip)), "pair"))
 
     return untrained(trial, trial.start(("verify sparse", skip, loop), write))
 

@@ -102,10 +102,15 @@ def _analog_upper(run: RunSpec) -> AnalogUpper:
     )
 
 
-def state_targets(run: RunSpec, net: OfflineNet) -> np.ndarray:
-    """State codes that the nominal device has after an exact transfer, int64[rows, columns, 2]."""
+def state_targets(run: RunSpec, net: OfflineNet, left_out: np.ndarray | None = None) -> np.ndarray:
+    """State codes that the nominal device has after an exact transfer, int64[rows, columns, 2].
+
+    left_out: which weights stay as an erased pair, bool[rows, columns].
+    """
     gmin, gmax = nominal_codes(run.device, run.nonideal, run.params.state_bits)
     share = np.clip(net.hidden / weight_limit(net.hidden, run.clip_sigmas), -1, 1).astype(np.float64)
+    if left_out is not None:
+        share[left_out] = 0
     pair = np.stack([np.maximum(share, 0), np.maximum(-share, 0)], axis=2)
     return gmin + np.floor(pair * (gmax - gmin) + 0.5).astype(np.int64)
 
