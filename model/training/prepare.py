@@ -102,15 +102,19 @@ def _analog_upper(run: RunSpec) -> AnalogUpper:
     )
 
 
-def state_targets(run: RunSpec, net: OfflineNet, left_out: np.ndarray | None = None) -> np.ndarray:
+def shares(run: RunSpec, net: OfflineNet) -> np.ndarray:
+    """Weights of the first layer as shares of what a pair can be, -1..1, float64[rows, columns]."""
+    return np.clip(net.hidden / weight_limit(net.hidden, run.clip_sigmas), -1, 1).astype(np.float64)
+
+
+def state_targets(run: RunSpec, net: OfflineNet, skip: float = 0.0) -> np.ndarray:
     """State codes that the nominal device has after an exact transfer, int64[rows, columns, 2].
 
-    left_out: which weights stay as an erased pair, bool[rows, columns].
+    skip: weights of a smaller share stay an erased pair.
     """
     gmin, gmax = nominal_codes(run.device, run.nonideal, run.params.state_bits)
-    share = np.clip(net.hidden / weight_limit(net.hidden, run.clip_sigmas), -1, 1).astype(np.float64)
-    if left_out is not None:
-        share[left_out] = 0
+    share = shares(run, net)
+    share[np.abs(share) < skip] = 0
     pair = np.stack([np.maximum(share, 0), np.maximum(-share, 0)], axis=2)
     return gmin + np.floor(pair * (gmax - gmin) + 0.5).astype(np.int64)
 

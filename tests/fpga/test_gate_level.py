@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from amaranth.hdl import Module
 from amaranth.lib import wiring
-from cocotb_test.simulator import run
 
 from fpga import netlist as netlists
 from fpga.families import ECP5, ICE40, Family
@@ -16,6 +15,7 @@ from hw.controller import Controller, controller_ports
 from hw.emit import to_systemverilog
 from hw.top import ObservedTop
 from sim.cosim import CosimResult, run_cosim
+from sim.runner import run_bench
 from sim.simulation import BUILD
 from sim.stimulus import make_stimulus
 from sim.toolchain import icarus_missing
@@ -45,18 +45,12 @@ def compare_with_rtl(design, name: str, seed: int, family: Family = ECP5) -> Pat
     netlist = synthesise(design, family, folder, name)
     pair = Pair(design, name)
     source = to_systemverilog(pair, "pair", folder / "pair.sv")
-    run(
-        simulator="icarus",
-        verilog_sources=[str(path) for path in (cells(family, folder), netlist, source)],
-        toplevel="pair",
-        module="tests.fpga.tb_pair",
-        sim_build=str(folder),
-        timescale="1ns/1ps",
-        extra_env={
-            "PAIR_SEED": str(seed),
-            "PAIR_INPUTS": " ".join(key for key in pair.signature.members if key != "differ"),
-        },
-    )
+    environment = {
+        "PAIR_SEED": str(seed),
+        "PAIR_INPUTS": " ".join(key for key in pair.signature.members if key != "differ"),
+    }
+    sources = [cells(family, folder), netlist, source]
+    run_bench("icarus", "pair", sources, "tests.fpga.tb_pair", folder, extra_env=environment)
     return netlist
 
 

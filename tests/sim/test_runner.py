@@ -8,12 +8,12 @@ import pytest
 from sim import runner
 from sim.runner import ports_config, run_bench
 
-WAIT_S = 0.2
+SHORT_S, LONG_S = 0.2, 60.0
 
 
 @pytest.fixture
-def together(monkeypatch):
-    """How many benches were running, whenever one began; each waits a while for a second one."""
+def together(monkeypatch, request):
+    """How many benches were running, whenever one began; each waits so long for a second one."""
     running, seen, second = [], [], threading.Event()
 
     class Bench:
@@ -25,7 +25,7 @@ def together(monkeypatch):
             seen.append(len(running))
             if len(running) == 2:
                 second.set()
-            second.wait(WAIT_S)
+            second.wait(request.param)
             running.remove(self)
             return "results.xml"
 
@@ -44,11 +44,13 @@ def start_two(folder: Path, **options) -> None:
         thread.join()
 
 
+@pytest.mark.parametrize("together", [SHORT_S], indirect=True)
 def test_benches_of_one_folder_run_one_after_the_other(together, tmp_path):
     start_two(tmp_path)
     assert together == [1, 1]
 
 
+@pytest.mark.parametrize("together", [LONG_S], indirect=True)
 def test_who_has_a_lock_of_its_own_need_not_wait(together, tmp_path):
     start_two(tmp_path, alone=False)
     assert max(together) == 2

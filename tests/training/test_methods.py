@@ -11,10 +11,10 @@ from model.study.controls import METHODS
 from model.study.costs import CYCLE_NS, PHASES, cost_of
 from model.study.methods import TRIES
 from model.study.points import figures
-from model.study.sparse import left_out
 from model.study.variants import ERROR_BITS, output_error, wanted_pulses
 from model.system import GoldenController, run
 from model.training.hybrid import code_step, hybrid
+from model.training.prepare import shares
 from model.training.trial import Trial
 from model.training.write_costs import load_loops, tune_settings
 from spec.choices import CHANCE_RULES
@@ -159,7 +159,7 @@ def test_bias_row_of_a_grid_moves_nothing_else(digits_run, digits, net):
 
 def test_a_sparse_transfer_writes_large_weights_only(trials):
     trial, skip = trials("hybrid sparse"), 0.4
-    small = left_out(trial, skip)
+    small = np.abs(shares(trial.run, trial.net)) < skip
     METHODS["hybrid sparse"].measure(trial, TRAINED | {"skip": skip})
     sparse = trial.start(("sparse", skip), lambda ctl: pytest.fail("was not kept")).pulses
     full = trial.transferred().pulses
