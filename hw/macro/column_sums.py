@@ -44,7 +44,11 @@ class ColumnSums(wiring.Component):
 
 
 class SumMemory(ColumnSums):
-    """The sums of a word of columns in a word of LUT memory: no register, and no choice among all columns."""
+    """The sums of a word of columns in a word of LUT memory: no choice among all columns.
+
+    A word is read in the cycle of its terms and written in the next, when it grows: there are two words or more, so that it is
+    back before its next turn, and group 0, which converters see first, is back in time as well.
+    """
 
     def elaborate(self, platform):
         p = self.params
@@ -60,12 +64,19 @@ class SumMemory(ColumnSums):
             m.d.sync += new.eq(p.macro_words)
         with m.Elif(self.add & (new != 0)):
             m.d.sync += new.eq(new - 1)
-        grown = zip(data.View(sums, write.data), data.View(sums, read.data), self.terms, strict=True)
-        m.d.comb += [
-            read.addr.eq(Mux(self.add, self.word, self.group // groups)),
+        before, terms = Signal(sums), Signal(sums)
+        m.d.sync += [
+            before.eq(Mux(new == 0, read.data, 0)),
+            terms.eq(self.terms),
             write.addr.eq(self.word),
             write.en.eq(self.add),
-            *(total.eq(Mux(new == 0, before, 0) + term) for total, before, term in grown),
+        ]
+        m.d.comb += [
+            read.addr.eq(Mux(self.add, self.word, self.group // groups)),
+            *(
+                total.eq(old + term)
+                for total, old, term in zip(data.View(sums, write.data), before, terms, strict=True)
+            ),
             self.selected.eq(_group(p, read.data, self.group % groups, groups)),
         ]
         return m

@@ -1,15 +1,22 @@
 """The converters' analog half: comparators on the held column sums."""
 
-from amaranth.hdl import Module, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.interfaces import LSB_BITS
+from hw.macro.pipeline import FACTOR_BITS, factors
 from spec.params import HwParams
+
+MULTIPLIER_BITS = FACTOR_BITS - 1
+"""Of an unsigned factor beside a signed one."""
 
 
 class Converters(wiring.Component):
-    """`compare[k]` = (2 * sums[k] >= (2 * trial[k] - 1) * lsb); it takes `cmp_latency_cycles` registers."""
+    """`compare[k]` = (2 * sums[k] >= (2 * trial[k] - 1) * lsb); it takes `cmp_latency_cycles` registers.
+
+    With any, a new `lsb` counts from the cycle after it: it changes between reads only.
+    """
 
     def __init__(self, params: HwParams):
         self.params = p = params
@@ -25,23 +32,26 @@ class Converters(wiring.Component):
     def elaborate(self, platform):
         p = self.params
         m = Module()
-        # The first register is where it halves the way: behind selection and product.
-        compare = Signal(p.adc_channels)
+        # Registers where they divide the way best: behind selection and products, then behind the comparison.
+        latency = p.cmp_latency_cycles
+        lsb = _delayed(m, self.lsb, min(latency, 1))  # it holds long before it is needed, and comes from afar
+        compares = []
         for k in range(p.adc_channels):
             # Both sides raised by lsb: what waits for the trial is then a product alone.
-            raised, reference = (self.sums[k] << 1) + self.lsb, (self.trial[k] * self.lsb) << 1
-            if p.cmp_latency_cycles:
-                raised, reference = (_delayed(m, value) for value in (raised, reference))
-            m.d.comb += compare[k].eq(raised >= reference)
-        for _ in range(p.cmp_latency_cycles - 1):
-            compare = _delayed(m, compare)
-        m.d.comb += self.compare.eq(compare)
+            raised = _delayed(m, (self.sums[k] << 1) + lsb, min(latency, 1))
+            products = [
+                (_delayed(m, self.trial[k] * part, min(latency, 1)) << place + 1)
+                for place, part in factors(lsb, MULTIPLIER_BITS)
+            ]
+            compares.append(raised >= sum(products[1:], products[0]))
+        m.d.comb += self.compare.eq(_delayed(m, Cat(compares), max(latency - 1, 0)))
         return m
 
 
-def _delayed(m, value):
-    """A value one cycle later."""
-    value = Value.cast(value)
-    register = Signal(value.shape())
-    m.d.sync += register.eq(value)
-    return register
+def _delayed(m, value, cycles):
+    """A value some cycles later."""
+    for _ in range(cycles):
+        register = Signal(Value.cast(value).shape())
+        m.d.sync += register.eq(value)
+        value = register
+    return value

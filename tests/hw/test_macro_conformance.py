@@ -37,7 +37,7 @@ SHAPES = (
         update_columns=1, state_bits=9, read_bits=9, macro_lanes=1,
     ),
     HwParams(
-        name="GROUPED", rows=7, columns=11, dac_bits=4, dac_load_lanes=2, adc_bits=5, adc_channels=2, cmp_latency_cycles=1,
+        name="GROUPED", rows=7, columns=11, dac_bits=4, dac_load_lanes=2, adc_bits=5, adc_channels=2, cmp_latency_cycles=2,
         update_columns=1, state_bits=9, read_bits=9, macro_lanes=4, transposed=1,
     ),
     replace(INSTANCES["TINY"], upper_layer="analog", transposed=1).upper,
