@@ -178,8 +178,12 @@ class RegisterFile(wiring.Component):
         with m.If(written & writable):
             m.d.sync += stored.eq(word)
         for f, low in fields:
-            bits = stored[low : low + f.bits]
-            level = bits | (bits == 0) if register.name in AT_LEAST_ONE else bits
+            level: Value = stored[low : low + f.bits]
+            if register.name in AT_LEAST_ONE:  # looked at when it is written: levels begin long paths
+                zero = Signal(init=f.reset == 0, name=f"{register.name.lower()}_{f.name}_zero")
+                with m.If(written & writable):
+                    m.d.sync += zero.eq(word[low : low + f.bits] == 0)
+                level = level | zero
             m.d.comb += self.field(register.name, f.name).eq(level)
         return stored
 
