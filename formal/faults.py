@@ -5,10 +5,10 @@ Fault = tuple[str, str, str]
 GATE_FAULTS: tuple[Fault, ...] = (
     ("up and down pass unless on all pairs", "self.request.down).any()", "self.request.down).all()"),
     ("a strobe's lines need not be settled", "(self._quiet >= self._guard)", "(self._quiet >= 1)"),
-    ("no guard behind a strobe", "timer.eq(self._guard - 1)", "timer.eq(0)"),
+    ("no guard behind a strobe", "timer.eq(self._guard)", "timer.eq(1)"),
     ("guard register below the minimum", "at_least(self.guard, self.params.guard_min_cycles)", "at_least(self.guard, 1)"),
-    ("width not limited", "Mux(self.width_limit > p.pulse_max_cycles, p.pulse_max_cycles - 1, ", "Mux(0, 0, "),
-    ("width a cycle too long", "timer.eq(rest)", "timer.eq(rest + 1)"),
+    ("width not limited", "Mux(self.width_limit > p.pulse_max_cycles, p.pulse_max_cycles, ", "Mux(0, 0, "),
+    ("width a cycle too long", "timer.eq(width)", "timer.eq(width + 1)"),
     ("strobe on a busy array", "| (starts & ~self.array_free)", "| (starts & self.integrate)"),
     ("strobe while converting", "(self.converting | operation)", "operation"),
     ("read within a guard", "in_use = ~free | ~self.array_free", "in_use = self.write.strobe | ~self.array_free"),
@@ -64,16 +64,16 @@ WORD_FAULTS: tuple[Fault, ...] = (
 """Of the gate of compact hardware."""
 
 DRIVER_FAULTS: tuple[Fault, ...] = (
-    ("guard counted while the array works", "with m.If(~self.array_ready):", "with m.If(~self.array_ready & (timer == 0)):"),
-    ("no guard before a strobe", "self.amplitude), self._timer.eq(guard - 1)]", "self.amplitude), self._timer.eq(0)]"),
-    ("a pulse a cycle too long", "timer.eq(less_one(self.width))", "timer.eq(self.width)"),
-    ("no guard behind a strobe", "timer.eq(guard - 1)\n                    m.next", "timer.eq(0)\n                    m.next"),
+    ("guard counted while the array works", "with m.If(~self.array_ready):", "with m.If(~self.array_ready & ends(timer)):"),
+    ("no guard before a strobe", "self.amplitude), self._timer.eq(guard)]", "self.amplitude), self._timer.eq(1)]"),
+    ("a pulse a cycle too long", "timer.eq(at_least(self.width, 1))", "timer.eq(self.width + 1)"),
+    ("no guard behind a strobe", "timer.eq(guard)\n                    m.next", "timer.eq(1)\n                    m.next"),
 )  # fmt: skip
 
 WORD_DRIVER_FAULTS: tuple[Fault, ...] = (
     ("a word into a busy array", "self.i.valid & self.array_ready", "self.i.valid"),
-    ("no guard before a strobe", "m.d.sync += self._timer.eq(guard - 1)", "m.d.sync += self._timer.eq(0)"),
-    ("a pulse a cycle too long", "self.width, 1) - 1)", "self.width, 1))"),
-    ("no guard behind a strobe", "timer.eq(guard - 1)\n                m.next = \"HOLD\"", "timer.eq(0)\n                m.next = \"HOLD\""),
+    ("no guard before a strobe", "m.d.sync += self._timer.eq(guard)", "m.d.sync += self._timer.eq(1)"),
+    ("a pulse a cycle too long", "self.width, 1))", "self.width, 1) + 1)"),
+    ("no guard behind a strobe", "timer.eq(guard)\n                m.next = \"HOLD\"", "timer.eq(1)\n                m.next = \"HOLD\""),
 )  # fmt: skip
 """Of the driver of compact hardware."""

@@ -11,7 +11,7 @@ from amaranth.hdl import Cat, Const, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
-from formal.rules import Rules
+from formal.rules import Rules, left
 from hw.numerics import popcount
 from hw.pulse_gate import LINES, PulseGate
 from spec.params import HwParams
@@ -108,7 +108,7 @@ class PulseGateRules(Rules):
         m.d.sync += [
             self.age.eq(self.age_now),
             self.pulsed.eq(self.pulsed_now),
-            self.rest.eq(Mux(self.rest_now == 0, 0, self.rest_now - 1)),
+            self.rest.eq(left(self.rest_now)),
             self.length.eq(self.length_now),
             self.limit.eq(self.limit_now),
             self.unfinished.eq(write.strobe | (self.unfinished & ~ended)),
@@ -122,6 +122,9 @@ class PulseGateRules(Rules):
     def _watch_run(self):
         """The run's strobes and windows, until one cycle ago; the `next` values include what was decided then."""
         m, was = self.m, self.was
+        # The gate compares with the caps of the cycle before.
+        caps = {name: self.past(f"{name}_before", getattr(was, name)) for name in ("strobe_cap", "count_cap")}
+        self.caps = SimpleNamespace(**caps)
         self.row = AnyConst(self.params.row_bits)  # what holds for this row holds for every row
         column = AnyConst(range(self.params.columns))  # likewise
         self.pair = self.now("pair", 1 << column, self.params.columns)
@@ -250,11 +253,13 @@ class PulseGateRules(Rules):
         pair = Cat(write.up | write.down, write.row)
         devices = popcount(Cat(write.up, write.down))
         on_limit = (
-            run.used & (pair_of(was.request) == Cat(run.mask, run.last)) & (run.on_pair >= was.count_cap)
+            run.used
+            & (pair_of(was.request) == Cat(run.mask, run.last))
+            & (run.on_pair >= self.caps.count_cap)
         )
         self.rule("one device a strobe", strobe, devices == 1)
         self.rule("pairs do not fall", begins & run.used, pair >= Cat(run.mask, run.last))
-        self.rule("strobes of a pair", begins & (pair == self.key), run.on_pair < was.count_cap)
+        self.rule("strobes of a pair", begins & (pair == self.key), run.on_pair < self.caps.count_cap)
         self.rule("tuning in a window", self.rises & self.tuning, run.window)
         asked = Cat(was.request.up, was.request.down)
         self._reports(Fault.DEVICES, self.asked & self.alone & (popcount(asked) != 1))
@@ -277,8 +282,8 @@ class PulseGateRules(Rules):
         self.rule("rows rise in a window", online & run.window_used, write.row > run.last)
         self.rule("one pulse a cell and window", online & run.hit, write.row != self.row)
         self.rule("rows do not fall in transfer", transfer & run.used, write.row >= run.last)
-        self.rule("strobes of a row", transfer & (write.row == self.row), run.on_row < was.count_cap)
-        self.rule("strobes of a run", self.rises, run.strobes < was.strobe_cap)
+        self.rule("strobes of a row", transfer & (write.row == self.row), run.on_row < self.caps.count_cap)
+        self.rule("strobes of a run", self.rises, run.strobes < self.caps.strobe_cap)
 
     def _fault_rules(self):
         gate, was, write, run = self.gate, self.was, self.write, self.run
@@ -292,13 +297,13 @@ class PulseGateRules(Rules):
         lines_differ = Cat(getattr(was.write, n) != getattr(was.request, n) for n in LINES).any()
         at_limit = self.past("at_limit", write.strobe & (self.length_now == self.limit_now))
         on_row, on_last = was.request.row == self.row, was.request.row == run.last
-        on_limit = self.transfer & on_row & on_last & (run.on_row >= was.count_cap)
+        on_limit = self.transfer & on_row & on_last & (run.on_row >= self.caps.count_cap)
         self._reports(Fault.UP_AND_DOWN, self.asked & (was.request.up & was.request.down).any())
         self._reports(Fault.BUSY_ARRAY, self.asked & (was.converting | ~was.array_ready))
         self._reports(Fault.WIDTH, at_limit & was.request.strobe)
         self._reports(Fault.REPEAT, self.asked & self.training & run.window & run.hit & on_row)
         self._reports(Fault.COUNT_CAP, self.asked & on_limit)
-        self._reports(Fault.STROBE_CAP, self.past("fell", self.falls) & (run.strobes >= was.strobe_cap))
+        self._reports(Fault.STROBE_CAP, self.past("fell", self.falls) & (run.strobes >= self.caps.strobe_cap))
         self._reports(Fault.GUARD, self.asked & (lines_differ | (self.rest != 0)))
 
     def _reports(self, cause: Fault, found: Value) -> None:
@@ -312,12 +317,10 @@ class PulseGateRules(Rules):
         waits = gate.strobe_active & ~gate._holding
         self.rule("phase of a strobe", write.strobe, waits)
         self.rule("phase without a strobe", waits, write.strobe)
-        self.rule("timer of a strobe", write.strobe, gate._timer == self.limit_now - self.length_now)
+        self.rule("timer of a strobe", write.strobe, left(gate._timer) == self.limit_now - self.length_now)
         self.rule("a guard is unfinished", self.rest_now != 0, self.unfinished & ~write.strobe)
         self.rule("phase of a guard", gate._holding != (self.unfinished & ~write.strobe))
-        self.rule(
-            "timer of a guard", gate._holding, gate._timer == Mux(self.rest_now == 0, 0, self.rest_now - 1)
-        )
+        self.rule("timer of a guard", gate._holding, left(gate._timer) == left(self.rest_now))
         self.rule("phase of an operation", self.operating_now & gate._holding)
         self.rule("last request", gate._requested ^ self.was.request.strobe)
         self.rule("age of the lines", gate._quiet > self.age_now)
@@ -337,6 +340,10 @@ class PulseGateRules(Rules):
             (new.credit, "_credit"),
         ):
             self.rule(f"register {name}", mine != getattr(gate, name))
+        was, strobes = self.was, Mux(self.was.run_start, 0, self.run.strobes)
+        self.rule("register _spent", gate._spent != (strobes >= was.strobe_cap))
+        self.rule("register _full", gate._full != (self.past("count", gate._count) >= was.count_cap))
+        self.rule("register _none", gate._none != (was.count_cap == 0))
         if self.params.verify:
             self._pair_invariants()
         self.rule("register _window_used", new.window & (new.window_used != gate._window_used))

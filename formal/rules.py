@@ -1,11 +1,16 @@
 """What every harness of assertions needs."""
 
-from amaranth.hdl import Assert, Cover, Module, Signal, Value, ValueLike
+from amaranth.hdl import Assert, Cover, Module, Mux, Signal, Value, ValueLike
 from amaranth.lib import wiring
 
 
 def implies(condition: Value, conclusion: Value) -> Value:
     return ~condition | conclusion
+
+
+def left(timer: Value) -> Value:
+    """Cycles of a phase that follow this one, by a timer of those with this one; 0 once it is over."""
+    return Mux(timer == 0, 0, timer - 1)[: len(timer)]
 
 
 class Rules(wiring.Component):

@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
+from formal.rules import left
 from formal.write_path import NOT_OURS, WritePathRules
 from hw.interfaces import WIDTH_BITS
 from hw.word_driver import WordDriver
@@ -54,7 +55,7 @@ class WordPathRules(WritePathRules):
 
     def _driver_invariants(self):
         """Where the driver is in its slot."""
-        driver, timer, guard, width = self.driver, self.driver._timer, self.guard, self.width
+        driver, timer, guard, width = self.driver, left(self.driver._timer), self.guard, self.width
         before, strobe, loading = driver._before, driver.request.strobe, driver._loading
         after = self.after = driver._after
         self.rule("a phase of the driver", driver.busy, Cat(before, strobe, loading, after).any())
@@ -77,10 +78,10 @@ class WordPathRules(WritePathRules):
         now = Cat(getattr(gate.write, n) == getattr(driver.request, n) for n in lines).all()
         same = now & gate.write.select
         opens = ~gate.write.strobe & ~gate._holding
-        settled = before & (driver._timer != self.guard - 1)
-        quiet = gate._quiet >= self.guard - 1 - driver._timer
+        settled = before & (left(driver._timer) != self.guard - 1)
+        quiet = gate._quiet >= self.guard - 1 - left(driver._timer)
         first = strobe & ~self.asked
-        late = gate._timer == driver._timer + 1
+        late = left(gate._timer) == left(driver._timer) + 1
         busy_elsewhere = self.integrating | self.converting
         self.rule("strobe phase", (gate.write.strobe | gate._holding) & ~gate.strobe_active, gate._holding)
         self.rule("open phase", gate.strobe_active & opens)
@@ -102,9 +103,9 @@ class WordPathRules(WritePathRules):
         self.rule("in a pulse", fine & strobe & self.asked, gate.write.strobe & same & late)
         self.rule("end of a pulse", fine & self.after & self.asked, gate.write.strobe & same)
         self.rule("in a guard", fine & self.after & ~self.asked, gate._holding & same & late)
-        self.rule("guard is over", fine & idle & gate._holding, (gate._timer == 0))
+        self.rule("guard is over", fine & idle & gate._holding, (left(gate._timer) == 0))
         self.rule("asked while striking", self.asked, strobe | self.after)
-        self.rule("after the first cycle", self.after & self.asked, driver._timer == self.guard - 1)
+        self.rule("after the first cycle", self.after & self.asked, left(driver._timer) == self.guard - 1)
         self.rule("reads are alone", busy_elsewhere & ~idle)
         self.rule("integrates alone", gate.integrate, self.integrating & opens & ~self.working)
         self.rule("reads while open", fine & busy_elsewhere, opens)

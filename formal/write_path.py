@@ -8,7 +8,7 @@ from amaranth.hdl import Assume, Cat, Const, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In
 
-from formal.rules import Rules
+from formal.rules import Rules, left
 from hw.interfaces import WIDTH_BITS, operation
 from hw.pulse_driver import GUARD_BITS, PulseDriver
 from hw.pulse_gate import LINES, PulseGate
@@ -137,7 +137,7 @@ class WritePathRules(Rules):
 
     def _driver_invariants(self):
         """Where the driver is in its slot."""
-        driver, timer, guard, width = self.driver, self.driver._timer, self.guard, self.width
+        driver, timer, guard, width = self.driver, left(self.driver._timer), self.guard, self.width
         before, strobe = driver._before, driver.request.strobe
         after = self.after = self.now("after", driver.busy & ~before & ~strobe)
         self.rule("phases exclude each other", before & (strobe | ~driver.busy))
@@ -158,10 +158,10 @@ class WritePathRules(Rules):
         pairs = [(getattr(gate.write, n), getattr(driver.request, n)) for n in LINES]
         same = Cat(made == asked for made, asked in pairs).all()
         opens = ~gate.write.strobe & ~gate._holding
-        settled = before & (driver._timer != self.guard - 1)
-        quiet = gate._quiet >= self.guard - 1 - driver._timer
+        settled = before & (left(driver._timer) != self.guard - 1)
+        quiet = gate._quiet >= self.guard - 1 - left(driver._timer)
         first = strobe & ~self.asked
-        late = gate._timer == driver._timer + 1
+        late = left(gate._timer) == left(driver._timer) + 1
         self.rule("strobe phase", (gate.write.strobe | gate._holding) & ~gate.strobe_active, gate._holding)
         self.rule("open phase", gate.strobe_active & opens)
         self.rule("one phase", gate.write.strobe & gate._holding)
@@ -171,9 +171,9 @@ class WritePathRules(Rules):
         self.rule("in a pulse", fine & strobe & self.asked, gate.write.strobe & same & late)
         self.rule("end of a pulse", fine & self.after & self.asked, gate.write.strobe & same)
         self.rule("in a guard", fine & self.after & ~self.asked, gate._holding & same & late)
-        self.rule("guard is over", fine & (before | idle) & gate._holding, gate._timer == 0)
+        self.rule("guard is over", fine & (before | idle) & gate._holding, left(gate._timer) == 0)
         self.rule("asked while striking", self.asked, strobe | self.after)
-        self.rule("after the first cycle", self.after & self.asked, driver._timer == self.guard - 1)
+        self.rule("after the first cycle", self.after & self.asked, left(driver._timer) == self.guard - 1)
         self.rule("reads are alone", (self.integrating | self.converting) & ~idle)
         self.rule("integrates alone", gate.integrate, self.integrating & opens & ~self.working)
         self.rule("reads while open", fine & (self.integrating | self.converting), opens)

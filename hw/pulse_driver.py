@@ -16,9 +16,9 @@ def at_least(value, low: int):
     return Mux(value == 0 if low == 1 else value < low, low, value)
 
 
-def less_one(value):
-    """`value` - 1, but 0 where it is 0."""
-    return Mux(value == 0, 0, value - 1)[: len(value)]
+def ends(timer):
+    """Whether a timer, which counts down to 0, is in its last cycle or past it: no phase lasts 0 cycles."""
+    return timer[1:] == 0
 
 
 class PulseDriver(wiring.Component):
@@ -52,7 +52,7 @@ class PulseDriver(wiring.Component):
                 "waiting": Out(1),
             }
         )
-        self._timer = Signal(WIDTH_BITS)  # cycles left of a phase after this one
+        self._timer = Signal(WIDTH_BITS)  # cycles left of a phase, with this one
         self._before = Signal()  # the guard before a strobe
 
     def elaborate(self, platform):
@@ -72,16 +72,16 @@ class PulseDriver(wiring.Component):
                 self._accept(m, guard)
             with m.State("SETUP"):
                 with m.If(~self.array_ready):
-                    m.d.sync += timer.eq(guard - 1)
-                with m.Elif(timer == 0):
-                    m.d.sync += timer.eq(less_one(self.width))
+                    m.d.sync += timer.eq(guard)
+                with m.Elif(ends(timer)):
+                    m.d.sync += timer.eq(at_least(self.width, 1))
                     m.next = "STROBE"
             with m.State("STROBE"):
-                with m.If(timer == 0):
-                    m.d.sync += timer.eq(guard - 1)
+                with m.If(ends(timer)):
+                    m.d.sync += timer.eq(guard)
                     m.next = "HOLD"
             with m.State("HOLD"):
-                with m.If(timer == 0):
+                with m.If(ends(timer)):
                     m.d.sync += [self.request.up.eq(0), self.request.down.eq(0)]
                     m.next = "IDLE"
                     self._accept(m, guard)
@@ -94,5 +94,5 @@ class PulseDriver(wiring.Component):
             m.d.sync += [
                 getattr(self.request, name).eq(operation[name]) for name in ("row", "up", "down", "depress")
             ]
-            m.d.sync += [self.request.amplitude.eq(self.amplitude), self._timer.eq(guard - 1)]
+            m.d.sync += [self.request.amplitude.eq(self.amplitude), self._timer.eq(guard)]
             m.next = "SETUP"

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.interfaces import WIDTH_BITS, write_lines
-from hw.pulse_driver import GUARD_BITS, at_least, less_one
+from hw.pulse_driver import GUARD_BITS, at_least, ends
 from spec.params import HwParams
 from spec.registers import BY_NAME, Fault
 
@@ -44,7 +44,8 @@ class PulseGate(wiring.Component):
       only potentiating, rows rising within a window.  A window opens for one read (its first integrate) before it, of
       which at most commit_depth wait, and closes with the next.  In transfer rows never fall.  A read does not continue
       after a strobe.
-    - COUNT_CAP: in transfer at most count_cap strobes of a row.  STROBE_CAP: at most strobe_cap of a run.
+    - COUNT_CAP: in transfer at most count_cap strobes of a row.  STROBE_CAP: at most strobe_cap of a run.  Both caps are
+      those of the cycle before, so that their comparisons end in registers.
     - With the parameter `verify`, a run may be a verify or a tune run too.  In both polarities are free, a strobe
       pulses one device (DEVICES), pairs never fall in their order of rows and columns (REPEAT), and a pair has at most
       count_cap strobes (COUNT_CAP): in verify in the run, in tune in a window, which is as in training.
@@ -91,7 +92,7 @@ class PulseGate(wiring.Component):
         )
         self._holding = Signal()  # the guard behind a strobe
         self._requested = Signal()  # request.strobe of the cycle before
-        self._timer = Signal(max(WIDTH_BITS, GUARD_BITS))  # cycles left of a strobe or a guard after this one
+        self._timer = Signal(max(WIDTH_BITS, GUARD_BITS))  # cycles left of a strobe or a guard, with this one
         self._quiet = Signal(GUARD_BITS)  # cycles for which the lines have been as they are
         self._late = Signal(range(params.watchdog_cycles + 1))  # cycles without array_ready
         self._trained, self._transferred = Signal(), Signal()  # modes of this run so far
@@ -100,6 +101,8 @@ class PulseGate(wiring.Component):
         self._strobes = Signal(STROBE_CAP_BITS)  # of this run
         self._count = Signal(COUNT_CAP_BITS)  # the last of them, all on one row
         self._last_row = Signal(params.row_bits)  # of the last strobe
+        # What the caps of the cycle before say.  No strobe begins in two cycles that follow, so the counts are old enough.
+        self._spent, self._full, self._none = Signal(init=1), Signal(init=1), Signal(init=1)
         self._row_used = Signal()  # this run had a strobe
         self._window = Signal()  # a window is open
         self._window_used = Signal()  # it had a strobe
@@ -186,7 +189,7 @@ class PulseGate(wiring.Component):
         guarded = ~self._holding & (self._quiet >= self._guard)
         return {
             Fault.UP_AND_DOWN: starts & (self.request.up & self.request.down).any(),
-            Fault.WIDTH: self._goes_on() & (self._timer == 0),
+            Fault.WIDTH: self._goes_on() & ends(self._timer),
             Fault.GUARD: ((starts | self._goes_on()) & ~self._lines_are_as_asked) | (starts & ~guarded),
         }
 
@@ -224,10 +227,8 @@ class PulseGate(wiring.Component):
                 | (self.window_open & windowed & ~opens)
                 | interrupted
             ),
-            Fault.COUNT_CAP: (
-                starts & (transfer | alone) & Mux(again, self._count >= self.count_cap, self.count_cap == 0)
-            ),
-            Fault.STROBE_CAP: (starts | self._holding) & (self._strobes >= self.strobe_cap),
+            Fault.COUNT_CAP: (starts & (transfer | alone) & Mux(again, self._full, self._none)),
+            Fault.STROBE_CAP: (starts | self._holding) & self._spent,
         }
 
     @property
@@ -255,7 +256,7 @@ class PulseGate(wiring.Component):
     def _phases(self, m, begins, stop, free):
         """OPEN for a strobe, STROBE, HOLD the lines behind it.  The strobe is a flip-flop that is low by default."""
         p, timer = self.params, self._timer
-        rest = Mux(self.width_limit > p.pulse_max_cycles, p.pulse_max_cycles - 1, less_one(self.width_limit))
+        width = Mux(self.width_limit > p.pulse_max_cycles, p.pulse_max_cycles, at_least(self.width_limit, 1))
         m.d.sync += self.write.strobe.eq(0)
         m.d.comb += self.strobe_active.eq(~free)
         with m.If(timer != 0):
@@ -265,17 +266,17 @@ class PulseGate(wiring.Component):
             with m.State("OPEN"):
                 m.d.comb += free.eq(1)
                 with m.If(begins):
-                    m.d.sync += [self.write.strobe.eq(1), timer.eq(rest)]
+                    m.d.sync += [self.write.strobe.eq(1), timer.eq(width)]
                     m.next = "STROBE"
             with m.State("STROBE"):
                 with m.If(self._goes_on() & ~stop):
                     m.d.sync += self.write.strobe.eq(1)
                 with m.Else():
-                    m.d.sync += timer.eq(self._guard - 1)
+                    m.d.sync += timer.eq(self._guard)
                     m.next = "HOLD"
             with m.State("HOLD"):
                 # An array that hangs does not keep its lines selected: the watchdog's fault lets go of them.
-                with m.If((timer == 0) & (self.array_ready | self.fault.any())):
+                with m.If(ends(timer) & (self.array_ready | self.fault.any())):
                     m.d.comb += free.eq(1)
                     m.next = "OPEN"
 
@@ -310,12 +311,16 @@ class PulseGate(wiring.Component):
             m.d.sync += self._late.eq(self._late + 1)
 
     def _count_strobes(self, m, begins, alone, again_from_here):
+        strobes = Mux(self.run_start, 0, self._strobes)
+        m.d.sync += [self._spent.eq(strobes >= self.strobe_cap), self._full.eq(self._count >= self.count_cap)]
+        m.d.sync += self._none.eq(self.count_cap == 0)
         with m.If(self.run_start):
-            m.d.sync += [self._strobes.eq(0), self._row_used.eq(0)]
             m.d.sync += [self._seen(name).eq(0) for name in self._runs]
         with m.Else():
             m.d.sync += [self._seen(name).eq(self._seen(name) | getattr(self, name)) for name in self._runs]
-        with m.If(begins):
+        with m.If(self.run_start):  # nothing begins in it
+            m.d.sync += [self._strobes.eq(0), self._row_used.eq(0)]
+        with m.Elif(begins):
             again = self._again(alone)
             m.d.sync += [self._strobes.eq(self._strobes + 1), self._count.eq(Mux(again, self._count + 1, 1))]
             m.d.sync += [self._row_used.eq(1), self._last_row.eq(self.request.row)]

@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Module, ResetInserter, Signal
 
-from hw.pulse_driver import PulseDriver, at_least
+from hw.pulse_driver import PulseDriver, at_least, ends
 from spec.params import HwParams
 
 
@@ -42,7 +42,7 @@ class WordDriver(PulseDriver):
                 m.next = "LOADED"
             with m.State("LOADED"):
                 with m.If(self.array_ready & last):
-                    m.d.sync += self._timer.eq(guard - 1)
+                    m.d.sync += self._timer.eq(guard)
                     m.next = "SETUP"
                 with m.Elif(~last):
                     self._take(m, last, 0)
@@ -67,14 +67,14 @@ class WordDriver(PulseDriver):
         timer = self._timer
         with m.State("SETUP"):
             with m.If(~self.array_ready):
-                m.d.sync += timer.eq(guard - 1)
-            with m.Elif(timer == 0):
-                m.d.sync += timer.eq(at_least(self.width, 1) - 1)
+                m.d.sync += timer.eq(guard)
+            with m.Elif(ends(timer)):
+                m.d.sync += timer.eq(at_least(self.width, 1))
                 m.next = "STROBE"
         with m.State("STROBE"):
-            with m.If(timer == 0):
-                m.d.sync += timer.eq(guard - 1)
+            with m.If(ends(timer)):
+                m.d.sync += timer.eq(guard)
                 m.next = "HOLD"
         with m.State("HOLD"):
-            with m.If(timer == 0):
+            with m.If(ends(timer)):
                 m.next = "IDLE"

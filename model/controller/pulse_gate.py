@@ -81,6 +81,8 @@ class GateState(NamedTuple):
     window_row: int | None = None  # of its last strobe
     credit: int = 0  # reads that no window has used
     pulsed: int = 0  # there was a strobe since the last integrate
+    strobe_cap: int = 0  # of the inputs one cycle ago
+    count_cap: int = 0  # likewise
 
 
 def array_free(state: GateState, inputs: Inputs) -> bool:
@@ -134,7 +136,7 @@ def _causes(params: HwParams, state: GateState, inputs: Inputs, mode: str | None
         if mode == "transferring":
             if state.last_row is not None and lines.row < state.last_row:
                 causes.add(Fault.REPEAT)
-            if inputs.count_cap <= (state.on_row if lines.row == state.last_row else 0):
+            if state.count_cap <= (state.on_row if lines.row == state.last_row else 0):
                 causes.add(Fault.COUNT_CAP)
         if mode in ALONE:
             causes |= _pair_causes(state, inputs, mode)
@@ -159,7 +161,7 @@ def _causes(params: HwParams, state: GateState, inputs: Inputs, mode: str | None
         causes.add(Fault.REPEAT)
     if inputs.integrate_request and inputs.integrate_continues and state.pulsed:
         causes.add(Fault.REPEAT)
-    if (begins or state.phase == Phase.HOLD) and state.strobes >= inputs.strobe_cap:
+    if (begins or state.phase == Phase.HOLD) and state.strobes >= state.strobe_cap:
         causes.add(Fault.STROBE_CAP)
     if not inputs.array_ready and not state.strobe and state.late == params.watchdog_cycles:
         causes.add(Fault.WATCHDOG)
@@ -176,7 +178,7 @@ def _pair_causes(state: GateState, inputs: Inputs, mode: str) -> set[Fault]:
         causes.add(Fault.DEVICES)
     if (mode == "tuning" and not state.window) or (state.last_pair is not None and pair < state.last_pair):
         causes.add(Fault.REPEAT)
-    if inputs.count_cap <= (state.on_pair if pair == state.last_pair else 0):
+    if state.count_cap <= (state.on_pair if pair == state.last_pair else 0):
         causes.add(Fault.COUNT_CAP)
     return causes
 
@@ -268,6 +270,8 @@ def pulse_gate(params: HwParams, state: GateState, inputs: Inputs) -> GateState:
         "fault": _next_fault(state, inputs, causes),
         "late": 0 if inputs.array_ready or state.strobe else min(state.late + 1, params.watchdog_cycles),
         "requested": inputs.strobe,
+        "strobe_cap": inputs.strobe_cap,
+        "count_cap": inputs.count_cap,
     }
     new |= _strobe(params, state, inputs, begins, stop)
     new |= _lines(state, inputs, mode is not None and not stop)
