@@ -1,6 +1,6 @@
 """Frames of spec/link.py on streams of bytes: one block that finds requests, one that sends replies."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.crc.catalog import CRC16_IBM_3740
 from amaranth.lib.memory import Memory
@@ -24,9 +24,16 @@ POSITION = range(PAYLOAD_MAX)
 
 
 def count(m, counter, event):
-    """Count events up to the counter's highest value."""
-    with m.If(event & ~counter.all()):
+    """Count events, every other cycle at most, up to the counter's highest value."""
+    full = Signal()
+    m.d.sync += full.eq(counter.all())
+    with m.If(event & ~full):
         m.d.sync += counter.eq(counter + 1)
+
+
+def reached(counter, value):
+    """Whether a counter that starts at 0 is at `value`; what it says above that means nothing."""
+    return Cat(counter[k] for k in range(len(counter)) if value >> k & 1).all()
 
 
 HEADER = data.StructLayout(
@@ -69,8 +76,8 @@ class FrameReceiver(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         header = Signal(HEADER)
-        arrived = Cat(header.as_value()[DATA_BITS:], self.i.payload.data)  # the header with this byte in it
-        left = Signal(range(PAYLOAD_MAX + CRC_BYTES + 1))  # bytes that this part of the frame needs
+        place = Signal(LENGTH)  # of the byte in this part of the frame
+        whole = Signal()  # the payload has come; known a cycle after the byte before
         good, bad, drop = Signal(), Signal(), Signal()
         held, keep = Signal(), Signal()  # keep: what came takes the held one's place
         held_header = Signal(HEADER) if self.ahead else header
@@ -81,33 +88,43 @@ class FrameReceiver(wiring.Component):
             self.frame.valid.eq(held),
             self.frame.payload.eq(held_header),
         ]
+        m.d.sync += whole.eq(place == header.length)
         with m.FSM() as fsm:
-            inside = fsm.ongoing("HEADER") | fsm.ongoing("BODY")
+            body = fsm.ongoing("BODY")
+            inside = fsm.ongoing("HEADER") | body | fsm.ongoing("CRC")
             crc = self._crc(m, start=fsm.ongoing("HUNT"), valid=good & inside)
-            stored = good & fsm.ongoing("BODY") & (left > CRC_BYTES)
-            self._store(m, bank, start=fsm.ongoing("HEADER"), valid=stored)
+            self._store(m, bank, place, valid=good & body & ~whole)
             with m.State("HUNT"):
-                m.d.sync += left.eq(HEADER_BYTES)
+                m.d.sync += place.eq(0)
                 hunts = Const(1) if self.ahead else ~held
                 with m.If(hunts & good & (self.i.payload.data == START_REQUEST)):
                     m.next = "HEADER"
             with m.State("HEADER"):
                 with m.If(good):
-                    m.d.sync += [header.eq(arrived), left.eq(left - 1)]
-                    with m.If(left == 1):
-                        length = HEADER(arrived).length
-                        m.d.sync += left.eq(length + CRC_BYTES)
-                        m.d.comb += drop.eq(length > PAYLOAD_MAX)
-                        m.next = "BODY"
+                    m.d.sync += header.eq(Cat(header.as_value()[DATA_BITS:], self.i.payload.data))
+                    m.d.sync += place.eq(place + 1)
+                    with m.If(reached(place, HEADER_BYTES - 1)):
+                        m.d.sync += place.eq(0)
+                        m.next = "LENGTH"
                 with m.If(bad):
                     m.d.comb += drop.eq(1)
-                with m.If(drop):
+                    m.next = "HUNT"
+            with m.State("LENGTH"):
+                m.next = "BODY"
+                with m.If(header.length > PAYLOAD_MAX):
+                    m.d.comb += drop.eq(1)
                     m.next = "HUNT"
             with m.State("BODY"):
                 with m.If(good):
-                    m.d.sync += left.eq(left - 1)
-                    with m.If(left == 1):
-                        m.next = "FRAME"
+                    m.d.sync += place.eq(place + 1)
+                    with m.If(whole):
+                        m.next = "CRC"
+                with m.If(bad):
+                    m.d.comb += drop.eq(1)
+                    m.next = "HUNT"
+            with m.State("CRC"):
+                with m.If(good):
+                    m.next = "FRAME"
                 with m.If(bad):
                     m.d.comb += drop.eq(1)
                     m.next = "HUNT"
@@ -126,28 +143,25 @@ class FrameReceiver(wiring.Component):
         return m
 
     def _paused(self, m):
-        """No byte for gap_cycles."""
+        """No byte for gap_cycles; said once more, later, when no frame is open any more."""
         timer = Signal(range(self.gap_cycles + 1))
+        m.d.sync += timer.eq(timer + 1)
         with m.If(self.i.valid):
             m.d.sync += timer.eq(0)
-        with m.Elif(timer != self.gap_cycles):
-            m.d.sync += timer.eq(timer + 1)
-        return timer == self.gap_cycles
+        return reached(timer, self.gap_cycles)
 
     def _crc(self, m, start, valid):
         m.submodules.crc = crc = CRC16_IBM_3740().create()
         m.d.comb += [crc.start.eq(start), crc.data.eq(self.i.payload.data), crc.valid.eq(valid)]
         return crc
 
-    def _store(self, m, bank, start, valid):
+    def _store(self, m, bank, place, valid):
         """The payloads' memory: one comes in, one is read."""
         memory: Memory = Memory(shape=DATA_BITS, depth=(1 + self.ahead) * PAYLOAD_MAX, init=[])
-        place = Signal(POSITION)
         m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
-        m.d.sync += place.eq(Mux(start, 0, place + valid))
         m.d.comb += [
-            write.addr.eq(Cat(place, bank)[: len(write.addr)]),
+            write.addr.eq(Cat(place[: len(self.payload.position)], bank)[: len(write.addr)]),
             write.data.eq(self.i.payload.data),
             write.en.eq(valid),
             read.addr.eq(Cat(self.payload.position, ~bank)[: len(read.addr)]),
@@ -156,7 +170,7 @@ class FrameReceiver(wiring.Component):
 
 
 class FrameSender(wiring.Component):
-    """Sends replies on `o`.
+    """Sends replies on `o`, a byte every other cycle at most.
 
     frame: the header; its payload is read through `payload`, which must hold until the frame is taken.  `frame.ready`
     is 1 in the cycle of the frame's last byte.
@@ -174,54 +188,43 @@ class FrameSender(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         header = self.frame.payload
+        place = Signal(LENGTH)  # of the next byte in its part of the frame
+        byte, waits = self.o.payload, Signal()  # the byte that goes out next waits for the line
+        sent, load = waits & self.o.ready, ~waits
         m.submodules.crc = crc = CRC16_IBM_3740().create()
-        place, sent = (
-            Signal(LENGTH),
-            Signal(),
-        )  # byte of the part that is being sent; one goes out in this cycle
-        following = Signal(LENGTH)
         m.d.comb += [
-            sent.eq(self.o.valid & self.o.ready),
-            following.eq(place + sent),
-            self.payload.position.eq(following),
-            crc.data.eq(self.o.payload),
+            self.o.valid.eq(waits),
+            self.payload.position.eq(place),
+            crc.data.eq(byte),
+            crc.valid.eq(sent),
         ]
-        m.d.sync += place.eq(following)
+        with m.If(sent):
+            m.d.sync += waits.eq(0)
         with m.FSM():
             with m.State("START"):
-                m.d.comb += [
-                    self.o.valid.eq(self.frame.valid),
-                    self.o.payload.eq(START_REPLY),
-                    crc.start.eq(1),
-                ]
-                m.d.comb += following.eq(0)
-                with m.If(sent):
-                    m.next = "HEADER"
-            with m.State("HEADER"):
-                m.d.comb += [
-                    self.o.valid.eq(1),
-                    self.o.payload.eq(header.as_value().word_select(place, DATA_BITS)),
-                    crc.valid.eq(sent),
-                ]
-                with m.If(following == HEADER_BYTES):
-                    m.d.comb += self.payload.position.eq(0)
+                m.d.sync += [place.eq(0), byte.eq(START_REPLY), waits.eq(self.frame.valid)]
+                with m.If(self.frame.valid):
+                    m.next = "STARTED"
+            with m.State("STARTED"), m.If(load):
+                m.d.comb += crc.start.eq(1)
+                m.next = "HEADER"
+            with m.State("HEADER"), m.If(load):
+                m.d.sync += [byte.eq(header.as_value().word_select(place[:2], DATA_BITS)), waits.eq(1)]
+                m.d.sync += place.eq(place + 1)
+                with m.If(reached(place, HEADER_BYTES - 1)):
                     m.d.sync += place.eq(0)
                     m.next = "PAYLOAD"
-            with m.State("PAYLOAD"):
-                m.d.comb += [
-                    self.o.valid.eq(place != header.length),
-                    self.o.payload.eq(self.payload.data),
-                    crc.valid.eq(sent),
-                ]
+            with m.State("PAYLOAD"), m.If(load):
+                m.d.sync += [byte.eq(self.payload.data), waits.eq(1), place.eq(place + 1)]
                 with m.If(place == header.length):
-                    m.d.sync += place.eq(0)
+                    m.d.sync += [waits.eq(0), place.eq(0)]
                     m.next = "CRC"
-            with m.State("CRC"):
-                m.d.comb += [
-                    self.o.valid.eq(1),
-                    self.o.payload.eq(Mux(place == 0, crc.crc[DATA_BITS:], crc.crc)),
-                ]
-                with m.If(following == CRC_BYTES):
-                    m.d.comb += self.frame.ready.eq(1)
-                    m.next = "START"
+            with m.State("CRC"), m.If(load):
+                # Once the high byte is in the CRC itself, the low one is in its place.
+                m.d.sync += [byte.eq(crc.crc[-DATA_BITS:]), waits.eq(1), place.eq(place + 1)]
+                with m.If(reached(place, CRC_BYTES - 1)):
+                    m.next = "LAST"
+            with m.State("LAST"), m.If(sent):
+                m.d.comb += self.frame.ready.eq(1)
+                m.next = "START"
         return m

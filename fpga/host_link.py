@@ -9,7 +9,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from fpga.link import RESULT_SLOTS, item_sizes, window
+from fpga.items import item_sizes, window
+from fpga.link import RESULT_SLOTS
 from fpga.packing import Packer
 from sim.bus import Bus
 from spec.errors import InputError

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from fpga.link import sample_parts
+from fpga.items import sample_parts
 from hw.interfaces import Pixels
 from sim.payloads import Words
 from spec.link import GROUP_BYTES, bytes_for

@@ -4,7 +4,8 @@ import pytest
 from amaranth.sim import Simulator
 
 from fpga.host_link import ATTEMPTS, PAYLOAD_STEP, LinkError, UartBus
-from fpga.link import Link, window
+from fpga.items import window
+from fpga.link import Link
 from hw.interfaces import Count, Pixels
 from sim.blocks import COMPACT
 from spec.link import (

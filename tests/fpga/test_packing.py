@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fpga.link import sample_parts
+from fpga.items import sample_parts
 from fpga.packing import GROUP_MAX, Packer
 from sim.host import sample_words
 from spec.link import bytes_for
