@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, connect
 
-from hw.interfaces import MacroPort, image_stream, integrate_bits
+from hw.interfaces import ImageWord, MacroPort, image_stream, integrate_bits
 from hw.macro.converters import Converters
 from hw.macro.device_tables import DeviceConstants
 from hw.macro.event_keys import EventKeys
@@ -60,9 +60,13 @@ class CrossbarMacro(wiring.Component):
 
     def _device(self, m):
         """The image to the constants and the tables; constants to those who compute with them."""
+        # A register: words may come from far.  No operation asks for anything of the image in its first cycle.
+        image = Signal(ImageWord())
+        valid = Signal()
         m.d.comb += self.image.ready.eq(1)
+        m.d.sync += [valid.eq(self.image.valid), image.eq(self.image.payload)]
         for bus in (self.constants.image, self.write.image):
-            m.d.comb += [bus.valid.eq(self.image.valid), bus.word.eq(self.image.payload)]
+            m.d.comb += [bus.valid.eq(valid), bus.word.eq(image)]
         m.d.comb += [
             self.keys.seed.eq(self.constants.seed),
             self.read.read_noise.eq(self.constants.read_noise),
@@ -187,9 +191,11 @@ class CrossbarMacro(wiring.Component):
         remaining = Signal(
             integrate_bits(self.params)
         )  # cycles, this one included, for which an integrate is to last
+        lasting = Signal()  # more than one cycle of them
+        m.d.sync += lasting.eq(remaining > 2)
         with m.If(remaining != 0):
             m.d.sync += remaining.eq(remaining - 1)
-        hold = (remaining > 1) | (strobing & port.write.strobe)
+        hold = lasting | (strobing & port.write.strobe)
         done = Cat(unit.done for unit in self.units).any()
         transposed = port.transposed if self.params.reads_transposed else Const(0)
         with m.If(keys.done):
@@ -209,7 +215,10 @@ class CrossbarMacro(wiring.Component):
                         counted.eq(port.readout & (port.readout_kind != 0)),
                     ]
                 with m.If(port.integrate):
-                    m.d.sync += remaining.eq(port.integrate_cycles)
+                    m.d.sync += [
+                        remaining.eq(port.integrate_cycles),
+                        lasting.eq(port.integrate_cycles > 1),
+                    ]
                 with m.If(port.integrate & ~transposed):
                     m.d.comb += [keys.start.eq(1), self.read.start.eq(1)]
                     m.next = "ARRAY"

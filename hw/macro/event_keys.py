@@ -55,7 +55,7 @@ class EventKeys(wiring.Component):
             m.d.sync += cycle.eq(cycles)
         with m.Elif(busy):
             m.d.sync += cycle.eq(cycle - 1)
-        m.d.comb += self.done.eq(cycle == 1)
+        m.d.sync += self.done.eq(cycle == 2)
 
         domain, event = Signal(max(domains.values()).bit_length()), Signal(KEY_BITS)
         with m.Switch(cycle):

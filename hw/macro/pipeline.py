@@ -10,11 +10,17 @@ from functools import reduce
 from operator import add
 
 from amaranth.hdl import Module, Signal, Value
+from amaranth.lib.memory import Memory
 
 FACTOR_BITS = 18
 """Width of a factor, signed or unsigned, that one multiplier of an FPGA takes."""
 WIDE_SUMS = 2
 """Stages of sums behind a product of wider factors: of up to four multipliers."""
+LINE_WORDS = 16
+"""Words of a delay line: a LUT's bits."""
+LUT_MEMORY = {"ram_style": "distributed"}
+LINE_STAGES = 6
+"""A delay of fewer stages is left to registers."""
 
 
 def signed_digits(number: int) -> list[tuple[int, int]]:
@@ -54,6 +60,7 @@ class Pipeline:
     def __init__(self, m: Module, enable: Value):
         self.m = m
         self.enable = enable
+        self._places: dict[int, Signal] = {}
 
     def stage(self, value, depth: int = 0) -> "Staged":
         """A value that appears `depth` cycles after its item came in."""
@@ -74,6 +81,31 @@ class Pipeline:
         address = address.held()
         self.m.d.comb += [port.addr.eq(address.value), port.en.eq(self.enable)]
         return self.stage(port.data, address.depth + 1).reg()
+
+    def line(self, value: Value, stages: int) -> Value:
+        """The value `stages` (2 to `LINE_WORDS` + 1) later, out of a register behind a memory of LUTs."""
+        shape = value.shape()
+        self.m.submodules += (memory := Memory(shape=shape, depth=LINE_WORDS, init=[], attrs=LUT_MEMORY))
+        write, read = memory.write_port(), memory.read_port(domain="comb")
+        delayed = Signal(shape, reset_less=True)
+        self.m.d.comb += [
+            write.addr.eq(self._place(0)),
+            write.data.eq(value),
+            write.en.eq(self.enable),
+            read.addr.eq(self._place(stages - 1)),
+        ]
+        with self.m.If(self.enable):
+            self.m.d.sync += delayed.eq(read.data)
+        return delayed
+
+    def _place(self, age: int) -> Signal:
+        """Where the lines hold what came `age` stages ago; 0: where they store."""
+        age %= LINE_WORDS
+        if age not in self._places:
+            self._places[age] = place = Signal(range(LINE_WORDS), init=-age % LINE_WORDS)
+            with self.m.If(self.enable):
+                self.m.d.sync += place.eq(place + 1)
+        return self._places[age]
 
     def total(self, terms: list["Staged"]) -> "Staged":
         """The sum of values of one stage; a register behind each level of two."""
@@ -109,13 +141,19 @@ class Staged:
         """The value delayed to stage `depth`.  Raises `ValueError` when that is before its own."""
         if depth < self.depth:
             raise ValueError(f"a value of stage {self.depth} is asked for at stage {depth}")
-        if depth not in self._at:
-            source = self.at(depth - 1)
-            register = Signal(source.shape(), name=f"stage{depth}", reset_less=self.reset_less)
-            with self.pipeline.m.If(self.pipeline.enable):
-                self.pipeline.m.d.sync += register.eq(source)
-            self._at[depth] = register
-        return self._at[depth]
+        if depth in self._at:
+            return self._at[depth]
+        nearest = max(stage for stage in self._at if stage < depth)
+        stages = min(depth - nearest, LINE_WORDS + 1)
+        if stages >= LINE_STAGES and self.reset_less:
+            self._at[nearest + stages] = self.pipeline.line(self._at[nearest], stages)
+            return self.at(depth)
+        source = self.at(depth - 1)
+        register = Signal(source.shape(), name=f"stage{depth}", reset_less=self.reset_less)
+        with self.pipeline.m.If(self.pipeline.enable):
+            self.pipeline.m.d.sync += register.eq(source)
+        self._at[depth] = register
+        return register
 
     def reg(self) -> "Staged":
         """The value one stage later."""

@@ -118,7 +118,7 @@ class ReadUnit(wiring.Component):
         """Rows times codes: what a word's sums grow by, the word, and when."""
         p = self.params
         pipe = Pipeline(m, running)
-        valid, code, word = pipe.valid(self.row_valid), pipe.stage(self.code), pipe.stage(self.word)
+        valid, code, word = pipe.valid(self.row_valid), pipe.stage(self.code).reg(), pipe.stage(self.word)
         address = pipe.apply(
             lambda row, word: times(row, p.macro_words) + word, pipe.stage(self.row), word
         ).reg()

@@ -70,16 +70,18 @@ class WriteUnit(wiring.Component):
         ]
         count = Signal(range(DRAIN_CYCLES))
         running, entering = Signal(), Signal()
+        with m.If(self.start | self.done):
+            m.d.sync += running.eq(self.start)
         lane = self._lane(m, running, entering, row, word, cells, states)
         with m.FSM() as fsm:
-            m.d.comb += [running.eq(~fsm.ongoing("IDLE")), entering.eq(fsm.ongoing("CELL") & (cells != 0))]
+            m.d.comb += entering.eq(fsm.ongoing("CELL") & (cells != 0))
             with m.State("IDLE"):
+                m.d.sync += [
+                    row.eq(Mux(self.erase, 0, self.row)),
+                    base.eq(Mux(self.erase, 0, times(self.row, p.macro_words))),
+                    words.eq(with_cells),
+                ]
                 with m.If(self.start):
-                    m.d.sync += [
-                        row.eq(Mux(self.erase, 0, self.row)),
-                        base.eq(Mux(self.erase, 0, times(self.row, p.macro_words))),
-                        words.eq(with_cells),
-                    ]
                     m.next = "WORD"
             with m.State("WORD"):
                 m.d.sync += [words.eq(words ^ lowest(words)), word.eq(number(lowest(words)))]
