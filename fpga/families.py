@@ -46,7 +46,7 @@ ECP5 = Family(
     },
     # The router: several times as fast as the default on a full part, and routes what that one does not.  The placer: a
     # quarter less wire than the default's on a large design, which it spreads over the part.
-    place_and_route="--placer static --router router2",
+    place_and_route="--placer heap --router router2",
     cells={"LUT": "TRELLIS_COMB", "FF": "TRELLIS_FF", "block RAM": "DP16KD", "DSP": "MULT18X18D"},
     shrink={
         "TRELLIS_COMB": "macro_lanes, adc_channels, update_columns or macs",
