@@ -129,13 +129,17 @@ class FrameReceiver(wiring.Component):
                     m.d.comb += drop.eq(1)
                     m.next = "HUNT"
             with m.State("FRAME"):
-                m.d.comb += [drop.eq(~crc.match_detected), keep.eq(~drop & (~held | self.frame.ready))]
+                free = ~held | self.frame.ready
+                m.d.comb += [drop.eq(~crc.match_detected), keep.eq(crc.match_detected & free)]
+                if self.ahead:
+                    with m.If(free):
+                        m.d.sync += held_header.eq(header)
                 with m.If(drop | keep):
                     m.next = "HUNT"
         with m.If(keep):
             m.d.sync += held.eq(1)
             if self.ahead:
-                m.d.sync += [held_header.eq(header), bank.eq(~bank)]
+                m.d.sync += bank.eq(~bank)
         with m.Elif(self.frame.ready):
             m.d.sync += held.eq(0)
         count(m, self.received, self.frame.valid & self.frame.ready)

@@ -114,6 +114,7 @@ class Link(wiring.Component):
         with m.FSM():
             self._commands(m)
             self._items(m)
+            self._give(m)
             self._unpack(m)
             self._offer(m)
             self._end(m)
@@ -257,12 +258,8 @@ class Link(wiring.Component):
 
     def _give_or_end(self, m, command, size):
         """Another item of the reply of a command without items, if there is one and it has room."""
-        if command is Command.HELLO:
-            m.d.sync += self.item.eq(VERSION)
-        if command is Command.STATISTICS:
-            m.d.sync += self.item.eq(Cat(self.statistics.values()))
         m.d.sync += [self.left.eq(size.given), self.done.eq(self.done + 1)]
-        m.next = "RESULT" if command is Command.RESULTS else "STORE"
+        m.next = command.name
         with m.If(self._full(command)):
             m.next = "END"
         with m.If(~self.over):
@@ -307,12 +304,6 @@ class Link(wiring.Component):
                 m.next = "STORE"
                 with m.If(self.request.payload.write):
                     m.next = "ITEM"
-        with m.State("RESULT"):
-            m.d.comb += self.result.ready.eq(1)
-            m.d.sync += self.item.eq(self.result.payload)
-            m.next = "STORE"
-            with m.If(~self.result.valid):
-                m.next = "END"
         with m.State("STORE"):
             m.d.comb += [self.storing.eq(1), self.shift.eq(1)]
             m.d.sync += [self.left.eq(self.left - 1), self.filled.eq(self.filled + 1)]
@@ -320,6 +311,22 @@ class Link(wiring.Component):
                 m.next = "ITEM"
                 with m.If(self.ended):
                     m.next = "SEND"
+
+    def _give(self, m):
+        """Items of the commands without items in the request: a state of each command."""
+        answers = {
+            Command.HELLO: VERSION,
+            Command.RESULTS: self.result.payload,
+            Command.STATISTICS: Cat(self.statistics.values()),
+        }
+        for command in (command for command in answers if command in self.sizes):
+            with m.State(command.name):
+                m.d.sync += self.item.eq(answers[command])
+                m.next = "STORE"
+                if command is Command.RESULTS:
+                    m.d.comb += self.result.ready.eq(1)
+                    with m.If(~self.result.valid):
+                        m.next = "END"
 
     def _unpack(self, m):
         """Parts of a request SAMPLES, until there is a word."""
