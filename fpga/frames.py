@@ -129,13 +129,17 @@ class FrameReceiver(wiring.Component):
                     m.d.comb += drop.eq(1)
                     m.next = "HUNT"
             with m.State("FRAME"):
-                m.d.comb += [drop.eq(~crc.match_detected), keep.eq(~drop & (~held | self.frame.ready))]
+                free = ~held | self.frame.ready
+                m.d.comb += [drop.eq(~crc.match_detected), keep.eq(crc.match_detected & free)]
+                if self.ahead:
+                    with m.If(free):
+                        m.d.sync += held_header.eq(header)
                 with m.If(drop | keep):
                     m.next = "HUNT"
         with m.If(keep):
             m.d.sync += held.eq(1)
             if self.ahead:
-                m.d.sync += [held_header.eq(header), bank.eq(~bank)]
+                m.d.sync += bank.eq(~bank)
         with m.Elif(self.frame.ready):
             m.d.sync += held.eq(0)
         count(m, self.received, self.frame.valid & self.frame.ready)
@@ -170,7 +174,7 @@ class FrameReceiver(wiring.Component):
 
 
 class FrameSender(wiring.Component):
-    """Sends replies on `o`, a byte every other cycle at most.
+    """Sends replies on `o`, a byte every third cycle at most.
 
     frame: the header; its payload is read through `payload`, which must hold until the frame is taken.  `frame.ready`
     is 1 in the cycle of the frame's last byte.
@@ -190,7 +194,9 @@ class FrameSender(wiring.Component):
         header = self.frame.payload
         place = Signal(LENGTH)  # of the next byte in its part of the frame
         byte, waits = self.o.payload, Signal()  # the byte that goes out next waits for the line
-        sent, load = waits & self.o.ready, ~waits
+        sent, rests = waits & self.o.ready, Signal()
+        load = ~waits & ~rests  # the one after that is known
+        stored, whole = Signal(DATA_BITS), Signal()  # the payload's next byte; there is none
         m.submodules.crc = crc = CRC16_IBM_3740().create()
         m.d.comb += [
             self.o.valid.eq(waits),
@@ -198,6 +204,7 @@ class FrameSender(wiring.Component):
             crc.data.eq(byte),
             crc.valid.eq(sent),
         ]
+        m.d.sync += [stored.eq(self.payload.data), whole.eq(place == header.length), rests.eq(sent)]
         with m.If(sent):
             m.d.sync += waits.eq(0)
         with m.FSM():
@@ -215,8 +222,8 @@ class FrameSender(wiring.Component):
                     m.d.sync += place.eq(0)
                     m.next = "PAYLOAD"
             with m.State("PAYLOAD"), m.If(load):
-                m.d.sync += [byte.eq(self.payload.data), waits.eq(1), place.eq(place + 1)]
-                with m.If(place == header.length):
+                m.d.sync += [byte.eq(stored), waits.eq(1), place.eq(place + 1)]
+                with m.If(whole):
                     m.d.sync += [waits.eq(0), place.eq(0)]
                     m.next = "CRC"
             with m.State("CRC"), m.If(load):

@@ -1,6 +1,6 @@
 """The device's end of the host link: requests to the controller's streams, and replies (spec/link.py)."""
 
-from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal, signed, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.enum import Enum
 from amaranth.lib.memory import Memory
@@ -98,8 +98,8 @@ class Link(wiring.Component):
         self.position, self.filled = (
             Signal(LENGTH),
             Signal(LENGTH),
-        )  # bytes used of the request, and of the reply
-        self.step, self.fresh, self.over = Signal(), Signal(), Signal()
+        )  # of the request's byte after the next, and of the reply's next
+        self.step, self.stepped, self.over = Signal(), Signal(), Signal()
         self.done = Signal(LENGTH)  # items that were taken or given
         self.sequence, self.status = Signal(SEQUENCE_BITS), Signal(CODE_BITS)  # of the reply
         self.command = Signal(range(NO_COMMAND + 1))
@@ -114,24 +114,22 @@ class Link(wiring.Component):
         with m.FSM():
             self._commands(m)
             self._items(m)
+            self._give(m)
             self._unpack(m)
             self._offer(m)
             self._end(m)
         return m
 
     def _request(self, m):
-        """The request's bytes: the next one, and whether it is `over`; both follow a step by one cycle, `fresh`."""
+        """The request's next byte and whether it is `over` instead; a step is not made in the cycle after one."""
+        byte, payload = Signal(DATA_BITS), self.receiver.payload
+        m.d.comb += [payload.position.eq(self.position), self.incoming.eq(byte)]
+        m.d.sync += self.stepped.eq(self.step)
+        with m.If(self.step):
+            m.d.sync += [byte.eq(payload.data), self.position.eq(self.position + 1)]
+            m.d.sync += self.over.eq(self.position == self.receiver.frame.payload.length)
         with m.If(self.shift):
             m.d.sync += self.item.eq(Cat(self.item[DATA_BITS:], self.incoming))
-        m.d.comb += [
-            self.receiver.payload.position.eq(self.position),
-            self.incoming.eq(self.receiver.payload.data),
-        ]
-        m.d.sync += [
-            self.position.eq(self.position + self.step),
-            self.fresh.eq(self.step),
-            self.over.eq(self.position == self.receiver.frame.payload.length),
-        ]
 
     def _reply(self, m):
         """The last reply: its header, and its payload in a memory."""
@@ -200,8 +198,6 @@ class Link(wiring.Component):
         always = (self.command == Command.HELLO) | (self.command == Command.SAMPLES)
         with m.State("IDLE"):
             none = code[len(self.command) :].any()
-            m.d.sync += [self.position.eq(0), self.done.eq(0), self.ended.eq(0)]
-            m.d.sync += [self.part.eq(Part.PLACE), self.words.eq(0)]
             m.d.sync += self.command.eq(Mux(none, NO_COMMAND, code))
             m.d.sync += again.eq(known & (frame.payload.sequence == self.sequence))
             with m.If(frame.valid):
@@ -211,7 +207,7 @@ class Link(wiring.Component):
                 m.d.comb += [self.repeated.eq(1), frame.ready.eq(1)]
                 m.next = "SEND"
             with m.Else():
-                m.d.comb += self.hello.eq(self.command == Command.HELLO)
+                m.d.comb += [self.step.eq(1), self.hello.eq(self.command == Command.HELLO)]
                 m.d.sync += [known.eq(1), self.sequence.eq(frame.payload.sequence)]
                 m.d.sync += [self.status.eq(Status.OK), self.filled.eq(0)]
                 m.next = "ITEM"
@@ -242,7 +238,7 @@ class Link(wiring.Component):
         with m.If(self.over):
             m.next = "END"
         if size.given:
-            with m.Elif(self._full(size)):
+            with m.Elif(self._full(command)):
                 self._refuse(m, Status.BAD_LENGTH)
         with m.Else():
             self._fetch(m, size.taken)
@@ -262,29 +258,21 @@ class Link(wiring.Component):
 
     def _give_or_end(self, m, command, size):
         """Another item of the reply of a command without items, if there is one and it has room."""
-        value = {
-            Command.HELLO: VERSION,
-            Command.RESULTS: self.result.payload.as_value(),
-            Command.STATISTICS: Cat(self.statistics.values()),
-        }[command]
-        more = self.result.valid & ~self._full(size) if command is Command.RESULTS else ~self.done[0]
+        m.d.sync += [self.left.eq(size.given), self.done.eq(self.done + 1)]
+        m.next = command.name
+        with m.If(self._full(command)):
+            m.next = "END"
         with m.If(~self.over):
             self._refuse(m, Status.BAD_LENGTH)
-        with m.Elif(more):
-            if command is Command.RESULTS:
-                m.d.comb += self.result.ready.eq(1)
-            m.d.sync += [self.item.eq(value), self.left.eq(size.given), self.done.eq(self.done + 1)]
-            m.next = "STORE"
-        with m.Else():
-            m.next = "END"
 
-    def _full(self, size):
-        """No room for another item's answer."""
-        return reached(self.done, PAYLOAD_MAX // size.given)
+    def _full(self, command):
+        """No more items are given, or there is no room for another."""
+        most = PAYLOAD_MAX // self.sizes[command].given
+        return reached(self.done, most if command in (Command.READ, Command.RESULTS) else 1)
 
     def _items(self, m):
         """An item's bytes in, its effect, its answer's bytes out."""
-        with m.State("FETCH"), m.If(~self.fresh):
+        with m.State("FETCH"), m.If(~self.stepped):
             m.d.comb += [self.shift.eq(1), self.step.eq(1)]
             m.d.sync += self.left.eq(self.left - 1)
             with m.If(self.left == 1), m.Switch(self.command):
@@ -324,6 +312,22 @@ class Link(wiring.Component):
                 with m.If(self.ended):
                     m.next = "SEND"
 
+    def _give(self, m):
+        """Items of the commands without items in the request: a state of each command."""
+        answers = {
+            Command.HELLO: VERSION,
+            Command.RESULTS: self.result.payload,
+            Command.STATISTICS: Cat(self.statistics.values()),
+        }
+        for command in (command for command in answers if command in self.sizes):
+            with m.State(command.name):
+                m.d.sync += self.item.eq(answers[command])
+                m.next = "STORE"
+                if command is Command.RESULTS:
+                    m.d.comb += self.result.ready.eq(1)
+                    with m.If(~self.result.valid):
+                        m.next = "END"
+
     def _unpack(self, m):
         """Parts of a request SAMPLES, until there is a word."""
         with m.State("PART"):
@@ -343,7 +347,7 @@ class Link(wiring.Component):
                         self.lanes.eq(self.params.dac_load_lanes),
                     ]
                     m.next = "LANES"
-        with m.State("LANES"), m.If(~self.fresh):
+        with m.State("LANES"), m.If(~self.stepped):
             with m.If(self.lanes == 0):
                 m.next = "WORD"
             with m.Elif(self.mask[0] & self.over):
@@ -356,12 +360,13 @@ class Link(wiring.Component):
 
     def _offer(self, m):
         """A word to its stream: taken in time, or refused with all that follow."""
-        ahead = (self.place - self.sampled)[: len(self.place)]  # with a sign
+        ahead = Signal(signed(len(self.place)))  # of the next word to take; known long before there is a word
+        m.d.sync += ahead.eq(self.place - self.sampled)
         with m.State("WORD"):
             m.next = "END"
             with m.If(ahead == 0):
                 m.next = "OFFER_SAMPLE"
-            with m.If(ahead[-1]):
+            with m.If(ahead < 0):
                 m.d.sync += [self.place.eq(self.place + 1), self.words.eq(self.words - 1)]
                 m.next = "ITEM"
         with m.State("OFFER_SAMPLE"):
@@ -395,5 +400,7 @@ class Link(wiring.Component):
                 m.next = "STORE"
         with m.State("SEND"):
             m.d.comb += self.sender.frame.valid.eq(1)
+            m.d.sync += [self.position.eq(0), self.done.eq(0), self.ended.eq(0)]
+            m.d.sync += [self.part.eq(Part.PLACE), self.words.eq(0)]
             with m.If(self.sender.frame.ready):
                 m.next = "IDLE"

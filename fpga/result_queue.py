@@ -11,7 +11,7 @@ from spec.params import HwParams
 
 
 class ResultQueue(wiring.Component):
-    """A queue of results in a memory; when it is full, `i` waits.  Throughput of `o`: a result every other cycle.
+    """A queue of results in a memory; when it is full, `i` waits.  Throughput of `o`: a result every third cycle.
 
     slots: how many it keeps, a power of 2.
     """
@@ -28,18 +28,19 @@ class ResultQueue(wiring.Component):
         m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
         written, taken = Signal(self._place_bits + 1), Signal(self._place_bits + 1)
-        takes = self.o.valid & self.o.ready
+        takes, taking = self.o.valid & self.o.ready, Signal()
         m.d.comb += [
             self.i.ready.eq(written != taken ^ self.slots),
             write.addr.eq(written),
             write.data.eq(self.i.payload),
             write.en.eq(self.i.valid & self.i.ready),
             read.addr.eq(taken),
-            self.o.payload.eq(read.data),
         ]
         m.d.sync += [
             written.eq(written + write.en),
             taken.eq(taken + takes),
-            self.o.valid.eq((written != taken) & ~takes),
+            taking.eq(takes),
+            self.o.valid.eq((written != taken) & ~takes & ~taking),
+            self.o.payload.eq(read.data),
         ]
         return m
