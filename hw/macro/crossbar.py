@@ -24,7 +24,7 @@ class CrossbarMacro(wiring.Component):
 
     - `port`: the analog boundary.  `dac_ready` is always 1 (the shadow bank is loaded at any time); the amplitude
       code is ignored.  Cycles of each operation: hw/macro/timing.py.
-    - `image`: words of the device image, always taken.  Load it all while no operation runs, then erase: cells keep
+    - `image`: words of the device image in their order, always taken.  Load it all while no operation runs, then erase: cells keep
       their states, and those of another device may be out of range.
 
     Phases: IDLE, KEYS (of the generator; a read makes them meanwhile), ARRAY (the work), HOLD (the programmed time or
@@ -60,7 +60,7 @@ class CrossbarMacro(wiring.Component):
 
     def _device(self, m):
         """The image to the constants and the tables; constants to those who compute with them."""
-        # A register: words may come from far.  No operation asks for anything of the image in its first cycle.
+        # A register: words may come from far.  The seed is asked for first, in an operation's second cycle; words follow it.
         image = Signal(ImageWord())
         valid = Signal()
         m.d.comb += self.image.ready.eq(1)
@@ -204,10 +204,12 @@ class CrossbarMacro(wiring.Component):
                 keys.strobes.eq(keys.strobes + strobing),
             ]
 
+        idle = Signal(init=1)  # a register of its own: the controller makes much of it
+        m.d.comb += port.ready.eq(idle)
         with m.FSM():
             with m.State("IDLE"):
                 rising = port.write.strobe & ~strobe_before
-                m.d.comb += [port.ready.eq(1), self.rows.swap.eq(self._swaps())]
+                m.d.comb += self.rows.swap.eq(self._swaps())
                 m.d.sync += [strobing.eq(rising), integrating.eq(port.integrate)]
                 if self.params.verify:
                     m.d.sync += [
@@ -221,12 +223,15 @@ class CrossbarMacro(wiring.Component):
                     ]
                 with m.If(port.integrate & ~transposed):
                     m.d.comb += [keys.start.eq(1), self.read.start.eq(1)]
+                    m.d.sync += idle.eq(0)
                     m.next = "ARRAY"
                 with m.Elif(port.integrate | port.erase | rising):
                     m.d.comb += keys.start.eq(1)
+                    m.d.sync += idle.eq(0)
                     m.next = "KEYS"
                 with m.Elif(port.readout):
                     m.d.comb += [self.readout.start.eq(1), keys.start.eq(self.params.verify)]
+                    m.d.sync += idle.eq(0)
                     m.next = "KEYS" if self.params.verify else "ARRAY"
             with m.State("KEYS"):
                 with m.If(keys.done):
@@ -238,7 +243,9 @@ class CrossbarMacro(wiring.Component):
                 with m.If(done & hold):
                     m.next = "HOLD"
                 with m.Elif(done):
+                    m.d.sync += idle.eq(1)
                     m.next = "IDLE"
             with m.State("HOLD"):
                 with m.If(~hold):
+                    m.d.sync += idle.eq(1)
                     m.next = "IDLE"

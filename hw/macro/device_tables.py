@@ -79,7 +79,7 @@ class DeviceTable(wiring.Component):
 
 
 class DeviceConstants(wiring.Component):
-    """The sections of one word as registers, each an output of its name."""
+    """The sections of one word as registers, each an output of its name.  A word is there two cycles after its own."""
 
     def __init__(self):
         super().__init__(
@@ -88,8 +88,11 @@ class DeviceConstants(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        with m.If(self.image.valid), m.Switch(self.image.word.address):
-            for section in CONSTANTS:
-                with m.Case(offset(section.name)):
-                    m.d.sync += getattr(self, section.name).eq(self.image.word.value)
+        value = Signal.like(self.image.word.value)
+        m.d.sync += value.eq(self.image.word.value)
+        for section in CONSTANTS:
+            hit = Signal(name=f"hit_{section.name}")
+            m.d.sync += hit.eq(self.image.valid & (self.image.word.address == offset(section.name)))
+            with m.If(hit):
+                m.d.sync += getattr(self, section.name).eq(value)
         return m

@@ -177,7 +177,11 @@ class Staged:
         return self.pipeline.apply(lambda a, b: a ^ b, self, other)
 
     def __rshift__(self, count: int) -> "Staged":
-        return Staged(self.pipeline, self.value >> count, self.depth, registered=self.registered)
+        """The bits that are left: an operator would keep the width, and multipliers would be taken for copies of the sign."""
+        bits = self.value[count:]
+        if self.value.shape().signed:
+            bits = bits.as_signed()
+        return Staged(self.pipeline, bits, self.depth, registered=self.registered)
 
     def __and__(self, mask: int) -> "Staged":
         if mask & (mask + 1):
@@ -185,7 +189,10 @@ class Staged:
         return self[: mask.bit_length()]
 
     def __mul__(self, other) -> "Staged":
-        """The product.  A constant takes sums of shifted copies, because multipliers are rare, all else multipliers."""
+        """The product.  A constant takes sums of shifted copies, because multipliers are rare, all else multipliers.
+
+        They have few places, so a register on either side goes the way from and to the one that has to be beside.
+        """
         if isinstance(other, int):
             a = self.held()
             copies = [
@@ -194,18 +201,18 @@ class Staged:
             ]
             return self.pipeline.total(copies).held()
         a = self.held()
-        b = other.held() if isinstance(other, Staged) else other
-        depth = max(a.depth, b.depth) if isinstance(b, Staged) else a.depth
-        x, y = a.at(depth), b.at(depth) if isinstance(b, Staged) else Value.cast(b)
+        b = other.held() if isinstance(other, Staged) else self.pipeline.stage(other, a.depth)
+        depth = max(a.depth, b.depth) + 1
+        x, y = a.at(depth), b.at(depth)
         width = FACTOR_BITS - (x.shape().signed or y.shape().signed)
         products = [
-            self.pipeline.stage((part * piece) << (place + shift), depth).reg()
+            self.pipeline.stage((part * piece) << (place + shift), depth).reg().reg()
             for place, part in factors(x, width)
             for shift, piece in factors(y, width)
         ]
         total = self.pipeline.total(products)
         wide = len(x) > FACTOR_BITS or len(y) > FACTOR_BITS
-        while wide and total.depth < depth + 1 + WIDE_SUMS:
+        while wide and total.depth < depth + 2 + WIDE_SUMS:
             total = total.reg()
         value = total.value[: len(x) + len(y)]
         if x.shape().signed or y.shape().signed:

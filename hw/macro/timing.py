@@ -11,15 +11,15 @@ KEYS_CYCLES = 26
 """Generator keys of an operation; of an array whose converters err, one more."""
 STATE_STAGES = 4
 """Stages from the address of a word of states to the word."""
-LANE_STAGES = 46
+LANE_STAGES = 57
 """Stages of the pulse arithmetic."""
 CELL_STAGES = 3
 """Stages from a word's selected devices to one device's state."""
-SUM_STAGES = 7
+SUM_STAGES = 9
 """Stages from a row's code to the accumulators."""
-NOISE_STAGES = 21
+NOISE_STAGES = 23
 """Stages from a column's number, or that of a row read transposed, to its read noise."""
-ERROR_STAGES = 26
+ERROR_STAGES = 30
 """Stages from a converter's number to what it sees."""
 WALK_START_CYCLES = 8
 """Cycles from the start of a read until the first word of codes is walked over."""
@@ -27,7 +27,7 @@ WORD_CYCLES = LANE_STAGES + CELL_STAGES + STATE_STAGES + 3
 """Cycles of a write for each word of columns: it is read, and stored when its last cell has its new state."""
 READOUT_CYCLES = STATE_STAGES + 1
 """Cycles of a readout from the first word of columns."""
-READING_STAGES = 21
+READING_STAGES = 23
 """Stages from a pair's column to the noise of its reading."""
 
 

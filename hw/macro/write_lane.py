@@ -96,18 +96,21 @@ class WriteLane(wiring.Component):
     def _erased(self, pipe, is_stuck, stuck, lo, span, hi):
         """The erased state: the lowest, or where a stuck cell is held."""
 
-        def capped(between, hi):
-            return Mux(between > hi, hi, between)[: len(self.value)]
-
-        def held(r, between, lo, hi, low, low_or_high):
-            return Mux(r < low, lo, Mux(r < low_or_high, hi, between))[: len(self.value)]
-
-        between = (lo + ((span * _byte(stuck, 3)) >> HELD_SHIFT)).reg()
-        between = pipe.apply(capped, between, hi).reg()
+        between = self._clipped(pipe, (lo + ((span * _byte(stuck, 3)) >> HELD_SHIFT)).reg(), lo, hi)
         low_or_high = pipe.apply(
             lambda low, high: low + high, pipe.stage(self.stuck_low), self.stuck_high
         ).reg()
-        place = pipe.apply(held, _byte(stuck, 2), between, lo, hi, self.stuck_low, low_or_high).reg()
+        r = _byte(stuck, 2)
+        low = pipe.apply(lambda r, low: r < low, r, self.stuck_low).reg()
+        held = pipe.apply(lambda r, low_or_high: r < low_or_high, r, low_or_high).reg()
+        place = pipe.apply(
+            lambda low, held, lo, hi, between: Mux(low, lo, Mux(held, hi, between)),
+            low,
+            held,
+            lo,
+            hi,
+            between,
+        ).reg()
         return pipe.apply(lambda is_stuck, place, lo: Mux(is_stuck, place, lo), is_stuck, place, lo).reg()
 
     def _pulsed(self, m, pipe, static, write, lo, span, hi):
@@ -137,7 +140,17 @@ class WriteLane(wiring.Component):
         noise = (z * sigma) >> GAUSS_FRACTION_BITS
         d = ((step + noise).reg() * span) >> REL_BITS
         moved = (g + ((d + rounding).reg() >> STEP_FRACTION_BITS)).reg()
-        clipped = pipe.apply(
-            lambda v, lo, hi: Mux(v < lo, lo, Mux(v > hi, hi, v))[: len(self.g)], moved, lo, hi
-        )
-        return clipped.reg()
+        return self._clipped(pipe, moved, lo, hi)
+
+    def _clipped(self, pipe, state, lo, hi):
+        """A state within the cell's range: compared, then chosen."""
+        below = pipe.apply(lambda state, lo: state < lo, state, lo).reg()
+        above = pipe.apply(lambda state, hi: state > hi, state, hi).reg()
+        return pipe.apply(
+            lambda below, above, state, lo, hi: Mux(below, lo, Mux(above, hi, state))[: len(self.value)],
+            below,
+            above,
+            state,
+            lo,
+            hi,
+        ).reg()
