@@ -54,8 +54,8 @@ class PayloadRead(wiring.Signature):
 class FrameReceiver(wiring.Component):
     """Finds good requests in the bytes of `i`; golden: spec.link.Decoder.
 
-    gap_cycles: a pause of so many cycles inside a frame ends it.  frame: valid while a good frame is held; its
-    payload is read through `payload`.  With `ahead`, another may come meanwhile; bytes after that one, without it bytes
+    i: a byte every other cycle at most.  gap_cycles: a pause of so many cycles inside a frame ends it.  frame: valid
+    while a good frame is held; its payload is read through `payload`.  With `ahead`, another may come meanwhile; bytes after that one, without it bytes
     after the first, are lost until the first is taken (`frame.ready`).
     received, dropped: counters of good and of dropped frames, which stop at their highest value.
     """

@@ -55,8 +55,8 @@ class Link(wiring.Component):
     kept for the host.
 
     Items are executed one after the other, each as bytes come and go: 2 cycles per byte that comes, 1 per byte that goes,
-    and what the bus needs; a word of samples takes 6 cycles and 1 for each pixel, 2 for each that is not 0.  The next
-    request comes in meanwhile.
+    and what the bus needs; a word of samples takes 5 cycles, 2 for each of its bytes, and 1 for each pixel that is 0, at
+    most.  The next request comes in meanwhile.
     """
 
     def __init__(
@@ -95,10 +95,8 @@ class Link(wiring.Component):
         self.item = Signal(DATA_BITS * max(TAKEN_BYTES, self.params.dac_load_lanes, *sizes))
         self.incoming, self.shift = Signal(DATA_BITS), Signal()
         self.left = Signal(range(len(self.item) // DATA_BITS + 1))  # bytes that are to come or to go
-        self.position, self.filled = (
-            Signal(LENGTH),
-            Signal(LENGTH),
-        )  # of the request's byte after the next, and of the reply's next
+        self.position = Signal(LENGTH)  # of the request's byte after the next
+        self.filled = Signal(LENGTH)  # bytes of the reply
         self.step, self.stepped, self.over = Signal(), Signal(), Signal()
         self.done = Signal(LENGTH)  # items that were taken or given
         self.sequence, self.status = Signal(SEQUENCE_BITS), Signal(CODE_BITS)  # of the reply
@@ -121,7 +119,7 @@ class Link(wiring.Component):
         return m
 
     def _request(self, m):
-        """The request's next byte and whether it is `over` instead; a step is not made in the cycle after one."""
+        """The request's next byte, or that it is `over`: one further by a `step`, which comes every other cycle at most."""
         byte, payload = Signal(DATA_BITS), self.receiver.payload
         m.d.comb += [payload.position.eq(self.position), self.incoming.eq(byte)]
         m.d.sync += self.stepped.eq(self.step)
@@ -181,10 +179,8 @@ class Link(wiring.Component):
     def _sample(self, m):
         """The word of samples at hand, and where it is in the session's stream."""
         self.part = Signal(Part)
-        self.place, self.sampled = (
-            Signal(DATA_BITS * PLACE_BYTES),
-            Signal(DATA_BITS * PLACE_BYTES),
-        )  # of this word, and of the next that is to be taken
+        self.place = Signal(DATA_BITS * PLACE_BYTES)
+        self.sampled = Signal(DATA_BITS * PLACE_BYTES)  # place of the next word that is to be taken
         self.words = Signal(DATA_BITS * GROUP_BYTES)  # that the group still has
         self.label, lanes = Signal(self.params.class_bits), self.params.dac_load_lanes
         self.mask, self.lanes = Signal(lanes), Signal(range(lanes + 1))  # lanes to come
@@ -337,15 +333,11 @@ class Link(wiring.Component):
                     m.d.sync += [self.place.eq(self._fetched(self.parts.place)), self.part.eq(Part.GROUP)]
                 with m.Case(Part.GROUP):
                     group = self._fetched(self.parts.group)
-                    m.d.sync += [
-                        self.label.eq(group),
-                        self.words.eq(group[DATA_BITS * self.parts.label :]),
-                    ]
+                    m.d.sync += self.label.eq(group)
+                    m.d.sync += self.words.eq(group[DATA_BITS * self.parts.label :])
                 with m.Case(Part.MASK):
-                    m.d.sync += [
-                        self.mask.eq(self._fetched(self.parts.mask)),
-                        self.lanes.eq(self.params.dac_load_lanes),
-                    ]
+                    m.d.sync += self.mask.eq(self._fetched(self.parts.mask))
+                    m.d.sync += self.lanes.eq(self.params.dac_load_lanes)
                     m.next = "LANES"
         with m.State("LANES"), m.If(~self.stepped):
             with m.If(self.lanes == 0):
@@ -360,7 +352,7 @@ class Link(wiring.Component):
 
     def _offer(self, m):
         """A word to its stream: taken in time, or refused with all that follow."""
-        ahead = Signal(signed(len(self.place)))  # of the next word to take; known long before there is a word
+        ahead = Signal(signed(len(self.place)))  # of the word to take; both places rest while a word comes
         m.d.sync += ahead.eq(self.place - self.sampled)
         with m.State("WORD"):
             m.next = "END"

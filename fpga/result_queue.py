@@ -11,7 +11,7 @@ from spec.params import HwParams
 
 
 class ResultQueue(wiring.Component):
-    """A queue of results in a memory; when it is full, `i` waits.  Throughput of `o`: a result every third cycle.
+    """A queue of results in a memory; when it is full, `i` waits.  Latency: 3 cycles; throughput of `o`: a result every third.
 
     slots: how many it keeps, a power of 2.
     """
@@ -28,7 +28,7 @@ class ResultQueue(wiring.Component):
         m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
         written, taken = Signal(self._place_bits + 1), Signal(self._place_bits + 1)
-        takes, taking = self.o.valid & self.o.ready, Signal()
+        takes, there = self.o.valid & self.o.ready, Signal()  # there: the memory has one, read or not
         m.d.comb += [
             self.i.ready.eq(written != taken ^ self.slots),
             write.addr.eq(written),
@@ -39,8 +39,8 @@ class ResultQueue(wiring.Component):
         m.d.sync += [
             written.eq(written + write.en),
             taken.eq(taken + takes),
-            taking.eq(takes),
-            self.o.valid.eq((written != taken) & ~takes & ~taking),
+            there.eq((written != taken) & ~takes),
+            self.o.valid.eq(there & ~takes),
             self.o.payload.eq(read.data),
         ]
         return m

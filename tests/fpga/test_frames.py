@@ -11,7 +11,7 @@ from spec.link import PAYLOAD_MAX, START_REPLY, START_REQUEST, Decoder, Frame, c
 
 PERIOD = 1e-8
 GAP_CYCLES = 50
-SPACE_CYCLES = 2  # from byte to byte: one more than the receiver needs
+SPACE_CYCLES = 2  # from byte to byte: as many as the receiver needs
 
 BROKEN = "broken"  # a byte without stop bit
 PAUSE = "pause"
