@@ -95,7 +95,6 @@ class WriteLane(wiring.Component):
 
     def _erased(self, pipe, is_stuck, stuck, lo, span, hi):
         """The erased state: the lowest, or where a stuck cell is held."""
-
         between = self._clipped(pipe, (lo + ((span * _byte(stuck, 3)) >> HELD_SHIFT)).reg(), lo, hi)
         low_or_high = pipe.apply(
             lambda low, high: low + high, pipe.stage(self.stuck_low), self.stuck_high

@@ -16,7 +16,7 @@ from hw.macro import timing
 from hw.macro.crossbar import CrossbarMacro
 from hw.macro.device_tables import block
 from hw.macro.isqrt import Isqrt
-from hw.macro.pipeline import Pipeline
+from hw.macro.pipeline import LINE_STAGES, LINE_WORDS, Pipeline
 from hw.macro.state_memory import StateMemory, bank_depths
 from hw.top import EmulatedTop
 from sim.bad_images import plausible_image
@@ -178,6 +178,42 @@ def test_a_pipeline_keeps_items_apart_and_stands_still_without_enable(seed):
             if len(entered) >= dut.depth:
                 a, tag = entered[-dut.depth]
                 assert (ctx.get(dut.o), ctx.get(dut.o_tag)) == (draw(0x1234_5678, a) + a, tag)
+
+    simulate(dut, bench)
+
+
+class Delays(Component):
+    """A value after delays of registers, of one line, and of several."""
+
+    STAGES = (1, LINE_STAGES - 1, LINE_STAGES, LINE_WORDS, LINE_WORDS + 1, LINE_WORDS + 2, 3 * LINE_WORDS)
+
+    def __init__(self):
+        super().__init__({"enable": In(1), "a": In(8)} | {f"o{k}": Out(8) for k in self.STAGES})
+
+    def elaborate(self, platform):
+        m = Module()
+        for k in self.STAGES:  # a pipeline of its own each, for one continues another's delay
+            pipe = Pipeline(m, self.enable)
+            m.d.comb += getattr(self, f"o{k}").eq(pipe.stage(self.a).at(k))
+        return m
+
+
+def test_a_delay_of_any_length_stands_still_without_enable(seed):
+    rng = random.Random(seed)
+    dut = Delays()
+    entered = []
+
+    async def bench(ctx):
+        for _ in range(300):
+            a, enable = rng.getrandbits(8), rng.random() < 0.7
+            ctx.set(dut.a, a)
+            ctx.set(dut.enable, enable)
+            await ctx.tick()
+            if enable:
+                entered.append(a)
+            for k in dut.STAGES:
+                if len(entered) >= k:
+                    assert ctx.get(getattr(dut, f"o{k}")) == entered[-k]
 
     simulate(dut, bench)
 
