@@ -144,7 +144,9 @@ class UpdateWalk(UpdateRule):
                 self.o.valid.eq(pulses & self._held_there),
                 done.eq(~self.o.valid | self.o.ready),
                 self._memory.data.eq(stored),
-                self._memory.write.eq(place.live),  # again and again while the word waits: the way to `done` is long
+                self._memory.write.eq(
+                    place.live
+                ),  # again and again while the word waits: the way to `done` is long
             ]
             with m.If(done & pulses):
                 m.d.sync += [held.row.eq(self._row.row), held.word.eq(place.word), held.up.eq(up)]

@@ -395,7 +395,7 @@ INSTANCES: dict[str, HwParams] = {
                  cmp_latency_cycles=2, macro_lanes=8),
         HwParams(name="ORANGECRAB", columns=16, dac_load_lanes=4, adc_channels=2, macs=2, rules=("counter",),
                  counter_bits=7, update_columns=4, bank_columns=4, state_bits=9, read_bits=9,
-                 cmp_latency_cycles=2, macro_lanes=2),
+                 cmp_latency_cycles=3, macro_lanes=2),
         HwParams(name="ICEBREAKER", rows=785, columns=128, rules=("counter",), counter_bits=8, update_columns=1,
                  bank_columns=1, compact=1, queue_depth=256,
                  dac_load_lanes=1, adc_channels=1, macs=1, sar_settle_cycles=24, cmp_latency_cycles=2,

@@ -32,19 +32,20 @@ class Converters(wiring.Component):
     def elaborate(self, platform):
         p = self.params
         m = Module()
-        # Registers where they divide the way best: behind selection and products, then behind the comparison.
+        # Registers where they divide the way best: behind selection and products, the comparison, their sum.
         latency = p.cmp_latency_cycles
+        summed = int(latency > 2)
         lsb = _delayed(m, self.lsb, min(latency, 1))  # it holds long before it is needed, and comes from afar
         compares = []
         for k in range(p.adc_channels):
             # Both sides raised by lsb: what waits for the trial is then a product alone.
-            raised = _delayed(m, (self.sums[k] << 1) + lsb, min(latency, 1))
+            raised = _delayed(m, (self.sums[k] << 1) + lsb, min(latency, 1) + summed)
             products = [
                 (_delayed(m, self.trial[k] * part, min(latency, 1)) << place + 1)
                 for place, part in factors(lsb, MULTIPLIER_BITS)
             ]
-            compares.append(raised >= sum(products[1:], products[0]))
-        m.d.comb += self.compare.eq(_delayed(m, Cat(compares), max(latency - 1, 0)))
+            compares.append(raised >= _delayed(m, sum(products[1:], products[0]), summed))
+        m.d.comb += self.compare.eq(_delayed(m, Cat(compares), max(latency - 1 - summed, 0)))
         return m
 
 
