@@ -55,12 +55,29 @@ def factors(value: Value, width: int) -> list[tuple[int, Value]]:
 
 
 class Pipeline:
-    """A pipeline in `m` that moves in the cycles with `enable` 1.  Its registers have no reset (but see `valid`)."""
+    """A pipeline in `m` that moves in the cycles with `enable` 1.  Its registers have no reset (but see `valid`).
 
-    def __init__(self, m: Module, enable: Value):
+    section: of so many stages each takes the enable a cycle after the section before it, for one enable of a long
+    pipeline reaches far.  Only where `enable` stays 1 from before the first item until the last is out.
+    """
+
+    def __init__(self, m: Module, enable: Value, section: int = 0):
         self.m = m
-        self.enable = enable
-        self._places: dict[int, Signal] = {}
+        self.section = section
+        self._enables = [enable]
+        self._places: dict[tuple[int, int], Signal] = {}
+
+    def _section(self, depth: int) -> int:
+        """The section of what stage `depth` is the input of."""
+        return depth // self.section if self.section else 0
+
+    def enable(self, depth: int) -> Value:
+        """Whether what stage `depth` is the input of moves."""
+        while len(self._enables) <= self._section(depth):
+            later = Signal(name=f"enable{len(self._enables)}")
+            self.m.d.sync += later.eq(self._enables[-1])
+            self._enables.append(later)
+        return self._enables[self._section(depth)]
 
     def stage(self, value, depth: int = 0) -> "Staged":
         """A value that appears `depth` cycles after its item came in."""
@@ -79,33 +96,33 @@ class Pipeline:
     def lookup(self, port, address: "Staged") -> "Staged":
         """A read through a synchronous memory port; address and output come from registers and go into them."""
         address = address.held()
-        self.m.d.comb += [port.addr.eq(address.value), port.en.eq(self.enable)]
+        self.m.d.comb += [port.addr.eq(address.value), port.en.eq(self.enable(address.depth))]
         return self.stage(port.data, address.depth + 1).reg()
 
-    def line(self, value: Value, stages: int) -> Value:
-        """The value `stages` (2 to `LINE_WORDS` + 1) later, out of a register behind a memory of LUTs."""
+    def line(self, value: Value, depth: int, stages: int) -> Value:
+        """The value of stage `depth` `stages` (2 to `LINE_WORDS` + 1) later: a memory of LUTs and a register."""
         shape = value.shape()
         self.m.submodules += (memory := Memory(shape=shape, depth=LINE_WORDS, init=[], attrs=LUT_MEMORY))
         write, read = memory.write_port(), memory.read_port(domain="comb")
         delayed = Signal(shape, reset_less=True)
         self.m.d.comb += [
-            write.addr.eq(self._place(0)),
+            write.addr.eq(self._place(depth, 0)),
             write.data.eq(value),
-            write.en.eq(self.enable),
-            read.addr.eq(self._place(stages - 1)),
+            write.en.eq(self.enable(depth)),
+            read.addr.eq(self._place(depth, stages - 1)),
         ]
-        with self.m.If(self.enable):
+        with self.m.If(self.enable(depth)):
             self.m.d.sync += delayed.eq(read.data)
         return delayed
 
-    def _place(self, age: int) -> Signal:
-        """Where the lines hold what came `age` stages ago; 0: where they store."""
-        age %= LINE_WORDS
-        if age not in self._places:
-            self._places[age] = place = Signal(range(LINE_WORDS), init=-age % LINE_WORDS)
-            with self.m.If(self.enable):
+    def _place(self, depth: int, age: int) -> Signal:
+        """Where the lines of a section hold what came `age` stages ago; 0: where they store."""
+        key = self._section(depth), age % LINE_WORDS
+        if key not in self._places:
+            self._places[key] = place = Signal(range(LINE_WORDS), init=-age % LINE_WORDS)
+            with self.m.If(self.enable(depth)):
                 self.m.d.sync += place.eq(place + 1)
-        return self._places[age]
+        return self._places[key]
 
     def total(self, terms: list["Staged"]) -> "Staged":
         """The sum of values of one stage; a register behind each level of two."""
@@ -146,11 +163,11 @@ class Staged:
         nearest = max(stage for stage in self._at if stage < depth)
         stages = min(depth - nearest, LINE_WORDS + 1)
         if stages >= LINE_STAGES and self.reset_less:
-            self._at[nearest + stages] = self.pipeline.line(self._at[nearest], stages)
+            self._at[nearest + stages] = self.pipeline.line(self._at[nearest], nearest, stages)
             return self.at(depth)
         source = self.at(depth - 1)
         register = Signal(source.shape(), name=f"stage{depth}", reset_less=self.reset_less)
-        with self.pipeline.m.If(self.pipeline.enable):
+        with self.pipeline.m.If(self.pipeline.enable(depth - 1)):
             self.pipeline.m.d.sync += register.eq(source)
         self._at[depth] = register
         return register

@@ -22,6 +22,8 @@ from spec.params import HwParams
 DRAW_BITS = 32
 ROUND_SHIFT = DRAW_BITS - STEP_FRACTION_BITS  # stochastic rounding takes the top bits of the write draw
 HELD_SHIFT = 8
+SECTION = 12
+"""Stages that share an enable."""
 
 
 def _byte(word, number):
@@ -33,8 +35,8 @@ class WriteLane(wiring.Component):
     """The new state of a cell whose state is `g`, `LANE_STAGES` enabled cycles later.
 
     With `erase` its erased state, else its state after one pulse of polarity `depress`; `store` is 0 for a pulse on
-    a stuck cell.  `device` is the cell's number in its word (odd: G-) and goes along.  `keys`, `erase`, `depress` and the constants hold meanwhile.
-    Formulas: `spec.device_image`.  One cell per cycle.
+    a stuck cell.  `device` is the cell's number in its word (odd: G-) and goes along.  `keys`, `erase`, `depress` and the constants hold meanwhile,
+    and `enable` until the last cell is through.  Formulas: `spec.device_image`.  One cell per cycle.
     """
 
     CONSTANTS = ("noise_add", "noise_rel", "stuck_threshold", "stuck_low", "stuck_high")
@@ -62,7 +64,7 @@ class WriteLane(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        pipe = Pipeline(m, self.enable)
+        pipe = Pipeline(m, self.enable, SECTION)
         cell = cell_index(self.row, self.column, self.device[0], self.params.columns)
         index = pipe.stage(cell).reg()
         static, stuck, write = (
