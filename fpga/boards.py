@@ -41,7 +41,7 @@ class Board:
     pins: module and class of its pin table in amaranth_boards, which also knows its clock.  instance: the hardware.
     clock_MHz: of the design.  wires: pins by the ports of the top; a port that is an output may have none.
     extra: resources that the pin table lacks.  design: what is put on it.  seed: of the placement: one with which
-    the router ends.
+    the router ends.  place_and_route: options of that tool beside its family's.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Board:
     extra: tuple[Resource, ...] = field(default=(), repr=False)
     design: type[FpgaTop] = FpgaTop
     seed: int = 1
+    place_and_route: str = ""
 
     @property
     def params(self) -> HwParams:
@@ -112,7 +113,7 @@ BOARDS = {
             "orangecrab",
             ("amaranth_boards.orangecrab_r0_2", "OrangeCrabR0_2_25FPlatform"),
             instance="ORANGECRAB",
-            clock_MHz=48,
+            clock_MHz=96,
             wires=_wires(
                 busy=Pin("rgb_led", 0, "g"), fault=Pin("rgb_led", 0, "r"), heartbeat=Pin("rgb_led", 0, "b")
             ),

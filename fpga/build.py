@@ -110,7 +110,7 @@ def _elaborate(board: Board, platform, folder: Path, progress: Progress) -> None
     progress("elaboration", 0, 1)
     parts = family(platform.device)
     top = board_top(board, platform)
-    options = f"--timing-allow-fail {parts.place_and_route}"
+    options = f"--timing-allow-fail {parts.place_and_route} {board.place_and_route}".strip()
     platform.prepare(top, name=TOP, nextpnr_opts=options, **parts.options).extract(folder)
     progress("elaboration", 1, 1)
 

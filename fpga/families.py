@@ -44,9 +44,8 @@ ECP5 = Family(
         "script_after_synth": f"abc -dress -lut 4:7\nclean\nsynth_ecp5 -top {TOP} -run map_cells:",
         "ecppack_opts": "--compress",
     },
-    # The router: several times as fast as the default on a full part, and routes what that one does not.  The placer: a
-    # quarter less wire than the default's on a large design, which it spreads over the part.
-    place_and_route="--placer heap --router router2",
+    # Several times as fast as the default on a full part, and routes what that one does not.
+    place_and_route="--router router2",
     cells={"LUT": "TRELLIS_COMB", "FF": "TRELLIS_FF", "block RAM": "DP16KD", "DSP": "MULT18X18D"},
     shrink={
         "TRELLIS_COMB": "macro_lanes, adc_channels, update_columns or macs",
