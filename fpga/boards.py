@@ -107,7 +107,6 @@ BOARDS = {
             instance="ULX3S",
             clock_MHz=40,
             wires=_wires(busy=Pin("led", 0), fault=Pin("led", 1), heartbeat=Pin("led", 2)),
-            seed=2,
             # Slower than what nextpnr's own placer would give, with a third less wire: that one's is not routed.
             place_and_route="--placer static",
         ),
