@@ -5,6 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hw.macro.pipeline import LUT_MEMORY
 from spec.params import HwParams
 
 
@@ -54,9 +55,7 @@ class SumMemory(ColumnSums):
         p = self.params
         m = Module()
         sums = self.terms.shape()
-        m.submodules.memory = memory = Memory(
-            shape=sums.size, depth=p.macro_words, init=[], attrs={"ram_style": "distributed"}
-        )
+        m.submodules.memory = memory = Memory(shape=sums.size, depth=p.macro_words, init=[], attrs=LUT_MEMORY)
         read, write = memory.read_port(domain="comb"), memory.write_port()
         groups = p.macro_lanes // p.adc_channels  # in a word
         new = Signal(range(p.macro_words + 1))  # words of which nothing has come yet

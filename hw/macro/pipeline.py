@@ -19,6 +19,7 @@ WIDE_SUMS = 2
 LINE_WORDS = 16
 """Words of a delay line: a LUT's bits."""
 LUT_MEMORY = {"ram_style": "distributed"}
+"""Attributes of a memory that is to be made of LUTs."""
 LINE_STAGES = 6
 """A delay of fewer stages is left to registers."""
 

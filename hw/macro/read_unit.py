@@ -9,7 +9,7 @@ from hw.macro.column_sums import column_sums
 from hw.macro.device_tables import BY_NAME
 from hw.macro.event_keys import KEY_BITS
 from hw.macro.isqrt import Isqrt
-from hw.macro.pipeline import Pipeline, times
+from hw.macro.pipeline import LUT_MEMORY, Pipeline, times
 from hw.macro.state_memory import StateRead, devices
 from hw.macro.timing import ERROR_STAGES, NOISE_STAGES, STATE_STAGES, SUM_STAGES, power_bits
 from hw.numerics import saturate
@@ -178,7 +178,7 @@ class ReadUnit(wiring.Component):
         chosen: Value = word
         if p.macro_words > 1:
             m.submodules.noise_words = memory = Memory(
-                shape=len(word), depth=p.macro_words, init=[], attrs={"ram_style": "distributed"}
+                shape=len(word), depth=p.macro_words, init=[], attrs=LUT_MEMORY
             )
             write, read = memory.write_port(), memory.read_port(domain="comb")
             m.d.comb += [write.addr.eq(words), write.data.eq(word), write.en.eq(filled), read.addr.eq(number)]

@@ -9,7 +9,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.bits import lowest, number
-from hw.macro.pipeline import Pipeline, Staged, times
+from hw.macro.pipeline import LUT_MEMORY, Pipeline, Staged, times
 from hw.macro.timing import power_bits, scan_stages
 from spec.params import HwParams
 
@@ -155,7 +155,7 @@ class RowCodes(wiring.Component):
         p = self.params
         found, entry = self.found, Signal.like(self.found.entry)
         m.submodules.words = memory = Memory(
-            shape=entry.shape(), depth=max(2, p.row_words), init=[], attrs={"ram_style": "distributed"}
+            shape=entry.shape(), depth=max(2, p.row_words), init=[], attrs=LUT_MEMORY
         )
         write, read = memory.write_port(), memory.read_port(domain="comb")
         stored, taken = (Signal(range(p.row_words + 1), name=name) for name in ("stored", "taken"))

@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hw.macro.pipeline import LUT_MEMORY
 from hw.macro.timing import STATE_STAGES
 from spec.params import HwParams
 
@@ -97,7 +98,7 @@ class StateMemory(wiring.Component):
         for number, depth in enumerate(depths):
             small = len(depths) > 1 and depth <= SMALL_BANK_WORDS
             m.submodules[f"bank{number}"] = memory = Memory(
-                shape=width, depth=depth, init=[], attrs={"ram_style": "distributed"} if small else {}
+                shape=width, depth=depth, init=[], attrs=LUT_MEMORY if small else {}
             )
             write, read = memory.write_port(), memory.read_port(domain="comb")
             fetched = Signal(width, name=f"fetched{number}", reset_less=True)
