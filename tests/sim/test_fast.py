@@ -69,7 +69,7 @@ FAULTS = [
      r"run 2 \(train\): strobe \(block pulse_scheduler\), sample 0, up\[\d\]: expected \d, got \d$"),
     (TINY, "hw.pulse_scheduler", "self.o.payload.depress.eq(self.depress)", "self.o.payload.depress.eq(1)",
      r"transfer: strobe \(block pulse_scheduler\), item 0, depress: expected 0, got 1$"),
-    (TINY, "hw.pulse_driver", "timer.eq(less_one(self.width))", "timer.eq(self.width)",
+    (TINY, "hw.pulse_driver", "timer.eq(at_least(self.width, 1))", "timer.eq(self.width + 1)",
      r"transfer: strobe \(block pulse_scheduler\), item \d+: item \d+ is missing$"),
     (TRANSPOSED, *RIVAL_RAISED,
      r"run 2 \(train\): upper_entry \(block update_rule\), sample \d+, (row|up\[\d\]|down\[\d\]): expected \d, got \d$"),
