@@ -136,7 +136,8 @@ def test_one_wrong_bit_of_one_lookup_table_is_caught_and_named_by_stage():
     models, netlist = gates("iCE40")
     found = play("iCE40", (models, with_one_bit_flipped(netlist)), "verilator", 4, "gates-faulty")
     assert found.mismatches > 0
-    assert ": adc (block column_adc), sample 0, " in found.differences[0]
+    # Which sample meets the wrong bit first depends on how the OR became a table.
+    assert re.search(r": adc \(block column_adc\), sample \d, ", found.differences[0])
 
 
 class Wire(wiring.Component):
