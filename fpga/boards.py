@@ -107,7 +107,7 @@ BOARDS = {
             instance="ULX3S",
             clock_MHz=40,
             wires=_wires(busy=Pin("led", 0), fault=Pin("led", 1), heartbeat=Pin("led", 2)),
-            # Slower than what nextpnr's own placer would give, with a third less wire: that one's is not routed.
+            # A third less wire than from nextpnr's own placer, whose result is not routed.
             place_and_route="--placer static",
         ),
         Board(

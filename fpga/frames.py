@@ -41,6 +41,7 @@ HEADER = data.StructLayout(
 )
 """A frame's header as it is sent, low byte first."""
 HEADER_BYTES = bytes_for(HEADER.size)
+HEADER_PLACE_BITS = (HEADER_BYTES - 1).bit_length()
 CRC_BYTES = bytes_for(CRC_BITS)
 
 
@@ -216,7 +217,10 @@ class FrameSender(wiring.Component):
                 m.d.comb += crc.start.eq(1)
                 m.next = "HEADER"
             with m.State("HEADER"), m.If(load):
-                m.d.sync += [byte.eq(header.as_value().word_select(place[:2], DATA_BITS)), waits.eq(1)]
+                m.d.sync += [
+                    byte.eq(header.as_value().word_select(place[:HEADER_PLACE_BITS], DATA_BITS)),
+                    waits.eq(1),
+                ]
                 m.d.sync += place.eq(place + 1)
                 with m.If(reached(place, HEADER_BYTES - 1)):
                     m.d.sync += place.eq(0)
