@@ -14,6 +14,7 @@ from fpga.boards import Board, board_top, find
 from fpga.families import TOP, Family, family
 from fpga.report import Report, parse_memories, parse_resources, parse_timing
 from fpga.tools import BuildError, Job, Progress, run
+from hw.emit import collisions_undefined
 from spec.errors import InputError
 
 REPORT = "report.json"
@@ -111,7 +112,9 @@ def _elaborate(board: Board, platform, folder: Path, progress: Progress) -> None
     parts = family(platform.device)
     top = board_top(board, platform)
     options = f"--timing-allow-fail {parts.place_and_route} {board.place_and_route}".strip()
-    platform.prepare(top, name=TOP, nextpnr_opts=options, **parts.options).extract(folder)
+    plan = platform.prepare(top, name=TOP, nextpnr_opts=options, **parts.options)
+    plan.files[f"{TOP}.il"] = collisions_undefined(plan.files[f"{TOP}.il"])
+    plan.extract(folder)
     progress("elaboration", 1, 1)
 
 

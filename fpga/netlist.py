@@ -9,13 +9,13 @@ from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
-from amaranth.back import rtlil
 from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Flow
 
 from fpga.families import ECP5, TOP, Family
 from fpga.tools import Job, run
+from hw.emit import to_text
 from spec.errors import InputError
 
 MODELS = Path(__file__).parent / "cells"
@@ -31,7 +31,7 @@ def synthesise(component: wiring.Component, family: Family, folder: Path, name: 
     """
     folder.mkdir(parents=True, exist_ok=True)
     platform = SimpleNamespace(device=family.devices)  # by its name designs choose cells
-    source = rtlil.convert(component, name=TOP, platform=platform, emit_src=False)
+    source = to_text(component, TOP, platform=platform)
     script = _script(family, name)
     netlist, made_of = folder / f"{name}.v", folder / f"{name}.inputs"
     _share()  # or there is no Yosys

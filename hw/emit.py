@@ -26,6 +26,11 @@ _COMBINATIONAL = """\
 _REGISTER = re.compile(r"^  always_ff @\((posedge \S+)\)\n((?:    .*\n)+)", re.MULTILINE)
 """Statements at a clock's edge, as Yosys writes those of a register."""
 _MODULE_END = "endmodule\n"
+_READ_PORT = re.compile(
+    r"(  cell \$memrd_v2 .*\n(?:    parameter .*\n)*?    parameter \\TRANSPARENCY_MASK (\d+)'0+\n"
+    r"    parameter \\COLLISION_X_MASK )\2'0+(\n(?:    parameter .*\n)*?    parameter \\CLK_ENABLE 1\n)"
+)
+"""A memory's clocked read port in RTLIL, of which Amaranth says that it gives a word's old value while it is written."""
 
 _ZERO_WORD = re.compile(r" *(\S+ ?)\[(\d+)\] = (\d+'h0+);")
 """The beginning of one word of a memory, as Yosys writes it."""
@@ -47,7 +52,7 @@ def to_systemverilog(
     # verilog.convert() writes `always @*`, which Icarus never runs for an output that depends only on registers at
     # their reset values: it stays X for ever. -sv writes always_comb. Private function, hence amaranth <0.6.
     text = verilog._convert_rtlil_text(
-        _rtlil(component, name, source_attributes),
+        to_text(component, name, source_attributes=source_attributes),
         strip_internal_attrs=not source_attributes,
         write_verilog_opts=["-sv"],
     )
@@ -63,7 +68,7 @@ def to_fast_systemverilog(component: Component, name: str, path: str | Path) -> 
     """
     os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
     commands = ("proc", "opt -full", "memory_collect", "write_verilog -norename -noattr -sv")
-    script = "\n".join((f"read_rtlil <<rtlil\n{_rtlil(component, name, False)}\nrtlil", *commands))
+    script = "\n".join((f"read_rtlil <<rtlil\n{to_text(component, name)}\nrtlil", *commands))
     yosys = verilog.find_yosys(lambda version: version >= (0, 40))
     return _write(Path(path), _zeros_in_loops(yosys.run(["-q", "-"], script, ignore_warnings=True)))
 
@@ -73,7 +78,7 @@ def to_rtlil(component: Component, name: str, path: str | Path, *, source_attrib
 
     Raises TypeError when `component` has no signature.
     """
-    return _write(Path(path), _rtlil(component, name, source_attributes))
+    return _write(Path(path), to_text(component, name, source_attributes=source_attributes))
 
 
 def _zeros_in_loops(text: str) -> str:
@@ -119,9 +124,25 @@ def _for_icarus(text: str) -> str:
     return _COMBINATIONAL + text.replace("  always_comb begin\n", "  `COMBINATIONAL\n")
 
 
-def _rtlil(component: Component, name: str, source_attributes: bool) -> str:
+def collisions_undefined(text: str) -> str:
+    """RTLIL whose memories give anything (in simulation X) for a word that is written in the cycle in which it is read.
+
+    No block may use such a word: block RAM does not promise its old value, and Yosys would build that promise out of
+    registers of the write port, a comparison of addresses and a multiplexer for each bit.
+    """
+    return _READ_PORT.sub(lambda port: f"{port[1]}{port[2]}'{'1' * int(port[2])}{port[3]}", text)
+
+
+def to_text(
+    component: Component, name: str, *, source_attributes: bool = False, platform: object = None
+) -> str:
+    """`component` as RTLIL with the top module `name`; by the platform's name designs choose cells.
+
+    Raises TypeError when `component` has no signature.
+    """
     with _uncollected():
-        return rtlil.convert(component, name=name, emit_src=source_attributes)
+        text = rtlil.convert(component, name=name, platform=platform, emit_src=source_attributes)
+    return collisions_undefined(text)
 
 
 @contextmanager

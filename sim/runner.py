@@ -7,7 +7,7 @@ from typing import Any
 
 from cocotb_test.simulator import Icarus, Simulator, Verilator
 
-from sim.toolchain import UNOPTIMISED, UNSPLIT
+from sim.toolchain import UNOPTIMISED, UNSPLIT, X_AS_ONES
 
 SIMULATORS = ("verilator", "icarus")
 _CONFIG = """\
@@ -27,6 +27,7 @@ class PortsOnly(Verilator):
     def build_command(self) -> list[list[str]]:
         commands = super().build_command()
         commands[0].remove("--public-flat-rw")
+        commands[0] += X_AS_ONES
         return commands
 
 

@@ -26,6 +26,8 @@ UNOPTIMISED = ["OPT_FAST=-O0", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0"]
 """Variables of Verilator's make: for what is simulated briefly, compiling takes longer than it saves."""
 UNSPLIT = ["--output-split", "0"]
 """Of Verilator: one file of C++, without the two precompiled headers of 75 MB each that several files share."""
+X_AS_ONES = ["--x-assign", "1"]
+"""Of Verilator: what a memory gives for a word that is written while it is read is never the word itself by default."""
 
 # WebAssembly programs: the first start on a machine compiles them into the user's cache folder, up to 30 s each.
 _WASM_TOOLS = (
