@@ -1,6 +1,6 @@
 """Strobes in order: in transfer from pulse counts, in training from the commit queue."""
 
-from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -30,6 +30,7 @@ class PulseScheduler(wiring.Component):
 
     def __init__(self, params: HwParams):
         self.params = params
+        self._most_bits = params.count_bits  # of what is kept of a row beside its counts
         super().__init__(
             {
                 "counts": In(stream.Signature(Count(params))),
@@ -49,7 +50,7 @@ class PulseScheduler(wiring.Component):
         m.submodules.store = store = Memory(
             shape=data.ArrayLayout(signed(p.count_bits), p.update_columns), depth=2 << len(word), init=[]
         )
-        full, most = Signal(2), Signal(data.ArrayLayout(unsigned(p.count_bits), 2))
+        full, most = Signal(2), Signal(data.ArrayLayout(unsigned(self._most_bits), 2))
         self._load(m, store.write_port(granularity=1), full, most)
         valid, found = Signal(), Signal(operation(p))
         self._scan(m, store.read_port(), word, full, most, valid, found)
@@ -68,7 +69,7 @@ class PulseScheduler(wiring.Component):
         return ResetInserter(self.restart)(m)
 
     def _load(self, m, write, full, most):
-        """Counts into the bank that is not full, with the row's largest magnitude."""
+        """Counts into the bank that is not full, with what `_most` makes of them."""
         p = self.params
         bank, word, lane = (
             Signal(),
@@ -77,16 +78,13 @@ class PulseScheduler(wiring.Component):
         )
         column, row, loaded = Signal(p.column_bits), Signal(p.row_bits), Signal()
         count = self.counts.payload.count[: p.count_bits].as_signed()
-        magnitude, largest, largest_now = (
-            Signal(p.count_bits, name=name) for name in ("magnitude", "largest", "largest_now")
-        )
+        so_far, with_this = (Signal(self._most_bits, name=name) for name in ("so_far", "with_this"))
         m.d.comb += [
             self.counts.ready.eq(self.transfer & ~loaded & ~full.bit_select(bank, 1)),
             write.addr.eq(Cat(word, bank)),
             [lane_data.eq(count) for lane_data in write.data],
             write.en.eq((self.counts.valid & self.counts.ready) << lane),
-            magnitude.eq(Mux(count < 0, -count, count)),
-            largest_now.eq(Mux(magnitude > largest, magnitude, largest)),
+            with_this.eq(self._most(m, so_far, count)),
         ]
         with m.If(self.counts.valid & self.counts.ready):
             row_ends, word_ends = column == p.columns - 1, lane == p.update_columns - 1
@@ -94,16 +92,22 @@ class PulseScheduler(wiring.Component):
                 column.eq(Mux(row_ends, 0, column + 1)),
                 lane.eq(Mux(row_ends | word_ends, 0, lane + 1)),
                 word.eq(Mux(row_ends, 0, word + word_ends)),
-                largest.eq(Mux(row_ends, 0, largest_now)),
+                so_far.eq(Mux(row_ends, 0, with_this)),
             ]
             with m.If(row_ends):
                 m.d.sync += [
                     bank.eq(~bank),
                     row.eq(row + 1),
                     loaded.eq(row == p.rows - 1),
-                    most[bank].eq(largest_now),
+                    most[bank].eq(with_this),
                     full.bit_select(bank, 1).eq(1),
                 ]
+
+    def _most(self, m, so_far, count) -> Value:
+        """The largest magnitude of a row with one more count."""
+        magnitude = Signal(self._most_bits)
+        m.d.comb += magnitude.eq(Mux(count < 0, -count, count))
+        return Mux(magnitude > so_far, magnitude, so_far)
 
     def _scan(self, m, read, word, full, most, valid, operation):
         """Full banks, word by word and strobe by strobe, into operations; each waits in a register until it is taken."""

@@ -3,6 +3,7 @@
 from amaranth.hdl import Cat, Const, Mux, Signal
 
 from hw.pulse_scheduler import PulseScheduler
+from spec.params import HwParams
 
 
 class WordScheduler(PulseScheduler):
@@ -11,20 +12,38 @@ class WordScheduler(PulseScheduler):
     Words without a pulse are left out, but for the last of a strobe.  A word takes two cycles, and one to be taken.
     """
 
+    def __init__(self, params: HwParams):
+        super().__init__(params)
+        self._most_bits = 1
+
+    def _most(self, m, so_far, count):
+        """Whether a row has a pulse; how many strobes it takes is seen when they are scanned."""
+        return so_far | count.any()
+
     def _scan(self, m, read, word, full, most, valid, operation):
         """Full banks, strobe by strobe and word by word; a word that was read stays until it is taken."""
         p = self.params
         strobe, row, bank = Signal(p.count_bits), Signal(p.row_bits), Signal()
         last, there, row_ends = Signal(), Signal(), Signal()
-        most_now, waits, complete = Signal(p.count_bits), Signal(), Signal()
-        # count > strobe and -count > strobe by one comparison: -count = ~count + 1
-        fires = [
-            Cat(count < 0, Mux(count < 0, ~count, count)[:-1]) > Cat(Const(0, 1), strobe)
-            for count in read.data
-        ]
+        following, further = (
+            Signal(p.count_bits),
+            Signal(),
+        )  # further: a word of this strobe has a pulse of the next
+        any_pulse, waits, complete, again = Signal(), Signal(), Signal(), Signal()
+
+        def exceed(strobe):
+            """count > strobe or -count > strobe by one comparison: -count = ~count + 1."""
+            return [
+                Cat(count < 0, Mux(count < 0, ~count, count)[:-1]) > Cat(Const(0, 1), strobe)
+                for count in read.data
+            ]
+
+        fires = exceed(strobe)
         m.d.comb += [
             last.eq(word == p.update_words - 1),
-            most_now.eq(most[bank]),
+            any_pulse.eq(most[bank]),
+            following.eq(strobe + 1),
+            again.eq(further | Cat(exceed(following)).any()),
             waits.eq(full.bit_select(bank, 1)),
             read.addr.eq(Cat(word, bank)),
             there.eq(last | Cat(fires).any()),
@@ -36,24 +55,24 @@ class WordScheduler(PulseScheduler):
         ]
         with m.FSM():
             with m.State("ROW"):
-                m.d.sync += [word.eq(0), strobe.eq(0)]
+                m.d.sync += [word.eq(0), strobe.eq(0), further.eq(0)]
                 with m.If(complete):
                     m.d.comb += self.done.eq(1)
                     m.next = "DONE"
                 with m.Elif(waits):
-                    m.d.comb += row_ends.eq(most_now == 0)
-                    with m.If(most_now != 0):
+                    m.d.comb += row_ends.eq(~any_pulse)
+                    with m.If(any_pulse):
                         m.next = "READ"
             with m.State("READ"):
                 m.next = "OFFER"
             with m.State("OFFER"):
                 m.d.comb += [valid.eq(there), read.en.eq(0)]
                 with m.If(self.o.ready | ~there):
-                    m.d.sync += word.eq(Mux(last, 0, word + 1))
+                    m.d.sync += [word.eq(Mux(last, 0, word + 1)), further.eq(again & ~last)]
                     m.next = "READ"
                     with m.If(last):
-                        m.d.sync += strobe.eq(strobe + 1)
-                        with m.If(strobe + 1 == most_now):
+                        m.d.sync += strobe.eq(following)
+                        with m.If(~again):
                             m.d.comb += row_ends.eq(1)
                             m.next = "ROW"
             with m.State("DONE"):
