@@ -40,6 +40,8 @@ _MEANING = {
     "first_row": "row of the first converter",
     "readout_kind": "what is read: states, or a noisy reading of a cell or of the pair",
     "reading": "that reading, signed",
+    "new_lsb": "from the next cycle on `lsb` may be another",
+    "new_trial": "from the next cycle on `trial` or `group` may be others",
     "write__select": "the masks reach the lines; else these carry the inhibit level",
     "write__load": "`up` and `down` are stored as the columns of word `word`",
     "write__first": "with `load`: all other words become 0",

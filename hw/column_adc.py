@@ -17,6 +17,7 @@ def ports(p: HwParams) -> dict[str, Member]:
 
     o: the codes of one group of every macro; columns beyond a macro's last are 0.  busy: from the cycle of `start`, which is the first of a
     conversion, to the last; running: the same without the cycle of `start`; ends: the last cycle, after which the sums may change; ends_next: it will be the next one.
+    new_trial: from the next cycle on `trial` and `group` are others.
     A group takes `params.conversion_cycles`; the next one starts at once unless the previous codes have not been taken.
     """
     return {
@@ -26,6 +27,7 @@ def ports(p: HwParams) -> dict[str, Member]:
         "ends": Out(1),
         "ends_next": Out(1),
         "group": Out(range(max(2, p.adc_groups))),
+        "new_trial": Out(1),
         "trial": Out(data.ArrayLayout(signed(p.adc_bits), p.converters)),
         "compare": In(p.converters),
         "o": Out(stream.Signature(PartialCodes(p))),

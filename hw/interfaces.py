@@ -343,13 +343,13 @@ def controller_port(p: HwParams) -> wiring.Signature:
     """MacroPort as the controller has it.
 
     Compact hardware has the masks of the write lines word by word, and what belongs to a start stays until `ready` is 1
-    again, so that a link can take its time.
+    again, so that a link can take its time.  It says of levels that they may be others from the next cycle on: `lsb` with
+    `new_lsb`, `trial` and `group` with `new_trial`.
     """
-    return (
-        wiring.Signature({**MacroPort(p).members, "write": Out(write_lines(p))})
-        if p.compact
-        else MacroPort(p)
-    )
+    if not p.compact:
+        return MacroPort(p)
+    news = {"new_lsb": Out(1), "new_trial": Out(1)}
+    return wiring.Signature({**MacroPort(p).members, "write": Out(write_lines(p)), **news})
 
 
 class ImageWord(data.StructLayout):

@@ -35,9 +35,11 @@ class RampAdc(wiring.Component):
             with m.If(wait != 0):
                 m.d.sync += wait.eq(wait - 1)
             with m.Elif(ramp != p.adc_limit):
+                m.d.comb += self.new_trial.eq(1)
                 m.d.sync += [ramp.eq(ramp + 1), wait.eq(settle)]
                 m.d.sync += [code.eq(value) for code, value in zip(codes, reached, strict=True)]
             with m.Elif(control.group_ends):
+                m.d.comb += self.new_trial.eq(1)
                 m.d.sync += emit(p, self.o, reached, self.group)
                 m.d.sync += [ramp.eq(ramp.init), wait.eq(settle), *(code.eq(code.init) for code in codes)]
         return m

@@ -22,13 +22,15 @@ class RegisterMemory(RegisterFile):
     A copy of what the host writes is kept in a memory, beside the constants; counters are read in that of CounterMemory:
     select, settled, value are its ports.  A request is ready only when it acts.  THRESHOLD as a level is at most
     `unreachable`, and SAMPLES is one only in the cycle after CONTROL was written, in which a run begins.
+    `new_lsb`: LSB is written.
     """
 
     def _more_ports(self):
         order = in_order(self.params)
         first = ADDRESS[COUNTERS[order[0]]]
         self._counters = slice(first, first + len(order))
-        return {"select": Out(range(len(order))), "settled": In(1), "value": In(COUNTER_BITS)}
+        counters = {"select": Out(range(len(order))), "settled": In(1), "value": In(COUNTER_BITS)}
+        return {**counters, "new_lsb": Out(1)}
 
     def _bus(self, m: Module):
         """The access in hand, which stays at the port until it acts, and the cycle in which it does."""
@@ -74,6 +76,8 @@ class RegisterMemory(RegisterFile):
                 m.d.sync += stored.eq(Mux(bits < most, bits, most))
             m.d.comb += self.field(register.name).eq(stored)
             return stored
+        if register.name == "LSB":
+            m.d.comb += self.new_lsb.eq(written)
         return super()._store(m, register, written, word)
 
     def _known(self, request) -> Value:

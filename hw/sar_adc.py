@@ -34,9 +34,11 @@ class SarAdc(wiring.Component):
             with m.If(wait != 0):
                 m.d.sync += wait.eq(wait - 1)
             with m.Elif(~bit[0]):
+                m.d.comb += self.new_trial.eq(1)
                 m.d.sync += [bit.eq(bit >> 1), wait.eq(settle)]
                 m.d.sync += [o.eq(t) for o, t in zip(offset, tried, strict=True)]
             with m.Elif(control.group_ends):
+                m.d.comb += self.new_trial.eq(1)
                 m.d.sync += emit(p, self.o, self._codes(tried), self.group)
                 m.d.sync += [bit.eq(highest), wait.eq(settle), *(o.eq(0) for o in offset)]
         return m

@@ -22,6 +22,8 @@ from spec.params import HwParams
 
 STARTS = {Op.INTEGRATE: "integrate", Op.ERASE: "erase", Op.READOUT: "readout", Op.MASK: "load"}
 """Operations of the array, by the signal that starts them."""
+NEWS = {Op.LSB: "new_lsb", Op.TRIAL: "new_trial"}
+"""Frames of levels, by the signal that they are other ones."""
 
 
 class SerialMacro(wiring.Component):
@@ -72,28 +74,17 @@ class SerialMacro(wiring.Component):
         port = self.port
         waiting, wanted = Signal(len(Op)), Signal(Op)
         self._taken = Signal()  # `wanted` begins
-        lsb, trial = Signal.like(port.lsb), Signal(len(port.trial.as_value()) + len(port.group))
-        now = Cat(port.group, port.trial.as_value())
-        starts = {op: Signal(name=f"{name}_waits") for op, name in STARTS.items()}
-        for op, waits in starts.items():
-            start = port.write.load if op is Op.MASK else getattr(port, STARTS[op])
+        waits = {op: Signal(init=op in NEWS, name=f"{name}_waits") for op, name in (STARTS | NEWS).items()}
+        for op, waits_here in waits.items():
+            comes = port.write.load if op is Op.MASK else getattr(port, (STARTS | NEWS)[op])
             with m.If(self._taken & (wanted == op)):
-                m.d.sync += waits.eq(0)
-            with m.If(start):
-                m.d.sync += waits.eq(1)
-            m.d.comb += waiting[op].eq(waits)
-        with m.If(self._taken & (wanted == Op.LSB)):
-            m.d.sync += lsb.eq(port.lsb)
-        with m.If(self._taken & (wanted == Op.TRIAL)):
-            m.d.sync += trial.eq(now)
-        m.d.comb += [
-            waiting[Op.LSB].eq(lsb != port.lsb),
-            waiting[Op.TRIAL].eq(trial != now),
-            waiting[Op.CODES].eq(port.dac_valid),
-        ]
-        self._started = Cat(starts.values()).any()
-        order = (*STARTS, Op.LSB, Op.TRIAL, Op.CODES)
-        for op in reversed(order):
+                m.d.sync += waits_here.eq(0)
+            with m.If(comes):
+                m.d.sync += waits_here.eq(1)
+            m.d.comb += waiting[op].eq(waits_here)
+        m.d.comb += waiting[Op.CODES].eq(port.dac_valid)
+        self._started = Cat(waits[op] for op in STARTS).any()
+        for op in reversed((*waits, Op.CODES)):
             with m.If(waiting[op]):
                 m.d.comb += wanted.eq(op)
         return waiting, wanted

@@ -253,7 +253,17 @@ class MacroDriver:
 class WordDriver(MacroDriver):
     """Of an array behind the port of compact hardware: masks word by word, no junk before an operation is done."""
 
-    INPUTS = (*MacroDriver.INPUTS, "write__load", "write__select")
+    NEWS = ("new_lsb", "new_trial")
+    INPUTS = (*MacroDriver.INPUTS, "write__load", "write__select", *NEWS)
+
+    async def compare(self, group: int, trials: list[int], lsb: int) -> list[int]:
+        """As of any array; the cycle before says that there are new levels."""
+        for name in self.NEWS:
+            self.pins.set(name, 1)
+        await self.pins.tick()
+        for name in self.NEWS:
+            self.pins.set(name, 0)
+        return await super().compare(group, trials, lsb)
 
     def _junk_lines(self) -> None:
         p = self.params
