@@ -6,7 +6,6 @@ from amaranth.lib.wiring import In
 
 from formal.rules import left
 from formal.write_path import NOT_OURS, WritePathRules
-from hw.interfaces import WIDTH_BITS
 from hw.word_driver import WordDriver
 from hw.word_gate import BY_WORD, WordGate
 from spec.params import HwParams
@@ -39,10 +38,10 @@ class WordPathRules(WritePathRules):
         self.sent = self.past("sent", driver.request.load)
         loading = self.past("loading", driver._loading)
         self.spent = Signal(
-            WIDTH_BITS + 2
+            self.slot_bits
         )  # cycles since the guard before the strobe began, less those that it waited
         begins = self.now("begins", driver._before & loading)
-        spent, waits = Signal(WIDTH_BITS + 2), self.past("waits", driver.waiting)
+        spent, waits = Signal(self.slot_bits), self.past("waits", driver.waiting)
         m.d.sync += spent.eq(self.spent)
         m.d.comb += self.spent.eq(Mux(begins, 1, spent + 1 - waits))
         ours = Cat(gate.fault[f] for f in Fault if f not in NOT_OURS).any()

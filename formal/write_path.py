@@ -9,7 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In
 
 from formal.rules import Rules, left
-from hw.interfaces import WIDTH_BITS, operation
+from hw.interfaces import operation, pulse_bits
 from hw.pulse_driver import GUARD_BITS, PulseDriver
 from hw.pulse_gate import LINES, PulseGate
 from spec.params import HwParams
@@ -62,8 +62,9 @@ class WritePathRules(Rules):
 
     def _configure(self):
         p, m = self.params, self.m
-        width, guard = AnyConst(WIDTH_BITS), AnyConst(GUARD_BITS)
-        self.width = self.now("width", Mux(width == 0, 1, width), WIDTH_BITS)
+        width, guard = AnyConst(pulse_bits(p)), AnyConst(GUARD_BITS)
+        self.slot_bits = max(pulse_bits(p), GUARD_BITS) + 2  # of a slot's cycles
+        self.width = self.now("width", Mux(width == 0, 1, width), pulse_bits(p))
         self.guard = self.now("guard", Mux(guard < p.guard_min_cycles, p.guard_min_cycles, guard), GUARD_BITS)
         m.d.comb += Assume(width <= p.pulse_max_cycles)  # type: ignore[call-arg]  # the stubs demand a message
         for block, name, value in (
@@ -121,10 +122,10 @@ class WritePathRules(Rules):
         m, driver, gate = self.m, self.driver, self.gate
         self.fine = gate.fault == 0
         self.asked = self.past("asked", driver.request.strobe)
-        elapsed, waited = Signal(WIDTH_BITS + 2), Signal(WIDTH_BITS + 2)
+        elapsed, waited = Signal(self.slot_bits), Signal(self.slot_bits)
         m.d.sync += elapsed.eq(Mux(self.taken, 1, elapsed + 1))
         m.d.sync += waited.eq(Mux(self.taken, 0, waited + driver.waiting))
-        self.spent = self.now("spent", elapsed - waited, WIDTH_BITS + 2)
+        self.spent = self.now("spent", elapsed - waited, self.slot_bits)
         ours = Cat(gate.fault[f] for f in Fault if f not in NOT_OURS).any()
         self.rule("legal operations are no fault", ours)
         self.rule("a strobe is passed in one cycle", self.fine & (gate.write.strobe != self.asked))

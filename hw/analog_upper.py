@@ -18,6 +18,7 @@ from hw.interfaces import (
     Logits,
     MacroPort,
     Verdict,
+    pulse_bits,
 )
 from hw.numerics import link, popcount, saturate
 from hw.pulse_driver import GUARD_BITS, PulseDriver
@@ -62,7 +63,7 @@ class AnalogUpper(wiring.Component):
             "lsb": LSB_BITS,
             "backward_lsb": LSB_BITS,
             "integrate_cycles": WIDTH_BITS,
-            "width": WIDTH_BITS,
+            "width": pulse_bits(params),
             "guard": GUARD_BITS,
             "amplitude": AMPLITUDE_BITS,
             "strobe_cap": STROBE_CAP_BITS,

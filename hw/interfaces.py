@@ -269,6 +269,16 @@ def write_lines(p: HwParams) -> wiring.Signature:
     return WordLines(p) if p.compact else WriteLines(p)
 
 
+def too_wide(p: HwParams) -> int:
+    """The width that stands for all that PulseGate cuts and reports, in cycles."""
+    return p.pulse_max_cycles + 1
+
+
+def pulse_bits(p: HwParams) -> int:
+    """Width of a strobe's cycles, at most `too_wide`."""
+    return too_wide(p).bit_length()
+
+
 def integrate_bits(p: HwParams) -> int:
     """Width of an integration's cycles: with pulse-width encoding, those of a full-scale code."""
     return WIDTH_BITS + p.dac_bits * p.pulse_width

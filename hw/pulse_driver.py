@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.interfaces import AMPLITUDE_BITS, WIDTH_BITS, operation, write_lines
+from hw.interfaces import AMPLITUDE_BITS, operation, pulse_bits, write_lines
 from spec.params import HwParams
 from spec.registers import BY_NAME
 
@@ -24,8 +24,8 @@ def ends(timer):
 class PulseDriver(wiring.Component):
     """One operation at a time: lines alone for `guard` cycles, strobe for `width` cycles, lines alone again.
 
-    i: operations.  width, guard, amplitude: registers PULSE, GUARD, WRITE; a width of 0 acts as 1, a guard below
-    guard_min_cycles as that.  array_ready: of the array.  request: to PulseGate.  busy: an operation is under way.
+    i: operations.  width, guard, amplitude: registers PULSE (at most `too_wide`), GUARD, WRITE; a width of 0 acts
+    as 1, a guard below guard_min_cycles as that.  array_ready: of the array.  request: to PulseGate.  busy: an operation is under way.
     waiting: it waits for the array in this cycle.  abort: drops it, and takes none.
 
     An operation taken in cycle 0 has its lines on `request` from cycle 1, its strobe from cycle 1 + guard.  The
@@ -42,7 +42,7 @@ class PulseDriver(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(operation(params))),
-                "width": In(WIDTH_BITS),
+                "width": In(pulse_bits(params)),
                 "guard": In(GUARD_BITS),
                 "amplitude": In(AMPLITUDE_BITS),
                 "array_ready": In(1),
@@ -52,7 +52,7 @@ class PulseDriver(wiring.Component):
                 "waiting": Out(1),
             }
         )
-        self._timer = Signal(WIDTH_BITS)  # cycles left of a phase, with this one
+        self._timer = Signal(max(pulse_bits(params), GUARD_BITS))  # cycles left of a phase, with this one
         self._before = Signal()  # the guard before a strobe
 
     def elaborate(self, platform):

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.interfaces import WIDTH_BITS, write_lines
+from hw.interfaces import pulse_bits, write_lines
 from hw.pulse_driver import GUARD_BITS, at_least, ends
 from spec.params import HwParams
 from spec.registers import BY_NAME, Fault
@@ -21,7 +21,7 @@ class PulseGate(wiring.Component):
 
     Ports.  request, integrate_request, erase_request: what the controller wants.  integrate_continues: this integrate
     belongs to the read under way (a further bit plane).  converting: the column sums are in use.  array_ready: of the
-    array.  width_limit, guard, strobe_cap, count_cap: registers PULSE, GUARD, STROBE_CAP, COUNT_CAP.  training, transferring: a run of that mode is active; run_active: any run is.  run_start: a run begins
+    array.  width_limit, guard, strobe_cap, count_cap: registers PULSE (at most `too_wide`), GUARD, STROBE_CAP, COUNT_CAP.  training, transferring: a run of that mode is active; run_active: any run is.  run_start: a run begins
     in the next cycle.  window_open: the commit of one sample begins in the next cycle.  write, integrate, erase: to
     the array.  array_free: the array is ready and was not started in this cycle; who starts operations through this
     block looks at this, not at array_ready.  strobe_active: a strobe or its guard goes on after this cycle.
@@ -77,7 +77,7 @@ class PulseGate(wiring.Component):
             {
                 "request": In(write_lines(params)),
                 **{name: In(1) for name in asks + levels},
-                "width_limit": In(WIDTH_BITS),
+                "width_limit": In(pulse_bits(params)),
                 "guard": In(GUARD_BITS),
                 "strobe_cap": In(STROBE_CAP_BITS),
                 "count_cap": In(COUNT_CAP_BITS),
@@ -92,7 +92,9 @@ class PulseGate(wiring.Component):
         )
         self._holding = Signal()  # the guard behind a strobe
         self._requested = Signal()  # request.strobe of the cycle before
-        self._timer = Signal(max(WIDTH_BITS, GUARD_BITS))  # cycles left of a strobe or a guard, with this one
+        self._timer = Signal(
+            max(pulse_bits(params), GUARD_BITS)
+        )  # cycles left of a strobe or a guard, with this one
         self._quiet = Signal(GUARD_BITS)  # cycles for which the lines have been as they are
         self._late = Signal(range(params.watchdog_cycles + 1))  # cycles without array_ready
         self._trained, self._transferred = Signal(), Signal()  # modes of this run so far

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.interfaces import image_stream
+from hw.interfaces import image_stream, too_wide
 from hw.numerics import any_of
 from spec.device_image import IMAGE_WORDS
 from spec.params import HwParams
@@ -163,6 +163,10 @@ class RegisterFile(wiring.Component):
         ]
         return request, act
 
+    def _most(self, name: str) -> int | None:
+        """What any larger level of a register's one field means, too; None where each has its own meaning."""
+        return {"PULSE": too_wide(self.params)}.get(name)
+
     def _leave_out(self, m: Module, register: Register) -> None:
         """The ports of a register that is not built in have its reset value."""
         if register.access is Access.RW:
@@ -179,6 +183,12 @@ class RegisterFile(wiring.Component):
             m.d.sync += stored.eq(word)
         for f, low in fields:
             level: Value = stored[low : low + f.bits]
+            if most := self._most(register.name):
+                level = Signal(
+                    range(most + 1), init=min(most, f.reset), name=f"{register.name.lower()}_level"
+                )
+                with m.If(written & writable):
+                    m.d.sync += level.eq(Mux(word[low : low + f.bits] < most, word[low : low + f.bits], most))
             if register.name in AT_LEAST_ONE:  # looked at when it is written: levels begin long paths
                 zero = Signal(init=f.reset == 0, name=f"{register.name.lower()}_{f.name}_zero")
                 with m.If(written & writable):

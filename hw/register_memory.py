@@ -20,8 +20,8 @@ class RegisterMemory(RegisterFile):
     """As RegisterFile, but that the answer for a counter waits for the counter's turn.
 
     A copy of what the host writes is kept in a memory, beside the constants; counters are read in that of CounterMemory:
-    select, settled, value are its ports.  A request is ready only when it acts.  THRESHOLD as a level is at most
-    `unreachable`, and SAMPLES is one only in the cycle after CONTROL was written, in which a run begins.
+    select, settled, value are its ports.  A request is ready only when it acts.  THRESHOLD and MARGIN as levels are at
+    most what no sum and no difference reaches, and SAMPLES is one only in the cycle after CONTROL was written, in which a run begins.
     `new_lsb`: LSB is written.
     """
 
@@ -68,17 +68,13 @@ class RegisterMemory(RegisterFile):
     def _store(self, m: Module, register: Register, written: Value, word: Value) -> Value:
         if register.name == "SAMPLES":
             return word  # read from the memory
-        if register.name == "THRESHOLD":
-            most = unreachable(self.params)
-            stored = Signal(range(most + 1), init=min(most, reset_value(register.name)))
-            bits = word[: register.fields[0].bits]
-            with m.If(written):
-                m.d.sync += stored.eq(Mux(bits < most, bits, most))
-            m.d.comb += self.field(register.name).eq(stored)
-            return stored
         if register.name == "LSB":
             m.d.comb += self.new_lsb.eq(written)
         return super()._store(m, register, written, word)
+
+    def _most(self, name: str) -> int | None:
+        most = {"THRESHOLD": unreachable(self.params), "MARGIN": 2 * self.params.logit_limit + 1}
+        return most.get(name, super()._most(name))
 
     def _known(self, request) -> Value:
         return request.write | ~within(request.address, self._counters) | self.settled

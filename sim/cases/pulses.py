@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hw.interfaces import AMPLITUDE_BITS, WIDTH_BITS
+from hw.interfaces import AMPLITUDE_BITS, pulse_bits
 from hw.pulse_gate import COUNT_CAP_BITS, LINES, STROBE_CAP_BITS
 from model.controller.pulse_driver import pulse_driver
 from model.controller.pulse_gate import (
@@ -78,7 +78,7 @@ class GatePlayer:
         self.state, self.busy = GateState(), 0
         self.inputs: list[Inputs] = []
         self.base = Inputs(
-            width_limit=rng.choice((0, 1, 3, 5, (1 << WIDTH_BITS) - 1)),
+            width_limit=rng.choice((0, 1, 3, 5, (1 << pulse_bits(p)) - 1)),
             guard=rng.choice((0, 1, 2, 4)),
             strobe_cap=rng.choice((rng.randrange(6), *3 * ((1 << STROBE_CAP_BITS) - 1,))),
             count_cap=rng.choice((rng.randrange(4), *3 * ((1 << COUNT_CAP_BITS) - 1,))),
