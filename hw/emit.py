@@ -27,7 +27,7 @@ _REGISTER = re.compile(r"^  always_ff @\((posedge \S+)\)\n((?:    .*\n)+)", re.M
 """Statements at a clock's edge, as Yosys writes those of a register."""
 _MODULE_END = "endmodule\n"
 _READ_PORT = re.compile(
-    r"(  cell \$memrd_v2 .*\n(?:    parameter .*\n)*?    parameter \\TRANSPARENCY_MASK (\d+)'0+\n"
+    r"(  cell \$memrd_v2 .*\n(?:    parameter .*\n)*?    parameter \\TRANSPARENCY_MASK ([1-9]\d*)'0+\n"
     r"    parameter \\COLLISION_X_MASK )\2'0+(\n(?:    parameter .*\n)*?    parameter \\CLK_ENABLE 1\n)"
 )
 """A memory's clocked read port in RTLIL, of which Amaranth says that it gives a word's old value while it is written."""

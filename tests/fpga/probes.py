@@ -22,9 +22,8 @@ SHAPES = (  # width, depth, width of an enable's part
     (36, 512, 9),
 )
 PORTS = (
-    "read first",
+    "never one word",
     "transparent",
-    "one address, read first",
     "one address, transparent",
     "one address, either",
 )
@@ -62,14 +61,37 @@ class Memories(wiring.Component):
             transparent_for = (write,) if ports.endswith("transparent") else ()
             read = memory.read_port(transparent_for=transparent_for)
             shared = ports.startswith("one address")
+            collides = self.write.any() & (read.addr == write.addr)
             m.d.comb += [
                 write.addr.eq(self.write_address),
                 write.data.eq(self.data),
                 write.en.eq(self.write),
                 read.addr.eq(self.write_address if shared else self.read_address),
-                read.en.eq(self.read & ~self.write.any() if ports.endswith("either") else self.read),
+                read.en.eq(self.read if transparent_for else self.read & ~collides),
                 getattr(self, f"out_{k}").eq(read.data),
             ]
+        return m
+
+
+class Queue(wiring.Component):
+    """A memory with a port of each kind and nothing else."""
+
+    def __init__(self):
+        super().__init__(
+            {"read_address": In(9), "write_address": In(9), "data": In(16), "write": In(1), "out": Out(16)}
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=16, depth=512, init=[])
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [
+            write.addr.eq(self.write_address),
+            write.data.eq(self.data),
+            write.en.eq(self.write),
+            read.addr.eq(self.read_address),
+            self.out.eq(read.data),
+        ]
         return m
 
 

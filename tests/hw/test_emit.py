@@ -9,7 +9,7 @@ from amaranth.lib import stream
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out, Signature
 
-from hw.emit import _registers_together, _zeros_in_loops, to_rtlil, to_systemverilog
+from hw.emit import _registers_together, _zeros_in_loops, collisions_undefined, to_rtlil, to_systemverilog
 from hw.lint import lint
 
 ZEROS = """\
@@ -78,6 +78,24 @@ def test_registers_of_a_module_are_in_one_block():
         "  end",
         "endmodule",
     ]
+
+
+def read_port(kind: str, transparent: str = "1'0", collision: str = "1'0", clocked: int = 1) -> str:
+    return (
+        f'  cell $memrd_v2 $1\n    parameter \\MEMID "{kind}"\n    parameter \\TRANSPARENCY_MASK {transparent}\n'
+        f"    parameter \\COLLISION_X_MASK {collision}\n    parameter \\INIT_VALUE 8'xxxxxxxx\n"
+        f"    parameter \\CLK_ENABLE {clocked}\n    connect \\EN 1'1\n  end\n"
+    )
+
+
+def test_a_word_that_is_written_while_it_is_read_is_undefined_but_where_a_port_promises_one():
+    ports = [("one writer", "1'0", "1'0"), ("two writers", "2'00", "2'00")]
+    others = (
+        read_port("transparent", "1'1") + read_port("not clocked", clocked=0) + read_port("ROM", "0'0", "0'0")
+    )
+    text = "".join(read_port(*port) for port in ports) + others
+    wanted = read_port("one writer", "1'0", "1'1") + read_port("two writers", "2'00", "2'11") + others
+    assert collisions_undefined(text) == wanted
 
 
 class Delay(Component):
