@@ -16,7 +16,7 @@ from model.system import run as golden
 from model.training.experiments import grid
 from model.training.hybrid import largest_threshold
 from model.training.offline import OfflineNet
-from model.training.prepare import state_targets
+from model.training.prepare import left_out, state_targets
 from model.training.trial import Outcome, Start, Trial
 from model.training.write_costs import load_loops, tune_settings, verify_settings
 from spec.choices import CHANCE_RULES, MEMORY_RULES, RULES
@@ -175,15 +175,25 @@ def verify(way: str) -> Callable[[Trial, Settings], Outcome]:
 
 
 def verified(trial: Trial, way: str, settings: Settings) -> Start:
-    """After a program-verify transfer, per cell or per pair, of all weights or (skip) of those that are not small."""
-    tolerance, averages, skip = settings["tolerance"], settings["averages"], settings.get("skip", 0.0)
+    """After a program-verify transfer, per cell or per pair, of all weights or of those that a sparse one writes."""
+    tolerance, averages = settings["tolerance"], settings["averages"]
 
     def write(ctl: GoldenController) -> None:
         loop = verify_settings(trial.run, tolerance)._replace(averages=averages)
         golden(load_loops(ctl, loop))
-        golden(ctl.verify(state_targets(trial.run, trial.net, skip), way))
+        golden(ctl.verify(state_targets(trial.run, trial.net, unwritten(trial, settings)), way))
 
-    return trial.start(("verify", way, tolerance, averages, skip), write)
+    return trial.start(("verify", way, tolerance, averages, *sparsity(settings)), write)
+
+
+def sparsity(settings: Settings) -> tuple[float, float]:
+    """`skip` and `quiet` of a sparse transfer, 0 of a full one."""
+    return settings.get("skip", 0.0), settings.get("quiet", 0.0)
+
+
+def unwritten(trial: Trial, settings: Settings) -> np.ndarray:
+    """Weights that stay erased pairs, bool[rows, columns]."""
+    return left_out(trial.run, trial.net, trial.job.calibration, *sparsity(settings))
 
 
 def verify_hybrid(trial: Trial, settings: Settings) -> Outcome:

@@ -1,31 +1,31 @@
-"""Sparse transfers: weights that are small get no pulse.  A network that is trained on the array gets them back.
+"""Sparse transfers: weights of little effect get no pulse.  A network that is trained on the array gets them back.
 
-Most weights are small, so most pulses of a transfer are theirs.  The hardware does this as it is: the host sends 0.
+Most weights are small and some rows are hardly ever driven, so most pulses of a transfer are theirs.  The hardware does
+this as it is: the host sends 0.
 """
 
 import numpy as np
 
-from model.study.methods import TRIES, Method, Settings, memory_bits, verify
+from model.study.methods import TRIES, Method, Settings, memory_bits, sparsity, unwritten, verify
 from model.system import GoldenController
 from model.system import run as golden
-from model.training.prepare import shares
 from model.training.trial import Outcome, Trial
 from spec.run_file import RunSpec
 
 LARGEST_SKIP = 0.6
 """Of those that are tried, as a share of what a pair can be."""
+QUIET = (0.001, 0.01, 0.03)
+"""Shares of the input's energy whose rows are left out; of MNIST a third, a half and more of all rows."""
 
 
 def hybrid_sparse(trial: Trial, settings: Settings) -> Outcome:
     """Sparse open-loop transfer, one online epoch."""
-    skip = settings["skip"]
 
     def write(ctl: GoldenController) -> None:
-        small = np.abs(shares(trial.run, trial.net)) < skip
-        golden(ctl.transfer(np.where(small, 0, trial.job.counts)))
+        golden(ctl.transfer(np.where(unwritten(trial, settings), 0, trial.job.counts)))
 
     job = trial.job_with("accumulate", settings["threshold"], settings["margin"])
-    return trial.train(trial.start(("sparse", skip), write), job)
+    return trial.train(trial.start(("sparse", *sparsity(settings)), write), job)
 
 
 def skips(run: RunSpec, samples: int) -> list[Settings]:
@@ -33,9 +33,23 @@ def skips(run: RunSpec, samples: int) -> list[Settings]:
     return [{"skip": round(LARGEST_SKIP * (k + 1) / TRIES, 4)} for k in range(TRIES)]
 
 
+def skips_and_rows(run: RunSpec, samples: int) -> list[Settings]:
+    """The same, coarser, with the rows that are left out."""
+    coarse = TRIES // len(QUIET)
+    return [
+        {"skip": round(LARGEST_SKIP * k / coarse, 4), "quiet": quiet}
+        for quiet in QUIET
+        for k in range(coarse)
+    ]
+
+
 SPARSE = (
     Method("hybrid sparse", "small weights are not written, the epoch brings them back", hybrid_sparse, skips,
            settings_of="hybrid accumulate", bits=memory_bits("accumulate")),
     Method("verify pair sparse", "small weights stay erased pairs, no epoch", verify("pair"), skips,
+           settings_of="verify pair"),
+    Method("hybrid skipped rows", "nor are rows that are hardly driven", hybrid_sparse, skips_and_rows,
+           settings_of="hybrid accumulate", bits=memory_bits("accumulate")),
+    Method("verify pair skipped rows", "the same, no epoch", verify("pair"), skips_and_rows,
            settings_of="verify pair"),
 )  # fmt: skip

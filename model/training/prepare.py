@@ -107,14 +107,30 @@ def shares(run: RunSpec, net: OfflineNet) -> np.ndarray:
     return np.clip(net.hidden / weight_limit(net.hidden, run.clip_sigmas), -1, 1).astype(np.float64)
 
 
-def state_targets(run: RunSpec, net: OfflineNet, skip: float = 0.0) -> np.ndarray:
+def left_out(
+    run: RunSpec, net: OfflineNet, pixels: np.ndarray, skip: float = 0.0, quiet: float = 0.0
+) -> np.ndarray:
+    """Weights that a sparse transfer does not write, bool[rows, columns]: those of little effect.
+
+    skip: weights of a smaller share of what a pair can be; quiet: the rows that are driven least, as many as have
+    together this share of the energy (codes squared) of `pixels`, uint8[samples, inputs], which need no labels.
+    """
+    energy = (pixels.astype(np.float64) ** 2).sum(axis=0)
+    order = np.argsort(energy, kind="stable")
+    rows = np.zeros(run.params.rows, bool)  # the bias row, the last, is always driven
+    rows[order[np.cumsum(energy[order]) <= quiet * energy.sum()]] = quiet > 0
+    return (np.abs(shares(run, net)) < skip) | rows[:, None]
+
+
+def state_targets(run: RunSpec, net: OfflineNet, left_out: np.ndarray | None = None) -> np.ndarray:
     """State codes that the nominal device has after an exact transfer, int64[rows, columns, 2].
 
-    skip: weights of a smaller share stay an erased pair.
+    left_out: weights that stay an erased pair, bool[rows, columns].
     """
     gmin, gmax = nominal_codes(run.device, run.nonideal, run.params.state_bits)
     share = shares(run, net)
-    share[np.abs(share) < skip] = 0
+    if left_out is not None:
+        share[left_out] = 0
     pair = np.stack([np.maximum(share, 0), np.maximum(-share, 0)], axis=2)
     return gmin + np.floor(pair * (gmax - gmin) + 0.5).astype(np.int64)
 

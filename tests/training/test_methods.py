@@ -14,7 +14,7 @@ from model.study.points import figures
 from model.study.variants import ERROR_BITS, output_error, wanted_pulses
 from model.system import GoldenController, run
 from model.training.hybrid import code_step, hybrid
-from model.training.prepare import shares
+from model.training.prepare import left_out, shares
 from model.training.trial import Trial
 from model.training.write_costs import load_loops, tune_settings
 from spec.choices import CHANCE_RULES
@@ -102,6 +102,7 @@ def test_only_verify_and_tuned_training_read_cells(outcomes):
         "verify cell",
         "verify pair",
         "verify pair sparse",
+        "verify pair skipped rows",
         "verify pair + hybrid",
         "tuned online",
     }
@@ -161,10 +162,28 @@ def test_a_sparse_transfer_writes_large_weights_only(trials):
     trial, skip = trials("hybrid sparse"), 0.4
     small = np.abs(shares(trial.run, trial.net)) < skip
     METHODS["hybrid sparse"].measure(trial, TRAINED | {"skip": skip})
-    sparse = trial.start(("sparse", skip), lambda ctl: pytest.fail("was not kept")).pulses
+    sparse = trial.start(("sparse", skip, 0.0), lambda ctl: pytest.fail("was not kept")).pulses
     full = trial.transferred().pulses
     assert 0.5 < small.mean() < 1 and full[small].any()
     assert not sparse[small].any() and np.array_equal(sparse[~small], full[~small])
+
+
+def test_skipped_rows_are_those_with_least_of_the_input(trials):
+    trial, quiet = trials("hybrid skipped rows"), 0.05
+    METHODS["hybrid skipped rows"].measure(trial, TRAINED | {"skip": 0.0, "quiet": quiet})
+    sparse = trial.start(("sparse", 0.0, quiet), lambda ctl: pytest.fail("was not kept")).pulses
+    full = trial.transferred().pulses
+    energy = (trial.job.calibration.astype(float) ** 2).sum(axis=0)
+    skipped = ~sparse.any(axis=(1, 2))[:-1] & full.any(axis=(1, 2))[:-1]
+    written = sparse.any(axis=(1, 2))[:-1]
+    assert np.array_equal(sparse[:-1][written], full[:-1][written]) and sparse[-1].any()
+    assert skipped.any() and energy[~written].max() <= energy[written].min()
+    next_one = energy[~written].sum() + energy[written].min()
+    assert energy[~written].sum() <= quiet * energy.sum() < next_one
+
+
+def test_a_full_transfer_leaves_no_weight_out(digits_run, net, digits):
+    assert not left_out(digits_run, net, digits.train.pixels).any()
 
 
 def test_a_sparse_transfer_that_is_verified_takes_fewer_pulses(trials):
