@@ -193,7 +193,7 @@ def sparsity(settings: Settings) -> tuple[float, float]:
 
 def unwritten(trial: Trial, settings: Settings) -> np.ndarray:
     """Weights that stay erased pairs, bool[rows, columns]."""
-    return left_out(trial.run, trial.net, trial.job.calibration, *sparsity(settings))
+    return left_out(trial.run, trial.net, trial.job.train_pixels, *sparsity(settings))
 
 
 def verify_hybrid(trial: Trial, settings: Settings) -> Outcome:

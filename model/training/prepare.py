@@ -115,7 +115,7 @@ def left_out(
     skip: weights of a smaller share of what a pair can be; quiet: the rows that are driven least, as many as have
     together this share of the energy (codes squared) of `pixels`, uint8[samples, inputs], which need no labels.
     """
-    energy = (pixels.astype(np.float64) ** 2).sum(axis=0)
+    energy = np.einsum("sr,sr->r", pixels, pixels, dtype=np.int64)
     order = np.argsort(energy, kind="stable")
     rows = np.zeros(run.params.rows, bool)  # the bias row, the last, is always driven
     rows[order[np.cumsum(energy[order]) <= quiet * energy.sum()]] = quiet > 0

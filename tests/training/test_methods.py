@@ -173,7 +173,7 @@ def test_skipped_rows_are_those_with_least_of_the_input(trials):
     METHODS["hybrid skipped rows"].measure(trial, TRAINED | {"skip": 0.0, "quiet": quiet})
     sparse = trial.start(("sparse", 0.0, quiet), lambda ctl: pytest.fail("was not kept")).pulses
     full = trial.transferred().pulses
-    energy = (trial.job.calibration.astype(float) ** 2).sum(axis=0)
+    energy = (trial.job.train_pixels.astype(float) ** 2).sum(axis=0)
     skipped = ~sparse.any(axis=(1, 2))[:-1] & full.any(axis=(1, 2))[:-1]
     written = sparse.any(axis=(1, 2))[:-1]
     assert np.array_equal(sparse[:-1][written], full[:-1][written]) and sparse[-1].any()
