@@ -10,6 +10,7 @@ from hw.analog_upper import COUNTS
 from hw.counters import REGISTERS
 from hw.interfaces import WordLines
 from hw.mask_lines import EntryMasks, MaskLines
+from hw.register_memory import DOUBLES
 from hw.taps import tap_layouts
 from hw.verify import SETTINGS
 from spec.choices import ENCODINGS
@@ -28,8 +29,6 @@ def registers(c, m):
         (c.margin_error.margin, "MARGIN"),
         (c.update_rule.rule, "RULE"),
         (c.update_rule.threshold, "THRESHOLD"),
-        (c.update_rule.double_first, "DOUBLE_FIRST"),
-        (c.update_rule.double_second, "DOUBLE_SECOND"),
         (c.update_rule.x_threshold, "X_THRESHOLD"),
         (c.update_rule.delta_threshold, "DELTA_THRESHOLD"),
         (c.driver.width, "PULSE"),
@@ -53,6 +52,10 @@ def registers(c, m):
     ]
     if not c.params.analog_upper:
         m.d.comb += c.upper_layer.shift.eq(field("LOGIT_SHIFT"))
+    if c.params.compact:
+        m.d.comb += [c.update_rule.double.eq(field(DOUBLES[0])), c.update_rule.shows.eq(c.registers.shows)]
+    else:
+        m.d.comb += [getattr(c.update_rule, name.lower()).eq(field(name)) for name in DOUBLES]
     if c.params.chance_rules:
         m.d.comb += c.update_rule.update_seed.eq(field("UPDATE_SEED"))
     states = [

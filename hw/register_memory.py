@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
@@ -15,27 +15,36 @@ from hw.update_lane import unreachable
 from spec.device_image import IMAGE_WORDS
 from spec.registers import ADDRESS, EMULATOR_BASE, REGISTERS, Access, Register, fields_of, reset_value
 
+DOUBLES = ("DOUBLE_FIRST", "DOUBLE_SECOND")
+"""Registers that are read in turn."""
+
 
 class RegisterMemory(RegisterFile):
     """As RegisterFile, but that the answer for a counter waits for the counter's turn.
 
     A copy of what the host writes is kept in a memory, beside the constants; counters are read in that of CounterMemory:
     select, settled, value are its ports.  A request is ready only when it acts.  THRESHOLD and MARGIN as levels are at
-    most what no sum and no difference reaches, and SAMPLES is one only in the cycle after CONTROL was written, in which a run begins.
-    `new_lsb`: LSB is written.
+    most what no sum and no difference reaches, and SAMPLES is one only in the cycle after CONTROL was written, in which
+    a run begins.  Of DOUBLES each is one in the cycles with its bit of `shows`, which while busy comes in any four
+    cycles.  new_lsb: LSB is written.
     """
 
     def _more_ports(self):
         order = in_order(self.params)
         first = ADDRESS[COUNTERS[order[0]]]
         self._counters = slice(first, first + len(order))
-        counters = {"select": Out(range(len(order))), "settled": In(1), "value": In(COUNTER_BITS)}
-        return {**counters, "new_lsb": Out(1)}
+        return {
+            "select": Out(range(len(order))),
+            "settled": In(1),
+            "value": In(COUNTER_BITS),
+            "shows": Out(len(DOUBLES)),
+            "new_lsb": Out(1),
+        }
 
     def _bus(self, m: Module):
         """The access in hand, which stays at the port until it acts, and the cycle in which it does."""
         whole, act = self.request.payload, Signal()
-        self._begins = Signal()
+        self._begins, self._acts = Signal(), Signal()
         # A short address is quick to compare; that of no register stands for all others.
         address = Signal(len(REGISTERS).bit_length())
         m.d.comb += address.eq(whole.address | (whole.address >> len(address)).any().replicate(len(address)))
@@ -49,6 +58,7 @@ class RegisterMemory(RegisterFile):
                     m.next = "ACT"
             with m.State("ACT"):
                 m.d.comb += [
+                    self._acts.eq(1),
                     self.image.valid.eq(image),
                     act.eq((self.image.ready | ~image) & self._known(request)),
                     self.request.ready.eq(act),
@@ -66,7 +76,7 @@ class RegisterMemory(RegisterFile):
         return request, act
 
     def _store(self, m: Module, register: Register, written: Value, word: Value) -> Value:
-        if register.name == "SAMPLES":
+        if register.name in (*DOUBLES, "SAMPLES"):
             return word  # read from the memory
         if register.name == "LSB":
             m.d.comb += self.new_lsb.eq(written)
@@ -100,8 +110,8 @@ class RegisterMemory(RegisterFile):
                         ]
         m.d.comb += [
             self.select.eq(request.address - self._counters.start),
-            copy.addr.eq(Mux(self._begins, request.address, ADDRESS["SAMPLES"])),
-            self.field("SAMPLES").eq(copy.data),
+            copy.addr.eq(Mux(self._begins, request.address, self._level(m, request))),
+            *(self.field(name).eq(copy.data) for name in (*DOUBLES, "SAMPLES")),
             write.addr.eq(request.address),
             write.data.eq(kept),
         ]
@@ -113,6 +123,21 @@ class RegisterMemory(RegisterFile):
                     m.d.sync += answer.eq(read[name])
             with m.If(request.write | (request.address >= len(words))):
                 m.d.sync += answer.eq(0)
+
+    def _level(self, m: Module, request) -> Value:
+        """Address of the level to read in a cycle in which no access begins: while busy, one and the other of DOUBLES.
+
+        The memory gives nothing of use for a word that is being written; of two that follow each other it is not the one
+        whose address ends otherwise.
+        """
+        first, second = (ADDRESS[name] for name in DOUBLES)
+        turn, now, shown = Signal(), Signal(), Signal()  # 1: the second's
+        m.d.comb += [
+            now.eq(Mux(self._acts & request.write, request.address[0] == first & 1, turn)),
+            self.shows.eq(Cat(shown & turn, shown & ~turn)),
+        ]
+        m.d.sync += [turn.eq(~now), shown.eq(~self._begins)]
+        return Mux(self.status.busy, Mux(now, second, first), ADDRESS["SAMPLES"])
 
     def _written(self, register) -> bool:
         return register.access is Access.RW and register.built_in(self.params)

@@ -53,6 +53,7 @@ class UpdateRule(wiring.Component):
     """
 
     LATENCY = UpdateLane.LATENCY + 4  # the errors, the memory's output, the bits of a row, its entry
+    SETTINGS = SETTINGS
 
     def __init__(self, params: HwParams):
         self.params = params
@@ -62,7 +63,7 @@ class UpdateRule(wiring.Component):
                 "deltas": In(stream.Signature(Deltas(params))),
                 "rows": In(stream.Signature(Row(params))),
                 "o": Out(stream.Signature(entry(params))),
-                **{name: In(shape) for name, shape in SETTINGS.items()},
+                **{name: In(shape) for name, shape in self.SETTINGS.items()},
                 "restart": In(1),
                 "clear": In(1),
                 "busy": Out(1),
@@ -236,13 +237,16 @@ class UpdateRule(wiring.Component):
     def _threshold(self, m, sample) -> Signal:
         """The sample's threshold, doubled where it is due; it settles before the sample's first sum."""
         limit = unreachable(self.params)
-        doublings, threshold = Signal(range(3)), Signal(range(limit + 1))
-        doubled = Mux(self.threshold == 0, 1, self.threshold) << doublings
-        m.d.sync += [
-            doublings.eq((sample >= self.double_first) + (sample >= self.double_second)),
-            threshold.eq(Mux(doubled < limit, doubled, limit)),
-        ]
+        threshold = Signal(range(limit + 1))
+        doubled = Mux(self.threshold == 0, 1, self.threshold) << self._doublings(m, sample)
+        m.d.sync += threshold.eq(Mux(doubled < limit, doubled, limit))
         return threshold
+
+    def _doublings(self, m, sample) -> Value:
+        """How often the sample's threshold is doubled."""
+        doublings = Signal(range(3))
+        m.d.sync += doublings.eq((sample >= self.double_first) + (sample >= self.double_second))
+        return doublings
 
     def _entries(self, m, advance, tokens, places, up, down) -> Signal:
         """Row by row, the words' pulse bits to an entry where there is any; returns whether nothing is under way."""

@@ -9,17 +9,22 @@ from hw.delta_store import DeltaStore
 from hw.numerics import saturate
 from hw.single_port import SinglePort
 from hw.update_lane import sum_bits
-from hw.update_rule import SAMPLE_BITS, UpdateRule
+from hw.update_rule import SAMPLE_BITS, SETTINGS, UpdateRule
 from spec.numerics import signed_limit
 from spec.params import HwParams
 
+DOUBLES = ("double_first", "double_second")
+"""Ports of UpdateRule that are one here."""
 SIGN_BITS = 2
 SMALL = -2
 """Stands for an error that is not 0 and does not count."""
 
 
 class UpdateWalk(UpdateRule):
-    """`update_columns` weights every `WORD` cycles, as model/controller/update_rule.py; ports as UpdateRule.
+    """`update_columns` weights every `WORD` cycles, as model/controller/update_rule.py; ports as UpdateRule, but for one.
+
+    In the place of `double_first` and `double_second` comes `double`, in turn the one and the other: bit k of `shows` is 1
+    in the cycles in which it is the k-th.  From the cycle after `restart` on, each has to come in any four cycles.
 
     Of rule counter only.  `o` has the words of entries: a word waits until it is known whether its row has another.
     A row takes `WORD` cycles for each word of a sample in which there is an error, and `ROW` cycles.
@@ -27,6 +32,10 @@ class UpdateWalk(UpdateRule):
 
     WORD = 4  # the errors, the weights, their sums, the new weights
     ROW = 2
+    SETTINGS = {name: shape for name, shape in SETTINGS.items() if name not in DOUBLES} | {
+        "double": SAMPLE_BITS,
+        "shows": len(DOUBLES),
+    }
 
     @classmethod
     def cycles(cls, params: HwParams, rows: int, words: int) -> int:
@@ -155,6 +164,18 @@ class UpdateWalk(UpdateRule):
                 m.next = "FETCH"
                 with m.If(self._word == self._store.words):
                     m.next = "ROW"
+
+    def _doublings(self, m, sample) -> Value:
+        """As both registers were seen, at the latest four cycles after the sample's number came.
+
+        That is in time: the threshold follows a cycle later, and a sample of one word is in `WRITE` six cycles after.
+        """
+        due = Signal(len(DOUBLES))
+        reached = sample >= self.double
+        for flag, shown in zip(due, self.shows, strict=True):
+            with m.If(shown):
+                m.d.sync += flag.eq(reached)
+        return due[0] + due[1]
 
     def _sign(self, delta) -> Value:
         """What is kept of an error: its sign if it is large, `SMALL` if it is not, 0 if it is 0."""

@@ -53,6 +53,10 @@ COMPACT_ONE = replace(
     COMPACT, name="COMPACT_ONE", dac_load_lanes=1, adc_channels=1, update_columns=1, bank_columns=1, macs=1,
 )  # fmt: skip
 """One of each a cycle, as on the iCEBreaker."""
+COMPACT_WORD = replace(
+    COMPACT, name="COMPACT_WORD", columns=4, adc_channels=4, update_columns=4, bank_columns=4
+)
+"""All columns in a word."""
 WITH_COMPACT = (COMPACT, COMPACT_ODD, COMPACT_ONE)
 WITH_ANALOG_UPPER = tuple(replace(p, name=f"{p.name}-analog", upper_layer="analog") for p in STANDARD)
 
@@ -119,7 +123,13 @@ BLOCKS = (
     Block("update_rule", write_path, params=(*STANDARD, EVERY_RULE, BY_CHANCE)),
     Block("commit_queue", write_path, harness=harness.CommitQueueHarness),
     Block("pulse_scheduler", write_path, events={"done": Event(("done",))}),
-    Block("update_walk", compact, function="update_rule", params=WITH_COMPACT),
+    Block(
+        "update_walk",
+        compact,
+        harness=harness.UpdateWalkHarness,
+        function="update_rule",
+        params=(*WITH_COMPACT, COMPACT_WORD),
+    ),
     Block("commit_queue", compact, harness=harness.CommitQueueHarness, params=WITH_COMPACT),
     Block(
         "word_scheduler",

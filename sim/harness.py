@@ -14,6 +14,8 @@ from hw.calibration import SUM_BITS, Calibration
 from hw.commit_queue import CommitQueue
 from hw.dac_load import DacLoad
 from hw.interfaces import LSB_BITS, PartialCodes
+from hw.update_rule import UpdateRule
+from hw.update_walk import DOUBLES, UpdateWalk
 from hw.weight_load import WeightLoad
 from spec.params import HwParams
 
@@ -191,6 +193,28 @@ class WeightLoadHarness(wiring.Component):
             block.value.eq(self.i.payload),
             block.rewind.eq(self.rewind),
         ]
+        return m
+
+
+class UpdateWalkHarness(UpdateRule):
+    """Gives UpdateWalk both registers in turn, as seldom as may be: every third cycle is lost to an access of the host."""
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.block = block = UpdateWalk(self.params)
+        for name, member in self.signature.members.items():
+            if member.is_signature:
+                wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(block, name))
+            elif member.flow == Out:
+                m.d.comb += getattr(self, name).eq(getattr(block, name))
+            elif name not in DOUBLES:
+                m.d.comb += getattr(block, name).eq(getattr(self, name))
+        turn, cycle = Signal(), Signal(range(3))
+        m.d.sync += [turn.eq(~turn), cycle.eq(Mux(cycle == 2, 0, cycle + 1))]
+        m.d.comb += block.double.eq(~self.double_first)  # to be seen if it is looked at
+        for number, name in enumerate(DOUBLES):
+            with m.If((cycle != 0) & (turn == number)):
+                m.d.comb += [block.double.eq(getattr(self, name)), block.shows[number].eq(1)]
         return m
 
 

@@ -7,12 +7,13 @@ from amaranth.sim import Simulator
 
 from hw.counters import REGISTERS as COUNTERS
 from hw.register_file import RegisterFile
-from hw.register_memory import RegisterMemory
+from hw.register_memory import DOUBLES, RegisterMemory
 from hw.update_lane import unreachable
 from sim.blocks import COMPACT
-from spec.registers import REGISTERS, Access
+from spec.registers import ADDRESS, REGISTERS, Access, reset_value
 
 ACCESSES = 800
+CYCLES = 4000
 
 
 def test_every_access_has_the_same_answer_and_levels():
@@ -20,7 +21,10 @@ def test_every_access_has_the_same_answer_and_levels():
     m.submodules.plain = plain = RegisterFile(COMPACT)
     m.submodules.memory = memory = RegisterMemory(COMPACT)
     levels = [
-        (r.name, f.name) for r in REGISTERS if r.access is Access.RW and r.name != "SAMPLES" for f in r.fields
+        (r.name, f.name)
+        for r in REGISTERS
+        if r.access is Access.RW and r.name not in (*DOUBLES, "SAMPLES")
+        for f in r.fields
     ]
     inputs = [(r.name, f) for r in REGISTERS if r.access is Access.RO and r.name not in COUNTERS.values()
               and r.name not in ("MAGIC", "VERSION", "PARAMS_HASH") for f in r.fields]  # fmt: skip
@@ -55,6 +59,7 @@ def test_every_access_has_the_same_answer_and_levels():
                         ctx.set(block.request.payload, {name: rng.getrandbits(16) for name in request})
                 if block is memory:
                     started = ctx.get(memory.field("SAMPLES"))
+                    starts = not ctx.get(memory.field("STATUS", "busy"))
                 answers.append(ctx.get(block.response.payload.data))
                 await ctx.tick()
             name = REGISTERS[request["address"]].name if request["address"] < len(REGISTERS) else ""
@@ -62,12 +67,54 @@ def test_every_access_has_the_same_answer_and_levels():
             if read_counter and not request["write"]:
                 answers[0] = counter
             assert answers[0] == answers[1], (name, request)
-            assert started == ctx.get(plain.field("SAMPLES")) or (request["write"] and name == "SAMPLES")
+            if starts and not (request["write"] and name == "SAMPLES"):
+                assert started == ctx.get(plain.field("SAMPLES"))
             for level in levels:
                 want = ctx.get(plain.field(*level))
                 most = {"THRESHOLD": unreachable(COMPACT), "MARGIN": 2 * COMPACT.logit_limit + 1}
                 want = min(want, most.get(level[0], want))
                 assert want == ctx.get(memory.field(*level)), level
+
+    simulator = Simulator(m)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
+def test_while_busy_each_of_the_doubles_comes_in_any_four_cycles():
+    """However often the host reads and writes, and never the one that it writes in that cycle."""
+    m, rng = Module(), random.Random(2)
+    m.submodules.memory = memory = RegisterMemory(COMPACT)
+    words = {name: reset_value(name) for name in DOUBLES}
+    places = {ADDRESS[name]: name for name in DOUBLES}
+
+    async def bench(ctx):
+        ctx.set(memory.response.ready, 1)
+        ctx.set(memory.field("STATUS", "busy"), 1)
+        await ctx.tick()
+        seen, written, writes_before_shown = dict.fromkeys(DOUBLES, 0), "", 0
+        for cycle in range(CYCLES):
+            if not ctx.get(memory.request.valid) or ctx.get(memory.response.valid):
+                address = rng.choice((*places, *places, rng.randrange(len(REGISTERS))))
+                request = {"address": address, "write": rng.getrandbits(1), "data": rng.getrandbits(32)}
+                ctx.set(memory.request.payload, request)
+                ctx.set(memory.request.valid, rng.random() < 3 / 4)
+            ctx.set(memory.settled, rng.random() < 1 / 4)
+            shows = ctx.get(memory.shows)
+            for k, name in enumerate(DOUBLES):
+                if shows >> k & 1:
+                    assert name != written
+                    assert ctx.get(memory.field(name)) == words[name]
+                    seen[name] = cycle
+                    writes_before_shown += written != ""
+                assert cycle - seen[name] < 4
+            request = ctx.get(memory.request.payload)
+            written = ""
+            if ctx.get(memory.request.ready) and request.write and request.address in places:
+                written = places[request.address]
+                words[written] = request.data
+            await ctx.tick()
+        assert writes_before_shown > CYCLES // 20
 
     simulator = Simulator(m)
     simulator.add_clock(1e-6)

@@ -2,6 +2,7 @@
 
 import inspect
 from importlib import import_module
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hw
-from sim.blocks import BLOCKS, Block
-from sim.cases import Pick, extremes
+from hw.update_walk import DOUBLES
+from sim.blocks import BLOCKS, COMPACT_WORD, Block
+from sim.cases import Pick, extremes, flagged, words
 from sim.payloads import difference
 from sim.simulation import Case, Simulation
 from spec.params import HwParams
@@ -97,6 +99,25 @@ def test_a_block_of_latency_0_passes_an_item_on_in_its_cycle(name, simulator):
         cycles = simulation.play(case, {"o": len(case.inputs["i"])}).cycles
     assert cycles["o"] == cycles["i"]
     assert len(cycles["o"]) == len(case.inputs["i"])
+
+
+@pytest.mark.parametrize("name", DOUBLES)
+def test_the_first_word_of_a_sample_has_its_own_threshold(name, simulator):
+    """The doubling that a sample begins with is seen in time, wherever the turns of the two registers are."""
+    p, block = COMPACT_WORD, next(block for block in BLOCKS if block.name == "update_walk")
+    row = {"row": 0, "code": p.dac_full_scale, "last": 1}
+    with Simulation(block.build(p), block.name, simulator, block.events) as simulation:
+        for idle, updating in product(range(3), (1, 2)):  # 2 and 9 cycles, of a round of 6 cycles
+            samples = idle + updating
+            inputs = {
+                "i": [{"update": 0}] * idle + [{"update": 1}] * (updating + 1),
+                "deltas": flagged(words([1] * p.columns, p.update_columns), "deltas") * (updating + 1),
+                "rows": [row] * (updating + 1),
+            }
+            case = block.draw(p, lambda low, high: low)
+            config = case.config | dict.fromkeys(DOUBLES, samples + 1) | {name: samples, "threshold": 1}
+            case = Case(inputs, config | {"delta_threshold": 1}, case.setup)
+            check(block, p, simulation, case)
 
 
 def test_every_block_is_in_the_table():
