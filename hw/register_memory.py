@@ -96,24 +96,21 @@ class RegisterMemory(RegisterFile):
             for r in REGISTERS
         ]
         m.submodules.memory = memory = Memory(shape=DATA_BITS, depth=len(words), init=words)
-        copy, write = memory.read_port(), memory.write_port()
-        kept, answer = Signal(DATA_BITS), self.response.payload.data
+        copy, write = memory.read_port(), memory.write_port(granularity=1)
+        answer = self.response.payload.data
         with m.Switch(request.address):
             for register in REGISTERS:
                 if self._written(register):
                     with m.Case(ADDRESS[register.name]):
                         bits = sum(f.bits for f, _ in fields_of(register.name))
                         writable = ~self.status.busy if register.name == "MODE" else 1
-                        m.d.comb += [
-                            kept.eq(request.data[:bits]),
-                            write.en.eq(act & request.write & writable),
-                        ]
+                        m.d.comb += write.en.eq((act & request.write & writable).replicate(bits))
         m.d.comb += [
             self.select.eq(request.address - self._counters.start),
             copy.addr.eq(Mux(self._begins, request.address, self._level(m, request))),
             *(self.field(name).eq(copy.data) for name in (*DOUBLES, "SAMPLES")),
             write.addr.eq(request.address),
-            write.data.eq(kept),
+            write.data.eq(request.data),
         ]
         live = [r.name for r in REGISTERS if r.access is Access.RO and r.built_in(p)]
         with m.If(act):
