@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from hw.counter_memory import in_order
 from hw.counters import COUNTER_BITS
 from hw.counters import REGISTERS as COUNTERS
-from hw.numerics import within
+from hw.numerics import any_of, within
 from hw.register_file import DATA_BITS, RegisterFile, identity
 from hw.update_lane import unreachable
 from spec.device_image import IMAGE_WORDS
@@ -45,10 +45,12 @@ class RegisterMemory(RegisterFile):
         """The access in hand, which stays at the port until it acts, and the cycle in which it does."""
         whole, act = self.request.payload, Signal()
         self._begins, self._acts = Signal(), Signal()
-        # A short address is quick to compare; that of no register stands for all others.
-        address = Signal(len(REGISTERS).bit_length())
-        m.d.comb += address.eq(whole.address | (whole.address >> len(address)).any().replicate(len(address)))
-        request = SimpleNamespace(address=address, write=whole.write, data=whole.data)
+        bits = max(ADDRESS[r.name] for r in REGISTERS if r.built_in(self.params)).bit_length()
+        far = whole.address[bits:].any()
+        # A short address is quick to compare.
+        request = SimpleNamespace(
+            address=whole.address[:bits], write=whole.write & ~far, none=whole.write | far, data=whole.data
+        )
         window = (whole.address >= EMULATOR_BASE) & (whole.address < EMULATOR_BASE + IMAGE_WORDS)
         image = whole.write & window & ~self.status.busy
         with m.FSM():
@@ -87,15 +89,15 @@ class RegisterMemory(RegisterFile):
         return most.get(name, super()._most(name))
 
     def _known(self, request) -> Value:
-        return request.write | ~within(request.address, self._counters) | self.settled
+        return request.none | ~within(request.address, self._counters) | self.settled
 
     def _answer(self, m: Module, request, act: Signal, read: dict[str, Value]) -> None:
         p = self.params
         words = [
             identity(p)[r.name] if r.name in identity(p) else reset_value(r.name) if self._written(r) else 0
-            for r in REGISTERS
+            for r in REGISTERS[: 1 << len(request.address)]
         ]
-        m.submodules.memory = memory = Memory(shape=DATA_BITS, depth=len(words), init=words)
+        m.submodules.memory = memory = Memory(shape=DATA_BITS, depth=1 << len(request.address), init=words)
         copy, write = memory.read_port(), memory.write_port(granularity=1)
         answer = self.response.payload.data
         with m.Switch(request.address):
@@ -114,11 +116,11 @@ class RegisterMemory(RegisterFile):
         ]
         live = [r.name for r in REGISTERS if r.access is Access.RO and r.built_in(p)]
         with m.If(act):
-            m.d.sync += answer.eq(Mux(within(request.address, self._counters), self.value, copy.data))
+            found = [Mux(within(request.address, self._counters), self.value, copy.data)]
             for name in sorted(set(live) - set(identity(p)) - set(COUNTERS.values())):
-                with m.If(request.address == ADDRESS[name]):
-                    m.d.sync += answer.eq(read[name])
-            with m.If(request.write | (request.address >= len(words))):
+                found.append(Mux(self._hits[name], read[name], 0))
+            m.d.sync += answer.eq(any_of(found))  # the memory has 0 for the others
+            with m.If(request.none):
                 m.d.sync += answer.eq(0)
 
     def _level(self, m: Module, request) -> Value:
