@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from hw.counter_memory import in_order
 from hw.counters import COUNTER_BITS
 from hw.counters import REGISTERS as COUNTERS
-from hw.numerics import any_of, within
+from hw.numerics import within
 from hw.register_file import DATA_BITS, RegisterFile, identity
 from hw.update_lane import unreachable
 from spec.device_image import IMAGE_WORDS
@@ -116,10 +116,10 @@ class RegisterMemory(RegisterFile):
         ]
         live = [r.name for r in REGISTERS if r.access is Access.RO and r.built_in(p)]
         with m.If(act):
-            found = [Mux(within(request.address, self._counters), self.value, copy.data)]
+            m.d.sync += answer.eq(Mux(within(request.address, self._counters), self.value, copy.data))
             for name in sorted(set(live) - set(identity(p)) - set(COUNTERS.values())):
-                found.append(Mux(self._hits[name], read[name], 0))
-            m.d.sync += answer.eq(any_of(found))  # the memory has 0 for the others
+                with m.If(self._hits[name]):
+                    m.d.sync += answer.eq(read[name])
             with m.If(request.none):
                 m.d.sync += answer.eq(0)
 
