@@ -40,8 +40,8 @@ class Board:
 
     pins: module and class of its pin table in amaranth_boards, which also knows its clock.  instance: the hardware.
     clock_MHz: of the design.  wires: pins by the ports of the top; a port that is an output may have none.
-    extra: resources that the pin table lacks.  design: what is put on it.  seed: of the placement: one with which
-    the router ends.  place_and_route: options of that tool beside its family's.
+    extra: resources that the pin table lacks.  design: what is put on it.  seed: of the placement: one that is fast
+    enough, and with which the router ends.  place_and_route: options of that tool beside its family's.
     """
 
     name: str
@@ -115,6 +115,7 @@ BOARDS = {
             ("amaranth_boards.orangecrab_r0_2", "OrangeCrabR0_2_25FPlatform"),
             instance="ORANGECRAB",
             clock_MHz=96,
+            seed=5,
             wires=_wires(
                 busy=Pin("rgb_led", 0, "g"), fault=Pin("rgb_led", 0, "r"), heartbeat=Pin("rgb_led", 0, "b")
             ),
