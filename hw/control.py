@@ -53,7 +53,12 @@ def registers(c, m):
     if not c.params.analog_upper:
         m.d.comb += c.upper_layer.shift.eq(field("LOGIT_SHIFT"))
     if c.params.compact:
-        m.d.comb += [c.update_rule.double.eq(field(DOUBLES[0])), c.update_rule.shows.eq(c.registers.shows)]
+        m.d.comb += [
+            c.update_rule.double.eq(field(DOUBLES[0])),
+            c.update_rule.shows.eq(c.registers.shows),
+            c.array.new_lsb.eq(c.registers.new_lsb),
+            c.array.new_trial.eq(c.column_adc.new_trial | c.sequencer.flush),
+        ]
     else:
         m.d.comb += [getattr(c.update_rule, name.lower()).eq(field(name)) for name in DOUBLES]
     if c.params.chance_rules:

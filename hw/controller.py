@@ -192,11 +192,6 @@ class Controller(wiring.Component):
             macro.trial.eq(self.column_adc.trial),
             self.column_adc.compare.eq(macro.compare),
         ]
-        if p.compact:
-            m.d.comb += [
-                macro.new_lsb.eq(self.registers.new_lsb),
-                macro.new_trial.eq(self.column_adc.new_trial | self.sequencer.flush),
-            ]
         self._column_codes(m)
         control.encoding(self, m)
         if p.compact:

@@ -25,6 +25,8 @@ DATA_BITS = 32
 
 AT_LEAST_ONE = ("LSB", "PULSE", "INTEGRATE", "VERIFY_AVERAGES", "UPPER_LSB", "BACKWARD_LSB")
 """Registers whose output is max(1, value); the host reads back what it wrote."""
+MOST = {"PULSE": too_wide}
+"""What any larger level of a register's one field means, too, of some hardware; read back is what was written."""
 ALWAYS = ("abort", "clear_fault")
 """Fields of CONTROL that act while busy or in a fault."""
 
@@ -164,8 +166,8 @@ class RegisterFile(wiring.Component):
         return request, act
 
     def _most(self, name: str) -> int | None:
-        """What any larger level of a register's one field means, too; None where each has its own meaning."""
-        return {"PULSE": too_wide(self.params)}.get(name)
+        """By MOST; None where each level has its own meaning."""
+        return MOST[name](self.params) if name in MOST else None
 
     def _leave_out(self, m: Module, register: Register) -> None:
         """The ports of a register that is not built in have its reset value."""

@@ -1,6 +1,6 @@
 """Cases for the blocks behind the register bus."""
 
-from hw.register_file import AT_LEAST_ONE, identity
+from hw.register_file import AT_LEAST_ONE, MOST, identity
 from model.controller.register_file import register_file
 from model.controller.weight_load import weight_load
 from sim.cases import Outputs, Pick, pick_list
@@ -61,8 +61,13 @@ def golden_register_file(p: HwParams, case: Case) -> tuple[Outputs, dict]:
         else:
             for name in (f"{event}.{f}" for f, bit in values.items() if bit):
                 out[name].append([])
+
+    def level(name: str, value: int) -> int:
+        value = max(int(name in AT_LEAST_ONE), value)
+        return min(value, MOST[name](p)) if name in MOST else value
+
     levels = {
-        _pin(name, f.name): max(int(name in AT_LEAST_ONE), (word >> low) & ((1 << f.bits) - 1))
+        _pin(name, f.name): level(name, (word >> low) & ((1 << f.bits) - 1))
         for name, word in stored.items()
         for f, low in fields_of(name)
     }
