@@ -55,10 +55,10 @@ class CounterMemory(Counters):
         with m.If(self.clear):
             m.d.sync += clears.eq(len(self._slots))
         amounts = self._waiting(m, slot, adds)
-        in_use, rewound, time_amount = self._time(m, (slot == time) & adds)
+        in_use, rewinds, time_amount = self._time(m, (slot == time) & adds)
         m.d.comb += [
             self.value.eq(Mux(clears == 0, read.data, 0) + Array([*amounts, time_amount])[slot]),
-            read.addr.eq(Mux((slot == time) & rewound, elapsed, slot)),
+            read.addr.eq(Mux((slot == time) & rewinds, elapsed, slot)),
             write.data.eq(self.value),
             write.addr.eq(slot),
             write.en.eq(adds),
@@ -112,15 +112,17 @@ class CounterMemory(Counters):
         return amounts
 
     def _time(self, m, turn):
-        """ELAPSED's: (whether its word has not heard of the last use, is what the time runs on from, what to add)."""
+        """ELAPSED's: (whether its word has not heard of the last use, is what the time's turn reads, what to add)."""
         passed, used, whole = (
             Signal(range(self._round + 1), name=name) for name in ("passed", "used", "whole")
         )
         running, in_use, rewound = Signal(), Signal(), Signal()
-        tick, now = Signal(), Signal.like(passed)
+        tick, now, rewinds = Signal(), Signal.like(passed), Signal()
         m.d.comb += [
             tick.eq((self.integrate | running) & ~self.run_start),
             now.eq(Mux(turn, 0, passed) + tick),
+            # A run may begin in the cycle in which the time's word is read, the last before its turn.
+            rewinds.eq(rewound | (self.run_start & ~in_use)),
         ]
         m.d.sync += [passed.eq(now), running.eq(tick)]
         with m.If(turn):
@@ -133,4 +135,4 @@ class CounterMemory(Counters):
                 m.d.sync += [passed.eq(0), rewound.eq(1)]
         with m.If(self.clear):
             m.d.sync += in_use.eq(0)
-        return in_use, rewound, Mux(turn, used, whole)
+        return in_use, rewinds, Mux(turn, used, whole)

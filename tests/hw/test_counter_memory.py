@@ -65,3 +65,37 @@ def test_counters_are_right_in_every_turn(params, seed):
     simulator.add_testbench(bench)
     simulator.run()
     assert seen == set(order)
+
+
+def test_a_run_may_begin_in_any_cycle_of_the_turns():
+    """The time that passed since the last run's end is no part of ELAPSED, wherever the memory is."""
+    m = Module()
+    m.submodules.plain = plain = Counters(COMPACT)
+    m.submodules.memory = memory = CounterMemory(COMPACT)
+    round_ = 2 * len(in_order(COMPACT)) + 3  # of the turns
+
+    async def cycle(ctx, **events):
+        for block in (plain, memory):
+            for name in ("run_start", "integrate", "converting"):
+                ctx.set(getattr(block, name), events.get(name, 0))
+        await ctx.tick()
+
+    async def bench(ctx):
+        ctx.set(memory.select, in_order(COMPACT).index("elapsed"))
+        for begins in range(2 * round_):
+            for _ in range(round_ + begins):  # the time runs on
+                await cycle(ctx)
+            await cycle(ctx, run_start=1)
+            await cycle(ctx, integrate=1)
+            for _ in range(5):
+                await cycle(ctx, converting=1)
+            for _ in range(2 * round_):
+                await cycle(ctx)
+            while not ctx.get(memory.settled):
+                await cycle(ctx)
+            assert ctx.get(memory.value) == ctx.get(plain.elapsed), begins
+
+    simulator = Simulator(m)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
