@@ -37,9 +37,8 @@ class WordPathRules(WritePathRules):
         self.asked = self.past("asked", driver.request.strobe)
         self.sent = self.past("sent", driver.request.load)
         loading = self.past("loading", driver._loading)
-        self.spent = Signal(
-            self.slot_bits
-        )  # cycles since the guard before the strobe began, less those that it waited
+        # Cycles since the guard before the strobe began, less those that it waited.
+        self.spent = Signal(self.slot_bits)
         begins = self.now("begins", driver._before & loading)
         spent, waits = Signal(self.slot_bits), self.past("waits", driver.waiting)
         m.d.sync += spent.eq(self.spent)

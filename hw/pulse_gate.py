@@ -92,9 +92,8 @@ class PulseGate(wiring.Component):
         )
         self._holding = Signal()  # the guard behind a strobe
         self._requested = Signal()  # request.strobe of the cycle before
-        self._timer = Signal(
-            max(pulse_bits(params), GUARD_BITS)
-        )  # cycles left of a strobe or a guard, with this one
+        # Cycles left of a strobe or a guard, with this one.
+        self._timer = Signal(max(pulse_bits(params), GUARD_BITS))
         self._quiet = Signal(GUARD_BITS)  # cycles for which the lines have been as they are
         self._late = Signal(range(params.watchdog_cycles + 1))  # cycles without array_ready
         self._trained, self._transferred = Signal(), Signal()  # modes of this run so far

@@ -12,10 +12,11 @@ from hw.counters import REGISTERS as COUNTERS
 from hw.numerics import within
 from hw.register_file import DATA_BITS, RegisterFile, identity
 from hw.update_lane import unreachable
+from hw.update_walk import DOUBLES as DOUBLE_LEVELS
 from spec.device_image import IMAGE_WORDS
 from spec.registers import ADDRESS, EMULATOR_BASE, REGISTERS, Access, Register, fields_of, reset_value
 
-DOUBLES = ("DOUBLE_FIRST", "DOUBLE_SECOND")
+DOUBLES = tuple(name.upper() for name in DOUBLE_LEVELS)
 """Registers that are read in turn."""
 
 

@@ -25,10 +25,8 @@ class WordScheduler(PulseScheduler):
         p = self.params
         strobe, row, bank = Signal(p.count_bits), Signal(p.row_bits), Signal()
         last, there, row_ends = Signal(), Signal(), Signal()
-        following, further = (
-            Signal(p.count_bits),
-            Signal(),
-        )  # further: a word of this strobe has a pulse of the next
+        following = Signal(p.count_bits)
+        further = Signal()  # a word of this strobe has a pulse of the next
         any_pulse, waits, complete, again = Signal(), Signal(), Signal(), Signal()
 
         def exceed(strobe):

@@ -115,11 +115,14 @@ def left_out(
     skip: weights of a smaller share of what a pair can be; quiet: the rows that are driven least, as many as have
     together this share of the energy (codes squared) of `pixels`, uint8[samples, inputs], which need no labels.
     """
-    energy = np.einsum("sr,sr->r", pixels, pixels, dtype=np.int64)
-    order = np.argsort(energy, kind="stable")
-    rows = np.zeros(run.params.rows, bool)  # the bias row, the last, is always driven
-    rows[order[np.cumsum(energy[order]) <= quiet * energy.sum()]] = quiet > 0
-    return (np.abs(shares(run, net)) < skip) | rows[:, None]
+    left = np.abs(shares(run, net)) < skip
+    if quiet:
+        energy = np.einsum("sr,sr->r", pixels, pixels, dtype=np.int64)
+        order = np.argsort(energy, kind="stable")
+        left[order[np.cumsum(energy[order]) <= quiet * energy.sum()]] = (
+            True  # never the bias row, which has no pixel
+        )
+    return left
 
 
 def state_targets(run: RunSpec, net: OfflineNet, left_out: np.ndarray | None = None) -> np.ndarray:

@@ -73,8 +73,8 @@ class Memories(wiring.Component):
         return m
 
 
-class Queue(wiring.Component):
-    """A memory with a port of each kind and nothing else."""
+class OneMemory(wiring.Component):
+    """A memory with a port to read and one to write, and nothing else."""
 
     def __init__(self):
         super().__init__(

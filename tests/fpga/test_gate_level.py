@@ -21,7 +21,7 @@ from sim.stimulus import make_stimulus
 from sim.toolchain import icarus_missing
 from spec.device_file import load_device
 from spec.params import INSTANCES
-from tests.fpga.probes import Comparisons, Memories, Pair, Products, Queue, ShortWords
+from tests.fpga.probes import Comparisons, Memories, OneMemory, Pair, Products, ShortWords
 
 FOLDER = BUILD.parent / "gates"
 
@@ -67,7 +67,7 @@ def test_block_ram_model_equals_the_memories_that_it_is_inferred_from(seed):
 
 @pytest.mark.parametrize("family", [ECP5, ICE40], ids=lambda family: family.name)
 def test_block_ram_comes_without_flip_flops_for_words_that_are_written_while_they_are_read(family, tmp_path):
-    found = count_cells(synthesise(Queue(), family, tmp_path))
+    found = count_cells(synthesise(OneMemory(), family, tmp_path))
     assert sum(number for cell, number in found.items() if "DFF" in cell or "_FF" in cell) == 0
     assert found["DP16KD"] + found["SB_RAM40_4K"] > 0
 
