@@ -30,6 +30,10 @@ class Operations:
     """Reads of one pair of devices."""
     upper_integrates: float = 0
     """Reads of the array of an analog upper layer."""
+    wide_pulses: float = 0
+    """Widths that the pulses have beyond one each (`model.study.coarse`)."""
+    wide_strobes: float = 0
+    """Widths that the write slots have beyond one each."""
     cycles: float | None = None
     """Of the controller, from the beginning of each run to its end; None where nothing counts them."""
 
@@ -47,6 +51,8 @@ def operations(*counters: Mapping[str, int]) -> Operations:
         integrates=total("INTEGRATES"),
         verify_reads=total("VERIFY_READS"),
         upper_integrates=total("UPPER_INTEGRATES"),
+        wide_pulses=total("WIDE_PULSES"),
+        wide_strobes=total("WIDE_STROBES"),
         cycles=total("CYCLES") if counted else None,
     )
 
@@ -101,10 +107,10 @@ def estimate(params: HwParams, device: DeviceSpec, done: Operations) -> Estimate
     energy_nJ = None
     if v_V is not None and t_ns is not None and device.cell == "resistive":
         g_uS = device.g_max_uS * (1 + device.g_min_share) / 2
-        energy_nJ = done.pulses * g_uS * 1e-6 * v_V**2 * t_ns
+        energy_nJ = (done.pulses + done.wide_pulses) * g_uS * 1e-6 * v_V**2 * t_ns
     return Estimate(
         conversions=conversions,
-        write_time_ms=None if t_ns is None else done.strobes * t_ns * 1e-6,
+        write_time_ms=None if t_ns is None else (done.strobes + done.wide_strobes) * t_ns * 1e-6,
         write_energy_nJ=energy_nJ,
         adc_energy_nJ=conversions * ADC_8_BIT_PJ * 2.0 ** (params.adc_bits - 8) * 1e-3,
     )

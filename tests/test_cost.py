@@ -60,6 +60,16 @@ def test_estimate_of_a_resistive_cell():
     assert found.adc_energy_nJ == pytest.approx(3203 * 6.5e-3)
 
 
+def test_wide_pulses_take_the_time_and_energy_of_their_widths():
+    device, params = load_device("AlOx/HfO2"), INSTANCES["DIGITS"]
+    one, wide = (
+        estimate(params, device, operations(c))
+        for c in (COUNTERS, COUNTERS | {"WIDE_STROBES": 60, "WIDE_PULSES": 126})
+    )
+    assert wide.write_time_ms == pytest.approx(4 * one.write_time_ms)
+    assert wide.write_energy_nJ == pytest.approx(4 * one.write_energy_nJ)
+
+
 def test_what_the_device_file_does_not_say_is_not_estimated():
     found = estimate(INSTANCES["DIGITS"], load_device("linear"), operations(COUNTERS))
     assert found.write_time_ms is None and found.write_energy_nJ is None

@@ -120,6 +120,8 @@ class GoldenArray:
             Surroundings([macro.state for macro in self.macros], image.effects) if image.effects else None
         )
         """What time and wires do, where they do anything."""
+        self.pulse_width = 1
+        """Of the pulses of `strobe`: one of w widths does what w pulses do, noise included.  No other array has it."""
 
     def _joined(self) -> ArrayState:
         """The states of all macros as one, of which each becomes a view."""
@@ -196,7 +198,8 @@ class GoldenArray:
         """One pulse on G+ where `up` is set, on G- where `down` is; polarity 0 potentiates, 1 depresses."""
         up, down = strobe_masks(self.params, row, up, down, polarity)
         events = self.events
-        array_strobe(self.state, row, up, down, polarity, events)
+        for _ in range(self.pulse_width):
+            array_strobe(self.state, row, up, down, polarity, events)
         self.reset(events)
 
     def written(self, wait: Wait) -> None:

@@ -7,7 +7,8 @@ import numpy as np
 
 from model.data import Split
 from model.study.aihwkit import OPTIONAL, PREFIX, preset_method
-from model.study.methods import HARDWARE, Method, Settings, hybrid, memory_bits, online, open_loop
+from model.study.coarse import COARSE
+from model.study.methods import HARDWARE, Method, Settings, hybrid, memory_bits, online, transferred
 from model.study.sparse import SPARSE
 from model.study.variants import VARIANTS
 from model.system import run as golden
@@ -154,7 +155,7 @@ CONTROLS = (
     Method("bias row", "hybrid, but only the bias row gets pulses", bias_row, online("accumulate"), bits=_BITS,
            model_only=True),
     Method("shuffled labels", "hybrid, the labels shuffled", shuffled, settings_of="hybrid accumulate", bits=_BITS),
-    Method("analog open loop", "upper layer analog too, nothing trained", open_loop, hardware=analog("first"), deep=False),
+    Method("analog open loop", "upper layer analog too, nothing trained", transferred, hardware=analog("first"), deep=False),
     Method("analog first", "upper layer analog, first layer trained", both_layers, _finer, analog("first"), bits=_BITS, deep=False),
     Method("analog last", "upper layer analog, only it trained", both_layers, _finer, analog("last"), bits=_BITS, deep=False),
     Method("analog both", "upper layer analog, both trained", both_layers, _finer, analog("both"), bits=_BITS, deep=False),
@@ -162,7 +163,7 @@ CONTROLS = (
            lambda run, seed: untrained(run.params, run.offline, seed), bits=_BITS, deep=False),
 )  # fmt: skip
 
-METHODS: dict[str, Method] = {m.name: m for m in (*HARDWARE, *SPARSE, *CONTROLS, *VARIANTS)}
+METHODS: dict[str, Method] = {m.name: m for m in (*HARDWARE, *SPARSE, *COARSE, *CONTROLS, *VARIANTS)}
 """All methods by name, but those that need another package."""
 LISTED: dict[str, Method] = METHODS | {m.name: m for m in OPTIONAL}
 """Those too; only presets of aihwkit are not listed."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from model.data import Dataset
-from model.study.methods import hybrid, open_loop
+from model.study.methods import hybrid, transferred
 from model.training.experiments import resolve
 from model.training.offline import train_offline
 from model.training.trial import Trial
@@ -44,7 +44,7 @@ def converter_spread(
                 runs[case] = resolve(runs[case], data, net)
             own = runs[case]
             trial, chosen = Trial(own, data, net, seed), {"threshold": own.threshold, "margin": own.margin}
-            found[case].append((open_loop(trial, {}).accuracy, hybrid(own.rule)(trial, chosen).accuracy))
+            found[case].append((transferred(trial, {}).accuracy, hybrid(own.rule)(trial, chosen).accuracy))
         if progress:
             progress("seeds", k + 1, len(run.seeds))
     return {

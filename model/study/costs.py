@@ -62,6 +62,7 @@ def waiting_cycles(params: HwParams, done: Operations) -> float | None:
     if done.cycles is None:
         return None
     need = array_need(params, {}, {"INTEGRATES": done.integrates, "STROBES": done.strobes})
+    need += done.wide_strobes * reset_value("PULSE")
     return done.cycles - need - done.verify_reads * reset_value("INTEGRATE")
 
 

@@ -17,7 +17,7 @@ from model.training.experiments import grid
 from model.training.hybrid import largest_threshold
 from model.training.offline import OfflineNet
 from model.training.prepare import left_out, state_targets
-from model.training.trial import Outcome, Start, Trial
+from model.training.trial import Outcome, Start, Trial, open_loop
 from model.training.write_costs import load_loops, tune_settings, verify_settings
 from spec.choices import CHANCE_RULES, MEMORY_RULES, RULES
 from spec.errors import InputError
@@ -57,6 +57,8 @@ def no_check(run: RunSpec) -> None:
     """Of a method that any run can have."""
 
 
+Transfer = Callable[[GoldenController, np.ndarray], dict[str, int]]
+"""Writes pulse counts, int[rows, columns], to the erased array; returns what is counted beside the controller's counters."""
 Candidates = Callable[[RunSpec, int], list[Settings]]
 """Of a run on its hardware and the number of its online samples: what is tried."""
 
@@ -135,7 +137,12 @@ def loops(run: RunSpec, samples: int) -> list[Settings]:
     return [{"tolerance": t, "averages": n} for t in TOLERANCES for n in AVERAGES]
 
 
-def open_loop(trial: Trial, settings: Settings) -> Outcome:
+def nothing(ctl: GoldenController, counts: np.ndarray) -> dict[str, int]:
+    """The array stays erased."""
+    return {}
+
+
+def transferred(trial: Trial, settings: Settings) -> Outcome:
     """Transfer and ranges, no more."""
     return untrained(trial, trial.transferred())
 
@@ -165,25 +172,28 @@ def tuned(trial: Trial, settings: Settings) -> Outcome:
     return trial.train(start, job, Mode.TUNE)
 
 
-def verify(way: str) -> Callable[[Trial, Settings], Outcome]:
-    """Program-verify transfer, no online epoch."""
+def verify(way: str, first: Transfer = nothing) -> Callable[[Trial, Settings], Outcome]:
+    """Program-verify transfer, no online epoch; first: what is done to the erased array before."""
 
     def measure(trial: Trial, settings: Settings) -> Outcome:
-        return untrained(trial, verified(trial, way, settings))
+        return untrained(trial, verified(trial, way, settings, first))
 
     return measure
 
 
-def verified(trial: Trial, way: str, settings: Settings) -> Start:
+def verified(trial: Trial, way: str, settings: Settings, first: Transfer = nothing) -> Start:
     """After a program-verify transfer, per cell or per pair, of all weights or of those that a sparse one writes."""
     tolerance, averages = settings["tolerance"], settings["averages"]
 
-    def write(ctl: GoldenController) -> None:
+    def write(ctl: GoldenController) -> dict[str, int]:
+        counted = first(ctl, written_counts(trial, settings))
         loop = verify_settings(trial.run, tolerance)._replace(averages=averages)
         golden(load_loops(ctl, loop))
         golden(ctl.verify(state_targets(trial.run, trial.net, unwritten(trial, settings)), way))
+        return counted
 
-    return trial.start(("verify", way, tolerance, averages, *sparsity(settings)), write)
+    key = first.__name__, "verify", way, tolerance, averages, *sparsity(settings)
+    return trial.start(key, write)
 
 
 def sparsity(settings: Settings) -> tuple[float, float]:
@@ -194,6 +204,11 @@ def sparsity(settings: Settings) -> tuple[float, float]:
 def unwritten(trial: Trial, settings: Settings) -> np.ndarray:
     """Weights that stay erased pairs, bool[rows, columns]."""
     return left_out(trial.run, trial.net, trial.job.train_pixels, *sparsity(settings))
+
+
+def written_counts(trial: Trial, settings: Settings) -> np.ndarray:
+    """Pulses of the open-loop transfer, int32[rows, columns], 0 where a sparse one gives none."""
+    return np.where(unwritten(trial, settings), 0, trial.job.counts)
 
 
 def verify_hybrid(trial: Trial, settings: Settings) -> Outcome:
@@ -233,8 +248,8 @@ _ABOUT = {
 }
 
 HARDWARE = (
-    Method("open loop", "pulses by the nominal curve, nothing read back", open_loop),
-    Method("calibration", "the same, columns corrected from unlabelled reads", open_loop, hardware=calibrated),
+    Method("open loop", "pulses by the nominal curve, nothing read back", transferred),
+    Method("calibration", "the same, columns corrected from unlabelled reads", transferred, hardware=calibrated),
     *(
         Method(
             f"hybrid {rule}", f"one online epoch: {_ABOUT[rule]}", hybrid(rule), online(rule),
@@ -248,6 +263,7 @@ HARDWARE = (
     ),
     Method("verify cell", "program-verify of each cell", verify("cell"), loops),
     Method("verify pair", "program-verify of each pair's difference", verify("pair"), loops),
+    Method("open loop + verify pair", "the same after the open-loop transfer", verify("pair", open_loop), loops),
     Method(
         "verify pair + hybrid", "the online epoch after it", verify_hybrid, online("accumulate"),
         settings_of="verify pair", bits=memory_bits("accumulate"),

@@ -4,12 +4,17 @@ Most weights are small and some rows are hardly ever driven, so most pulses of a
 this as it is: the host sends 0.
 """
 
-import numpy as np
-
-from model.study.methods import TRIES, Method, Settings, memory_bits, sparsity, unwritten, verify
-from model.system import GoldenController
-from model.system import run as golden
-from model.training.trial import Outcome, Trial
+from model.study.methods import (
+    TRIES,
+    Method,
+    Settings,
+    Transfer,
+    memory_bits,
+    sparsity,
+    verify,
+    written_counts,
+)
+from model.training.trial import Outcome, Start, Trial, open_loop
 from spec.run_file import RunSpec
 
 LARGEST_SKIP = 0.6
@@ -20,12 +25,14 @@ QUIET = (1e-5, 1e-4, 1e-3)
 
 def hybrid_sparse(trial: Trial, settings: Settings) -> Outcome:
     """Sparse open-loop transfer, one online epoch."""
-
-    def write(ctl: GoldenController) -> None:
-        golden(ctl.transfer(np.where(unwritten(trial, settings), 0, trial.job.counts)))
-
     job = trial.job_with("accumulate", settings["threshold"], settings["margin"])
-    return trial.train(trial.start(("sparse", *sparsity(settings)), write), job)
+    return trial.train(sparse_start(trial, settings, open_loop), job)
+
+
+def sparse_start(trial: Trial, settings: Settings, transfer: Transfer) -> Start:
+    """After a sparse transfer."""
+    key = transfer.__name__, *sparsity(settings)
+    return trial.start(key, lambda ctl: transfer(ctl, written_counts(trial, settings)))
 
 
 def skips(run: RunSpec, samples: int) -> list[Settings]:

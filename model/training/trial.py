@@ -24,6 +24,8 @@ from spec.run_file import RunSpec
 
 Phases = dict[str, dict[str, int]]
 """Counters of each phase in which the array is used."""
+Write = Callable[[GoldenController], dict[str, int]]
+"""Fills the erased first layer; returns what is counted beside the controller's counters."""
 
 
 @dataclass
@@ -87,10 +89,10 @@ class Trial:
         drawn = {"UPDATE_SEED": self.seed} if rule in CHANCE_RULES else {}
         return replace(self.job, rule=rule, threshold=threshold, margin_127=margin, registers=drawn)
 
-    def start(self, key: object, write: Callable[[GoldenController], object]) -> Start:
+    def start(self, key: object, write: Write) -> Start:
         """The controller as `write` left it, made the first time and put back later; one method works on it at a time.
 
-        key: names what `write` does; write: fills the erased first layer.
+        key: names what `write` does.
         """
         if key not in self._starts:
             self._starts[key] = self._written(write)
@@ -105,7 +107,7 @@ class Trial:
         golden(self.ctl.clear_memory())
         return start._replace(phases={name: dict(counters) for name, counters in start.phases.items()})
 
-    def _written(self, write: Callable[[GoldenController], object]) -> Start:
+    def _written(self, write: Write) -> Start:
         ctl = self.ctl
         for array in ctl.arrays:
             array.reset()
@@ -113,8 +115,8 @@ class Trial:
         golden(ctl.configure(WRITE=0))
         golden(ctl.erase())
         golden(ctl.clear_counters())
-        write(ctl)
-        phases = {"transfer": golden(ctl.counters())} | find_ranges(ctl, self.job)
+        further = write(ctl)
+        phases = {"transfer": golden(ctl.counters()) | further} | find_ranges(ctl, self.job)
         arrays = [(array.conductances(), array.events, array.pulses()) for array in ctl.arrays]
         found = golden(ctl.calibration())
         weights = ctl.state.weights.copy()
@@ -122,7 +124,7 @@ class Trial:
 
     def transferred(self) -> Start:
         """After the open-loop transfer."""
-        return self.start("transfer", lambda ctl: golden(ctl.transfer(self.job.counts)))
+        return self.start("transfer", lambda ctl: open_loop(ctl, self.job.counts))
 
     def accuracy(self) -> float:
         """Of the array as it is, on the trial's split."""
@@ -147,6 +149,12 @@ class Trial:
         pulses = ctl.array.pulses()
         worst = max(int(start.pulses[:first_row].max(initial=0)), int(pulses[first_row:].max()))
         return Outcome(self.accuracy(), start.phases | {"online": counters}, worst, words)
+
+
+def open_loop(ctl: GoldenController, counts: np.ndarray) -> dict[str, int]:
+    """The transfer of the hardware, which counts all there is; counts: int[rows, columns]."""
+    golden(ctl.transfer(counts))
+    return {}
 
 
 def memory_words(job: HybridJob, record: RunRecord) -> int:

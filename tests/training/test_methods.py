@@ -7,6 +7,7 @@ import pytest
 
 from model.controller.between_layers import carry_back
 from model.study import methods
+from model.study.coarse import WIDTHS, coarse_transfer, pulses_of_width
 from model.study.controls import METHODS
 from model.study.costs import CYCLE_NS, PHASES, cost_of
 from model.study.methods import TRIES
@@ -18,10 +19,11 @@ from model.training.prepare import left_out, shares
 from model.training.trial import Trial
 from model.training.write_costs import load_loops, tune_settings
 from spec.choices import CHANCE_RULES
-from spec.registers import Mode
+from spec.registers import Mode, reset_value
 
 TRAINED = {"threshold": 1 << 15, "margin": 20.0}
 VERIFIED = {"tolerance": 0.02, "averages": 1}
+INHERITED = {"hybrid accumulate": TRAINED, "verify pair": VERIFIED, "open loop + verify pair": VERIFIED}
 OTHERS = {"last layer": {"rate": 3e-3}, "hybrid + last layer": TRAINED | {"rate": 3e-3}, "error softmax": {"threshold": 1 << 15, "unit": 1 / 8},
           "error squared": {"threshold": 1 << 15, "unit": 1.0}, "mixed precision": {"threshold": 1 << 15, "unit": 1 / 8},
           "hybrid counter": {"threshold": 4, "margin": 20.0}, "hybrid manhattan": {"threshold": 16, "margin": 20.0},
@@ -34,7 +36,7 @@ def settings_of(name: str, run) -> dict:
     candidates = METHODS[name].candidates(METHODS[name].hardware(run), 1079)
     first = {"tolerance": VERIFIED, "threshold": TRAINED}
     chosen = next((value for key, value in first.items() if key in candidates[0]), {})
-    inherited = {"hybrid accumulate": TRAINED, "verify pair": VERIFIED}.get(METHODS[name].settings_of, {})
+    inherited = INHERITED.get(METHODS[name].settings_of, {})
     return candidates[0] | inherited | chosen
 
 
@@ -98,20 +100,16 @@ def test_only_verify_and_tuned_training_read_cells(outcomes):
     reading = {
         n for n, o in outcomes.items() if any(phase.get("VERIFY_READS", 0) for phase in o.phases.values())
     }
-    assert reading == {
-        "verify cell",
-        "verify pair",
-        "verify pair sparse",
-        "verify pair skipped rows",
-        "verify pair + hybrid",
-        "tuned online",
-    }
+    assert reading == {name for name in METHODS if "verify" in name} | {"tuned online"}
 
 
 def test_cycles_are_known_of_what_the_hardware_does(outcomes, trials):
     for name, outcome in outcomes.items():
         counted = all("CYCLES" in phase for phase in outcome.phases.values())
-        assert counted is not (METHODS[name].model_only or trials(name).job.params.analog_upper), name
+        of_model = METHODS[name].model_only and not name.endswith(
+            "coarse"
+        )  # of which the controller's part is hardware
+        assert counted is not (of_model or trials(name).job.params.analog_upper), name
 
 
 def test_the_array_waits_for_its_controller_in_a_part_of_the_cycles(outcomes, trials, digits_run):
@@ -162,7 +160,7 @@ def test_a_sparse_transfer_writes_large_weights_only(trials):
     trial, skip = trials("hybrid sparse"), 0.4
     small = np.abs(shares(trial.run, trial.net)) < skip
     METHODS["hybrid sparse"].measure(trial, TRAINED | {"skip": skip})
-    sparse = trial.start(("sparse", skip, 0.0), lambda ctl: pytest.fail("was not kept")).pulses
+    sparse = trial.start(("open_loop", skip, 0.0), lambda ctl: pytest.fail("was not kept")).pulses
     full = trial.transferred().pulses
     assert 0.5 < small.mean() < 1 and full[small].any()
     assert not sparse[small].any() and np.array_equal(sparse[~small], full[~small])
@@ -171,7 +169,7 @@ def test_a_sparse_transfer_writes_large_weights_only(trials):
 def test_skipped_rows_are_those_with_least_of_the_input(trials):
     trial, quiet = trials("hybrid skipped rows"), 0.05
     METHODS["hybrid skipped rows"].measure(trial, TRAINED | {"skip": 0.0, "quiet": quiet})
-    sparse = trial.start(("sparse", 0.0, quiet), lambda ctl: pytest.fail("was not kept")).pulses
+    sparse = trial.start(("open_loop", 0.0, quiet), lambda ctl: pytest.fail("was not kept")).pulses
     full = trial.transferred().pulses
     energy = (trial.job.train_pixels.astype(float) ** 2).sum(axis=0)
     skipped = ~sparse.any(axis=(1, 2))[:-1] & full.any(axis=(1, 2))[:-1]
@@ -194,6 +192,44 @@ def test_a_sparse_transfer_that_is_verified_takes_fewer_pulses(trials):
     ]
     whole, sparse = (phase["PULSES_UP"] + phase["PULSES_DOWN"] for phase in sums)
     assert sparse < 0.8 * whole
+
+
+def test_a_cell_has_the_widths_of_its_pulses():
+    counts = np.array([[0, 1, -7, 100, -33]])
+    of_width = {width: pulses_of_width(counts, width) for width in WIDTHS}
+    assert sum(width * pulses for width, pulses in of_width.items()).tolist() == counts.tolist()
+    assert of_width[32].tolist() == [[0, 0, 0, 3, -1]] and of_width[4].tolist() == [[0, 0, -1, 1, 0]]
+
+
+def test_a_coarse_transfer_moves_cells_as_far_by_fewer_pulses(ideal_run, digits, net):
+    trial = Trial(ideal_run, digits, net, 1)
+    fine = trial.transferred()
+    coarse = trial.start("coarse", lambda ctl: coarse_transfer(ctl, trial.job.counts))
+    assert np.array_equal(coarse.pulses, fine.pulses)  # in widths of one
+    moved = [start.arrays[0][0].astype(int) for start in (fine, coarse)]
+    assert abs(moved[0] - moved[1]).max() < 0.02 * moved[0].max() and not np.array_equal(
+        *moved
+    )  # other draws
+    counts, used = np.abs(trial.job.counts), coarse.phases["transfer"]
+    every = [(counts // 32).sum(), *((counts >> bit & 1).sum() for bit in range(5))]
+    slots = [(counts // 32).max(axis=1).sum(), *((counts >> bit & 1).max(axis=1).sum() for bit in range(5))]
+    assert used["PULSES_UP"] + used["PULSES_DOWN"] == sum(every) < counts.sum() / 2
+    assert used["STROBES"] == sum(slots) < fine.phases["transfer"]["STROBES"]
+    assert used["WIDE_PULSES"] == counts.sum() - sum(every)
+    assert used["WIDE_STROBES"] == 32 * slots[0] + sum(s << bit for bit, s in enumerate(slots[1:])) - sum(
+        slots
+    )
+    assert trial.ctl.array.pulse_width == 1 and trial.ctl.registers["PULSE"] == reset_value("PULSE")
+
+
+def test_program_verify_after_an_open_loop_transfer_has_less_to_do(trials):
+    trial = trials("verify pair")
+    alone, after = (
+        METHODS[name].measure(trial, VERIFIED) for name in ("verify pair", "open loop + verify pair")
+    )
+    one, other = (outcome.phases["transfer"] for outcome in (alone, after))
+    assert other["STROBES"] < one["STROBES"] and other["VERIFY_READS"] < one["VERIFY_READS"]
+    assert METHODS["open loop"].measure(trial, {}).accuracy < after.accuracy
 
 
 def test_candidates_are_few_and_differ(digits_run):
