@@ -7,9 +7,11 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from inspect import getsource
 from pathlib import Path
 from typing import TypeVar
 
+from fpga import multiplier_registers
 from fpga.boards import Board, board_top, find
 from fpga.families import TOP, Family, family
 from fpga.report import Report, parse_memories, parse_resources, parse_timing
@@ -65,6 +67,7 @@ def build(
     commands = json.loads((folder / COMMANDS).read_text())["commands"]
     synthesis, placement, packing = commands[: len(parts.tools)]  # what follows prepares a programmer's file
     timed(SYNTHESIS, lambda: run([Job(SYNTHESIS, synthesis)], folder, parts, progress))
+    parts.finish_netlist(folder / f"{TOP}.json")
     seed = timed(PLACEMENT, lambda: _place(placement, folder, parts, seeds, progress))
     timed(PACKING, lambda: run([Job(PACKING, packing)], folder, parts, progress))
     tool_report = json.loads((folder / TOOL_REPORT).read_text())
@@ -122,7 +125,12 @@ def _digest(folder: Path, versions: dict[str, str], seeds: Sequence[int]) -> str
     """Of everything that decides what is built; where the text of the RTL is in which tree does not."""
     files = sorted(path for path in folder.glob(f"*{TOP}*") if path.suffix in (".il", ".ys", ".lpf", ".pcf"))
     texts = [_SOURCE.sub("", path.read_text()) for path in files]
-    texts += [(folder / COMMANDS).read_text(), json.dumps(versions, sort_keys=True), repr(list(seeds))]
+    texts += [
+        getsource(multiplier_registers),
+        (folder / COMMANDS).read_text(),
+        json.dumps(versions, sort_keys=True),
+        repr(list(seeds)),
+    ]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
 
 

@@ -1,6 +1,11 @@
 """What the tools want to know of a family of parts: one row each."""
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+
+from fpga import multiplier_registers
 
 TOP = "crosstrain"
 """Name of the top module and of the files of a build."""
@@ -14,7 +19,7 @@ class Family:
     Amaranth calls them.  package: of Python, with the second.  routed, suffix: endings of the routed design's file and of the
     bitstream's.  options: to Amaranth's `platform.prepare`.  place_and_route: further options of that tool.  cells:
     what a report calls its rows, and the name of that cell in nextpnr's.  shrink: parameters that the use of a cell
-    grows with.  pll_MHz: range of the oscillator of `fpga/clock.py`.
+    grows with.  pll_MHz: range of the oscillator of `fpga/clock.py`.  finish: what is done to the netlist of synthesis.
     """
 
     name: str
@@ -28,6 +33,14 @@ class Family:
     cells: dict[str, str]
     shrink: dict[str, str]
     pll_MHz: tuple[float, float]
+    finish: Callable[[dict], object] | None = None
+
+    def finish_netlist(self, path: Path) -> None:
+        """Finish a netlist in Yosys's JSON, in place."""
+        if self.finish is not None:
+            netlist = json.loads(path.read_text())
+            self.finish(netlist)
+            path.write_text(json.dumps(netlist))
 
 
 ECP5 = Family(
@@ -55,6 +68,7 @@ ECP5 = Family(
         "MULT18X18D": "macro_lanes, macs or adc_channels",
     },
     pll_MHz=(400, 800),
+    finish=multiplier_registers.use_registers,
 )
 
 COMPARE = """\

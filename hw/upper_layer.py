@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.bits import set_bits
 from hw.interfaces import HiddenCodes, Logits, Weight
-from hw.numerics import saturate
+from hw.numerics import saturate, times
 from spec.params import HwParams
 
 SHIFT_BITS = 5
@@ -21,7 +21,7 @@ class UpperLayer(wiring.Component):
     """`macs` products per cycle over the codes that are not zero, as model/controller/upper_layer.py.
 
     - `i`: a sample's hidden codes, `adc_groups` groups, `last` on the final one.
-    - `weights`: stored at once, always ready; given while no sample is in flight.
+    - `weights`: stored in the next cycle, always ready; given while no sample is in flight.
     - `shift`: rounding shift from sums to output codes, constant during a run.
     - `o`: the output codes, and per column whether its code is neither 0 nor Q.
 
@@ -78,9 +78,9 @@ class UpperLayer(wiring.Component):
             for klass in range(p.classes):
                 with m.Case(klass):
                     m.d.comb += [word.eq(klass // p.macs), lane.eq(1 << klass % p.macs)]
-        m.d.comb += [
-            self.weights.ready.eq(1),
-            write.addr.eq(weight.unit * p.weight_words + word),
+        m.d.comb += self.weights.ready.eq(1)
+        m.d.sync += [
+            write.addr.eq(times(weight.unit, p.weight_words) + word),
             write.en.eq(Mux(self.weights.valid, lane, 0)),
             [stored.eq(weight.value) for stored in write.data],
         ]
@@ -163,14 +163,17 @@ class UpperLayer(wiring.Component):
             Signal.like(term, name=name) for name in ("read", "fetched", "multiplied")
         )
         complete = Signal()
-        factors = Signal(data.ArrayLayout(signed(p.weight_bits), p.macs))
-        products = Signal(data.ArrayLayout(signed(p.weight_bits + p.adc_bits - 1), p.macs))
+        # Without a reset, registers of factors and products can be the multipliers' own.
+        code = Signal(len(term.code), reset_less=True)
+        factors = Signal(data.ArrayLayout(signed(p.weight_bits), p.macs), reset_less=True)
+        products = Signal(data.ArrayLayout(signed(p.weight_bits + p.adc_bits - 1), p.macs), reset_less=True)
         m.d.sync += [
             read.eq(term),
             fetched.eq(read),
+            code.eq(read.code),
             factors.eq(weights),
             multiplied.eq(fetched),
-            [product.eq(factor * fetched.code) for product, factor in zip(products, factors, strict=True)],
+            [product.eq(factor * code) for product, factor in zip(products, factors, strict=True)],
             complete.eq(multiplied.valid & multiplied.last),
         ]
         for klass, total in enumerate(sums):

@@ -50,9 +50,9 @@ class Converters(wiring.Component):
 
 
 def _delayed(m, value, cycles):
-    """A value some cycles later."""
+    """A value some cycles later; without a reset, its registers can be a multiplier's own."""
     for _ in range(cycles):
-        register = Signal(Value.cast(value).shape())
+        register = Signal(Value.cast(value).shape(), reset_less=True)
         m.d.sync += register.eq(value)
         value = register
     return value

@@ -6,8 +6,6 @@ many as an FPGA's multipliers need (before, behind, and between the sums where o
 """
 
 from collections.abc import Callable
-from functools import reduce
-from operator import add
 
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib.memory import Memory
@@ -35,12 +33,6 @@ def signed_digits(number: int) -> list[tuple[int, int]]:
         number >>= 1
         exponent += 1
     return digits
-
-
-def times(value: Value, number: int) -> Value:
-    """A small number times an unsigned value, without a multiplier and without a register."""
-    copies = [value << k for k in range(number.bit_length()) if number >> k & 1]
-    return reduce(add, copies)
 
 
 def factors(value: Value, width: int) -> list[tuple[int, Value]]:

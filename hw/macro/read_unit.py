@@ -9,10 +9,10 @@ from hw.macro.column_sums import column_sums
 from hw.macro.device_tables import BY_NAME
 from hw.macro.event_keys import KEY_BITS
 from hw.macro.isqrt import Isqrt
-from hw.macro.pipeline import LUT_MEMORY, Pipeline, times
+from hw.macro.pipeline import LUT_MEMORY, Pipeline
 from hw.macro.state_memory import StateRead, devices
 from hw.macro.timing import ERROR_STAGES, NOISE_STAGES, STATE_STAGES, SUM_STAGES, power_bits
-from hw.numerics import saturate
+from hw.numerics import saturate, times
 from spec.device_image import GAIN_FRACTION_BITS, READ_NOISE_SHIFT
 from spec.numerics import GAUSS, GAUSS_BITS, GAUSS_FRACTION_BITS, GAUSS_INDEX_BITS, draw, signed_limit
 from spec.params import HwParams

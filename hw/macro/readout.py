@@ -7,9 +7,10 @@ from amaranth.lib.wiring import In, Out
 
 from hw.macro.device_tables import BY_NAME
 from hw.macro.event_keys import KEY_BITS
-from hw.macro.pipeline import Pipeline, times
+from hw.macro.pipeline import Pipeline
 from hw.macro.state_memory import StateRead, devices
 from hw.macro.timing import READING_STAGES, STATE_STAGES
+from hw.numerics import times
 from spec.device_image import READ_NOISE_SHIFT
 from spec.device_image import Readout as Kind
 from spec.numerics import GAUSS, GAUSS_BITS, GAUSS_INDEX_BITS, draw

@@ -9,8 +9,9 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.bits import lowest, number
-from hw.macro.pipeline import LUT_MEMORY, Pipeline, Staged, times
+from hw.macro.pipeline import LUT_MEMORY, Pipeline, Staged
 from hw.macro.timing import power_bits, scan_stages
+from hw.numerics import times
 from spec.params import HwParams
 
 NIBBLE = 4

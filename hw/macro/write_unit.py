@@ -7,10 +7,11 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hw.bits import lowest, number
 from hw.macro.device_tables import BY_NAME, ImageBus
 from hw.macro.event_keys import Keys
-from hw.macro.pipeline import Pipeline, times
+from hw.macro.pipeline import Pipeline
 from hw.macro.state_memory import StateRead, StateWrite, devices, state_word_bits
 from hw.macro.timing import CELL_STAGES, LANE_STAGES, STATE_STAGES
 from hw.macro.write_lane import WriteLane
+from hw.numerics import times
 from spec.params import HwParams
 
 DRAIN_CYCLES = CELL_STAGES + LANE_STAGES - 1

@@ -1,6 +1,7 @@
 """Designs that are nothing but memories, multipliers or comparisons, and the pair of such a design and its netlist."""
 
 from operator import ge, gt, le, lt
+from typing import ClassVar
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
@@ -111,6 +112,70 @@ class Products(wiring.Component):
                 m.d.sync += factor.eq(value)
                 factors.append(factor)
             m.d.comb += getattr(self, f"out_{k}").eq(factors[0] * factors[1])
+        return m
+
+
+class RegisteredProducts(wiring.Component):
+    """Multipliers between registers of every kind.
+
+    REGISTERS: by case, how many operands and products a multiplier can have registers for.
+    """
+
+    REGISTERS: ClassVar = {
+        "plain": (2, 1),
+        "one enable": (2, 1),
+        "three enables": (2, 1),
+        "an operand read elsewhere": (2, 1),
+        "a reset": (0, 0),
+        "operands that begin with ones": (0, 1),
+        "an operand with a constant one": (1, 1),
+        "a product read twice": (2, 0),
+        "a product that leaves": (2, 0),
+        "logic before and behind": (0, 0),
+    }
+    LEFT, RIGHT = signed(11), unsigned(9)
+
+    def __init__(self):
+        size = self.LEFT.width + self.RIGHT.width + 2
+        outputs = {f"out_{k}": Out(signed(size)) for k in range(len(self.REGISTERS))}
+        more = {"out_operand": Out(self.LEFT.width), "out_again": Out(signed(size))}
+        super().__init__(
+            {"left": In(self.LEFT), "right": In(self.RIGHT), "enables": In(3), **outputs, **more}
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        for k, case in enumerate(self.REGISTERS):
+            enables = {"one enable": [self.enables[0]] * 3, "three enables": [*self.enables]}.get(
+                case, [1] * 3
+            )
+            init = -1 if case == "operands that begin with ones" else 0
+
+            def register(value, enable, name, shape=None, init=0, free=case != "a reset"):
+                held = Signal(shape or value.shape(), name=name, init=init, reset_less=free)
+                with m.If(enable):
+                    m.d.sync += held.eq(value)
+                return held
+
+            left = register(self.left ^ k, enables[0], f"left_{k}", self.LEFT, init)
+            right = register(self.right, enables[1], f"right_{k}", self.RIGHT, init and 511)
+            operands = left, right
+            if case == "an operand read elsewhere":
+                m.d.comb += self.out_operand.eq(left)
+            elif case == "an operand with a constant one":
+                operands = left, Cat(right[1:], Const(1, 1))
+            elif case == "logic before and behind":
+                operands = left ^ self.left, right ^ self.right
+            product = operands[0] * operands[1]
+            if case == "logic before and behind":
+                product = product + self.right
+            output = getattr(self, f"out_{k}")
+            if case == "a product that leaves":
+                m.d.comb += output.eq(product)
+            else:
+                m.d.comb += output.eq(register(product, enables[2], f"product_{k}"))
+            if case == "a product read twice":
+                m.d.comb += self.out_again.eq(register(~product, enables[2], "again"))
         return m
 
 

@@ -21,7 +21,7 @@ from sim.stimulus import make_stimulus
 from sim.toolchain import icarus_missing
 from spec.device_file import load_device
 from spec.params import INSTANCES
-from tests.fpga.probes import Comparisons, Memories, OneMemory, Pair, Products, ShortWords
+from tests.fpga.probes import Comparisons, Memories, OneMemory, Pair, Products, RegisteredProducts, ShortWords
 
 FOLDER = BUILD.parent / "gates"
 
@@ -75,6 +75,16 @@ def test_block_ram_comes_without_flip_flops_for_words_that_are_written_while_the
 @needs_icarus
 def test_multiplier_model_equals_the_products_that_it_is_inferred_from(seed):
     assert count_cells(compare_with_rtl(Products(), "products", seed))["MULT18X18D"] >= 20
+
+
+@needs_icarus
+def test_registers_around_multipliers_become_their_own(seed):
+    netlist = compare_with_rtl(RegisteredProducts(), "registered_products", seed)
+    text, kinds = netlist.read_text(), RegisteredProducts.REGISTERS.values()
+    assert count_cells(netlist)["MULT18X18D"] == len(kinds)
+    assert len(re.findall(r"REG_INPUT[AB]_CLK", text)) == sum(operands for operands, _ in kinds)
+    assert text.count("REG_OUTPUT_CLK") == sum(products for _, products in kinds)
+    assert len(set(re.findall(r"REG_\w+_CE\(\"(\w+)\"", text))) == 3
 
 
 @needs_icarus
@@ -167,11 +177,12 @@ def test_a_netlist_is_made_again_only_when_what_it_is_made_of_has_changed(
     runs = []
     run_tools = netlists.run
     monkeypatch.setattr(netlists, "run", lambda *arguments: runs.append(1) or run_tools(*arguments))
+    once = len(netlists.STEPS)
     texts = [
         synthesise(Wire(inverted), parts, tmp_path).read_text() for inverted in (False, False, True, True)
     ]
-    assert len(runs) == 2
+    assert len(runs) == 2 * once
     assert texts[0] == texts[1] != texts[2] == texts[3]
     (tmp_path / "crosstrain.v").unlink()
     assert synthesise(Wire(True), parts, tmp_path).read_text() == texts[3]
-    assert len(runs) == 3
+    assert len(runs) == 3 * once
