@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 CELL, FLIP_FLOP = "MULT18X18D", "TRELLIS_FF"
 OPERAND_BITS, PRODUCT_BITS = 18, 36
+CLOCK, RESET = "CLK0", "RST0"
+"""Ports: all registers of the design have one clock, and those that are moved no reset."""
 ENABLES = 4
 """Clock enables that a multiplier may have."""
 ZERO, ONE = "0", "1"
@@ -65,67 +67,84 @@ class Netlist:
 
 
 def use_registers(netlist: dict) -> Counter[str]:
-    """Move registers into the multipliers; returns how many of each: "A", "B", "P", and flip-flops that are gone."""
+    """Move registers into the multipliers; returns how many operands and products have some, and how many flip-flops are gone."""
     design, moved = Netlist(netlist), Counter[str]()
     for name in [name for name, cell in design.cells.items() if cell["type"] == CELL]:
-        for operand in ("A", "B"):
-            moved[operand] += _operand(design, name, operand, moved)
-        moved["P"] += _product(design, name, moved)
+        operands = {operand: _operand(design, name, operand) for operand in "AB"}
+        controls = {
+            operand: control
+            for operand, bits in operands.items()
+            if (control := _common(design, [design.driver.get(bit) for bit in bits.values()]))
+        }
+        if len(controls) == len(operands):  # nextpnr does not know the times of a multiplier with one of them
+            for operand, control in controls.items():
+                _take(design.cells[name], f"INPUT{operand}", control)
+                moved["operands"] += 1
+                moved["flip-flops"] += _move_operand(design, name, operands[operand])
+        readers = _readers(design, name)
+        alone = [cells[0] if len(cells) == 1 else None for cells in readers.values()]
+        if control := _common(design, alone):
+            _take(design.cells[name], "OUTPUT", control)
+            moved["products"] += 1
+            moved["flip-flops"] += _move_product(design, name, readers)
     return moved
 
 
-def _operand(design: Netlist, name: str, operand: str, moved: Counter[str]) -> bool:
-    """An operand of constants 0 and bits of one register comes from where that register has it."""
+def _operand(design: Netlist, name: str, operand: str) -> dict[str, Bit]:
+    """What is at the ports of an operand, but for constants 0."""
     wires = design.cells[name]["connections"]
     ports = [f"{operand}{k}" for k in range(OPERAND_BITS)]
-    bits = {port: wires[port][0] for port in ports if wires[port][0] != ZERO}
-    controls = {design.control(design.driver.get(bit)) for bit in bits.values()}
-    if not _take(design, name, f"INPUT{operand}", controls):
-        return False
+    return {port: wires[port][0] for port in ports if wires[port][0] != ZERO}
+
+
+def _readers(design: Netlist, name: str) -> dict[str, list[str]]:
+    """The cells that take something from the ports of a product, by port."""
+    wires = design.cells[name]["connections"]
+    return {
+        f"P{k}": cells
+        for k in range(PRODUCT_BITS)
+        if f"P{k}" in wires and (cells := design.sinks.get(wires[f"P{k}"][0]))
+    }
+
+
+def _common(design: Netlist, cells: list[str | None]) -> Control | None:
+    """The control of flip-flops which all have the same and are such as a multiplier has."""
+    controls = {design.control(cell) for cell in cells}
+    return controls.pop() if len(controls) == 1 else None
+
+
+def _move_operand(design: Netlist, name: str, bits: dict[str, Bit]) -> int:
+    """Take an operand from where its register has it; returns how many flip-flops nobody reads any more."""
+    wires, gone = design.cells[name]["connections"], 0
     for port, bit in bits.items():
         register = design.driver[bit]
-        source = design.cells[register]["connections"]["DI"]
-        wires[port] = list(source)
-        design.sinks[source[0]].append(name)
+        wires[port] = list(design.cells[register]["connections"]["DI"])
+        design.sinks[wires[port][0]].append(name)
         design.sinks[bit].remove(name)
         if not design.sinks[bit]:
             design.remove(register)
-            moved[FLIP_FLOP] += 1
-    return True
+            gone += 1
+    return gone
 
 
-def _product(design: Netlist, name: str, moved: Counter[str]) -> bool:
-    """A product that goes into a register and nowhere else comes out of it."""
-    wires = design.cells[name]["connections"]
-    ports = [f"P{k}" for k in range(PRODUCT_BITS)]
-    readers = {port: cells for port in ports if (cells := design.sinks.get(wires[port][0]))}
-    controls = {design.control(cells[0]) if len(cells) == 1 else None for cells in readers.values()}
-    if not _take(design, name, "OUTPUT", controls):
-        return False
+def _move_product(design: Netlist, name: str, readers: dict[str, list[str]]) -> int:
+    """Let a product come out where its register's output is; returns how many flip-flops are gone."""
     for port, (register,) in readers.items():
         output = design.cells[register]["connections"]["Q"]
-        wires[port] = list(output)
+        design.cells[name]["connections"][port] = list(output)
         design.driver[output[0]] = name
         design.remove(register)
-        moved[FLIP_FLOP] += 1
-    return True
+    return len(readers)
 
 
-def _take(design: Netlist, name: str, register: str, controls: set[Control | None]) -> bool:
-    """Give a multiplier this register with what flip-flops have in common; False if they have nothing."""
-    found = controls.pop() if len(controls) == 1 else None
-    if found is None:
-        return False
-    cell = design.cells[name]
+def _take(cell: dict, register: str, control: Control) -> None:
+    """Give a multiplier this register."""
     wires = cell["connections"]
-    if wires.setdefault("CLK0", [found.clock]) != [found.clock]:
-        return False
+    if wires.get(CLOCK, [control.clock]) != [control.clock]:
+        raise ValueError("registers of a multiplier have two clocks")
     enables = [f"CE{k}" for k in range(ENABLES)]
-    enable = next(port for port in enables if wires.get(port, [found.enable]) == [found.enable])
-    wires |= {enable: [found.enable], "RST0": [ZERO]}
-    cell["port_directions"] |= dict.fromkeys(("CLK0", enable, "RST0"), "input")
-    for wire in (found.clock, found.enable):
-        design.sinks.setdefault(wire, []).append(name)
-    chosen = {"CLK": "CLK0", "CE": enable, "RST": "RST0"}
+    enable = next(port for port in enables if wires.get(port, [control.enable]) == [control.enable])
+    wires |= {CLOCK: [control.clock], enable: [control.enable], RESET: [ZERO]}
+    cell["port_directions"] |= dict.fromkeys((CLOCK, enable, RESET), "input")
+    chosen = {"CLK": CLOCK, "CE": enable, "RST": RESET}
     cell["parameters"] |= {f"REG_{register}_{what}": port for what, port in chosen.items()}
-    return True

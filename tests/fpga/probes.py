@@ -128,7 +128,7 @@ class RegisteredProducts(wiring.Component):
         "an operand read elsewhere": (2, 1),
         "a reset": (0, 0),
         "operands that begin with ones": (0, 1),
-        "an operand with a constant one": (1, 1),
+        "an operand with a constant one": (0, 1),
         "a product read twice": (2, 0),
         "a product that leaves": (2, 0),
         "logic before and behind": (0, 0),
