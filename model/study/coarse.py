@@ -8,12 +8,13 @@ from collections import Counter
 
 import numpy as np
 
-from model.study.methods import Method, Settings, memory_bits, verify
-from model.study.sparse import skips_and_rows, sparse_start
+from model.study.methods import TOLERANCES, Method, Settings, memory_bits, verify
+from model.study.sparse import QUIET, skips_and_rows, sparse_start
 from model.system import GoldenController
 from model.system import run as golden
 from model.training.trial import Outcome, Trial
 from spec.registers import reset_value
+from spec.run_file import RunSpec
 
 WIDTHS = (32, 16, 8, 4, 2, 1)
 """Of the pulses, in those of the device file, in the order in which a cell gets them; the widest as often as is needed."""
@@ -51,9 +52,16 @@ def hybrid_coarse(trial: Trial, settings: Settings) -> Outcome:
     return trial.train(sparse_start(trial, settings, coarse_transfer), job)
 
 
+def loops_and_rows(run: RunSpec, samples: int) -> list[Settings]:
+    """Tolerances, and the rows that are left out."""
+    return [
+        {"tolerance": tolerance, "averages": 1, "quiet": quiet} for tolerance in TOLERANCES for quiet in QUIET
+    ]
+
+
 COARSE = (
     Method("hybrid coarse", "hybrid skipped rows, transferred by pulses of doubled widths", hybrid_coarse, skips_and_rows,
            settings_of="hybrid accumulate", bits=memory_bits("accumulate"), model_only=True),
     Method("verify pair coarse", "the same transfer, then program-verify, no epoch", verify("pair", coarse_transfer),
-           skips_and_rows, settings_of="open loop + verify pair", model_only=True),
+           loops_and_rows, model_only=True),
 )  # fmt: skip

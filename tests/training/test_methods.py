@@ -23,7 +23,7 @@ from spec.registers import Mode, reset_value
 
 TRAINED = {"threshold": 1 << 15, "margin": 20.0}
 VERIFIED = {"tolerance": 0.02, "averages": 1}
-INHERITED = {"hybrid accumulate": TRAINED, "verify pair": VERIFIED, "open loop + verify pair": VERIFIED}
+INHERITED = {"hybrid accumulate": TRAINED, "verify pair": VERIFIED}
 OTHERS = {"last layer": {"rate": 3e-3}, "hybrid + last layer": TRAINED | {"rate": 3e-3}, "error softmax": {"threshold": 1 << 15, "unit": 1 / 8},
           "error squared": {"threshold": 1 << 15, "unit": 1.0}, "mixed precision": {"threshold": 1 << 15, "unit": 1 / 8},
           "hybrid counter": {"threshold": 4, "margin": 20.0}, "hybrid manhattan": {"threshold": 16, "margin": 20.0},
