@@ -65,7 +65,7 @@ WORD_FAULTS: tuple[Fault, ...] = (
 
 DRIVER_FAULTS: tuple[Fault, ...] = (
     ("guard counted while the array works", "with m.If(~self.array_ready):", "with m.If(~self.array_ready & ends(timer)):"),
-    ("no guard before a strobe", "self.amplitude), self._timer.eq(guard)]", "self.amplitude), self._timer.eq(1)]"),
+    ("no guard before a strobe", "self._timer.eq(guard)", "self._timer.eq(1)"),
     ("a pulse a cycle too long", "timer.eq(at_least(self.width, 1))", "timer.eq(self.width + 1)"),
     ("no guard behind a strobe", "timer.eq(guard)\n                    m.next", "timer.eq(1)\n                    m.next"),
 )  # fmt: skip
