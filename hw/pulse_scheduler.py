@@ -136,7 +136,9 @@ class PulseScheduler(wiring.Component):
                 m.d.sync += [
                     row.eq(compared.row),
                     ups.eq(Cat(ups, (count > compared.strobe for count in counts))[p.update_columns :]),
-                    downs.eq(Cat(downs, (count + compared.strobe < 0 for count in counts))[p.update_columns :]),
+                    downs.eq(
+                        Cat(downs, (count + compared.strobe < 0 for count in counts))[p.update_columns :]
+                    ),
                 ]
             with m.If(finished):
                 m.d.sync += [
