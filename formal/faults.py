@@ -4,8 +4,9 @@ Fault = tuple[str, str, str]
 
 GATE_FAULTS: tuple[Fault, ...] = (
     ("up and down pass unless on all pairs", "self.request.down).any()", "self.request.down).all()"),
-    ("a strobe's lines need not be settled", "(self._quiet >= self._guard)", "(self._quiet >= 1)"),
-    ("no guard behind a strobe", "timer.eq(self._guard)", "timer.eq(1)"),
+    ("a strobe's lines need not be settled", "(self._quiet >= self.guard) & (self._quiet >= self.params.guard_min_cycles)", "(self._quiet >= 1)"),
+    ("a strobe's lines settled for less than the minimum", "& (self._quiet >= self.params.guard_min_cycles)", ""),
+    ("no guard behind a strobe", "rest.eq(self._guard)", "rest.eq(1)"),
     ("guard register below the minimum", "at_least(self.guard, self.params.guard_min_cycles)", "at_least(self.guard, 1)"),
     ("width not limited", "Mux(self.width_limit > p.pulse_max_cycles, p.pulse_max_cycles, ", "Mux(0, 0, "),
     ("width a cycle too long", "timer.eq(width)", "timer.eq(width + 1)"),
@@ -20,19 +21,19 @@ GATE_FAULTS: tuple[Fault, ...] = (
     ("a row twice in a window", "(row > self._last_row)", "(row >= self._last_row)"),
     ("a window without a read", "(self._credit != 0)", "windowed"),
     ("a window stays open over a read", "with m.Elif(~windowed | reads):", "with m.Elif(~windowed | (reads & ~self._window)):"),
-    ("a further plane gives a window", "starts & ~stop, read_request & ~stop", "starts & ~stop, self.integrate_request & ~stop"),
+    ("a further plane gives a window", ", read_request & operates", ", self.integrate_request & operates"),
     ("a read goes on after a strobe", "self.integrate_continues & self._pulsed", "self.integrate_continues & self._pulsed & self._holding"),
     ("depression in training", "self._window & ~self.request.depress", "self._window"),
     ("two modes in a run", "Cat(getattr(self, other), self._seen(other))", "getattr(self, other)"),
-    ("rows fall in transfer", "self._row_used & (row < self._last_row)", "self._row_used & (row == 0)"),
+    ("rows fall in transfer", "(row < self._last_row)", "(row == 0)"),
     ("a strobe too many on a row", ">= self.count_cap", "> self.count_cap"),
     ("a strobe too many in a run", ">= self.strobe_cap", "> self.strobe_cap"),
     ("strobes not counted", "self._strobes.eq(self._strobes + 1)", "self._strobes.eq(self._strobes | 1)"),
     ("strobe after the end of a run", "runs = self.run_active & ~self.run_start", "runs = ~self.run_start"),
     ("abort only in a run", "Fault.ABORT: self.abort,", "Fault.ABORT: self.abort & self.run_active,"),
     ("fault cleared in a run", "self.clear_fault & ~self.run_active", "self.clear_fault"),
-    ("strobe in a fault", "stop.eq(new.any() | self.fault.any())", "stop.eq(new.any())"),
-    ("no watchdog", "self._working & (self._late == self.params.watchdog_cycles)", "self._working & (self._late == 0) & self.integrate"),
+    ("strobe in a fault", ".values()).any() | failed)", ".values()).any())"),
+    ("no watchdog", "self._working & self._overdue", "self._working & (self._late == 0) & self.integrate"),
 )  # fmt: skip
 
 VERIFY_FAULTS: tuple[Fault, ...] = (
@@ -41,7 +42,7 @@ VERIFY_FAULTS: tuple[Fault, ...] = (
     ("readout after another mode", "Cat(getattr(self, other), self._seen(other))", "getattr(self, other)"),
     ("readout while converting", "self.erase_request | self.converting) & reads_out", "self.erase_request) & reads_out"),
     ("readout within a strobe", "self.erase_request | reads_out\n", "self.erase_request\n"),
-    ("readout in a fault", "self.readout_request & ~stop", "self.readout_request"),
+    ("readout in a fault", "self.readout_request & operates", "self.readout_request"),
     ("no device in a strobe", "devices.any() & ((devices & (devices - 1)) == 0)", "((devices & (devices - 1)) == 0)"),
     ("several devices in a strobe", "devices.any() & ((devices & (devices - 1)) == 0)", "devices.any()"),
     ("a strobe too many on a pair", ">= self.count_cap", "> self.count_cap"),
@@ -65,7 +66,7 @@ WORD_FAULTS: tuple[Fault, ...] = (
 
 DRIVER_FAULTS: tuple[Fault, ...] = (
     ("guard counted while the array works", "with m.If(~self.array_ready):", "with m.If(~self.array_ready & ends(timer)):"),
-    ("no guard before a strobe", "self.amplitude), self._timer.eq(guard)]", "self.amplitude), self._timer.eq(1)]"),
+    ("no guard before a strobe", "self._timer.eq(guard)", "self._timer.eq(1)"),
     ("a pulse a cycle too long", "timer.eq(at_least(self.width, 1))", "timer.eq(self.width + 1)"),
     ("no guard behind a strobe", "timer.eq(guard)\n                    m.next", "timer.eq(1)\n                    m.next"),
 )  # fmt: skip

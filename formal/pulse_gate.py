@@ -94,8 +94,8 @@ class PulseGateRules(Rules):
         self.rest = Signal.like(was.guard)  # cycles left of the guard behind a strobe, with the present one
         self.rest_now = self.now("rest_now", Mux(self.falls, self.asked_guard, self.rest))
         self.length, self.limit = Signal.like(was.width_limit), Signal.like(was.width_limit)
-        limit = Mux(self.rises, clamp(was.width_limit, 1, p.pulse_max_cycles), self.limit)
-        self.limit_now = self.now("limit_now", limit, len(self.limit))
+        asked_limit = clamp(was.width_limit, 1, p.pulse_max_cycles)
+        self.limit_now = self.now("limit_now", Mux(self.rises, asked_limit, self.limit), len(self.limit))
         self.length_now = self.now("length_now", Mux(self.rises, 1, self.length + 1), len(self.length))
         self.unfinished = Signal()  # the guard behind a strobe is not over, or the array not ready since
         self.operating = Signal()  # the array works on another operation
@@ -166,12 +166,8 @@ class PulseGateRules(Rules):
         m, was, run, new, write = self.m, self.was, self.run, self.next, self.write
         on_row = write.row == self.row
         with m.If(self.rises):
-            m.d.comb += [
-                new.strobes.eq(run.strobes + 1),
-                new.used.eq(1),
-                new.last.eq(write.row),
-                new.window_used.eq(1),
-            ]
+            m.d.comb += [new.strobes.eq(run.strobes + 1), new.used.eq(1), new.window_used.eq(1)]
+            m.d.comb += new.last.eq(write.row)
             m.d.comb += new.on_row.eq(run.on_row + (on_row & self.transfer))
             on_pair = on_row & self.alone & ((write.up | write.down) & self.pair).any()
             m.d.comb += [new.mask.eq(write.up | write.down), new.on_pair.eq(run.on_pair + on_pair)]
@@ -314,19 +310,25 @@ class PulseGateRules(Rules):
 
     def _line_invariants(self):
         gate, write = self.gate, self.write
+        self._mask_invariants()
         waits = gate.strobe_active & ~gate._holding
         self.rule("phase of a strobe", write.strobe, waits)
         self.rule("phase without a strobe", waits, write.strobe)
         self.rule("timer of a strobe", write.strobe, left(gate._timer) == self.limit_now - self.length_now)
         self.rule("a guard is unfinished", self.rest_now != 0, self.unfinished & ~write.strobe)
         self.rule("phase of a guard", gate._holding != (self.unfinished & ~write.strobe))
-        self.rule("timer of a guard", gate._holding, left(gate._timer) == left(self.rest_now))
+        self.rule("timer of a guard", gate._holding, left(gate._rest) == left(self.rest_now))
         self.rule("phase of an operation", self.operating_now & gate._holding)
         self.rule("last request", gate._requested ^ self.was.request.strobe)
-        self.rule("age of the lines", gate._quiet > self.age_now)
+        opens = ~write.strobe & ~gate._holding  # in a fault, they are counted anew
+        self.rule("age of the lines", gate._quiet > self.age_now, gate.fault.any() & opens)
         self.rule("strobe since the last integrate", gate._pulsed != self.pulsed_now)
         late = Mux(self.low > self.params.watchdog_cycles, self.params.watchdog_cycles, self.low)
         self.rule("age of an operation", gate._late != late)
+        self.rule("register _overdue", gate._overdue != (late == self.params.watchdog_cycles))
+
+    def _mask_invariants(self):
+        self.rule("register both", self.gate._standing.both != (self.write.up & self.write.down).any())
 
     def _run_invariants(self):
         gate, new = self.gate, self.next
@@ -343,6 +345,7 @@ class PulseGateRules(Rules):
         was, strobes = self.was, Mux(self.was.run_start, 0, self.run.strobes)
         self.rule("register _spent", gate._spent != (strobes >= was.strobe_cap))
         self.rule("register _full", gate._full != (self.past("count", gate._count) >= was.count_cap))
+        self.row_invariants(gate)
         self.rule("register _none", gate._none != (was.count_cap == 0))
         if self.params.verify:
             self._pair_invariants()

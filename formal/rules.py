@@ -32,6 +32,14 @@ class Rules(wiring.Component):
         """Ask for a trace in which this comes true."""
         self._check(Cover(seen, name, src_loc_at=1), name)
 
+    def row_invariants(self, gate: wiring.Component) -> None:
+        """What the gate's registers say of the row that stands."""
+        strobe, row, last, lines = gate.write.strobe, gate.write.row, gate._last_row, gate._standing
+        self.rule("row of a strobe", strobe, row == last)
+        self.rule("register rises", ~strobe & (lines.rises != (row > last)))
+        self.rule("register falls", ~strobe & (lines.falls != (row < last)))
+        self.rule("register stays", ~strobe & (lines.stays != (row == last)))
+
     def _check(self, check, name: str) -> None:
         self.m.d.comb += check
         self.lines[check.src_loc[1]] = name

@@ -79,6 +79,9 @@ class WordGateRules(PulseGateRules):
         self._reports(Fault.UP_AND_DOWN, both)
         self._reports(Fault.BUSY_ARRAY, was.request.load & (was.converting | ~was.array_ready | ~self.in_run))
 
+    def _mask_invariants(self):
+        """The masks that stand are the array's."""
+
     def _line_invariants(self):
         super()._line_invariants()
         up, down = self.stored.values()

@@ -79,7 +79,7 @@ class WordPathRules(WritePathRules):
         settled = before & (left(driver._timer) != self.guard - 1)
         quiet = gate._quiet >= self.guard - 1 - left(driver._timer)
         first = strobe & ~self.asked
-        late = left(gate._timer) == left(driver._timer) + 1
+        late, late_rest = (left(t) == left(driver._timer) + 1 for t in (gate._timer, gate._rest))
         busy_elsewhere = self.integrating | self.converting
         self.rule("strobe phase", (gate.write.strobe | gate._holding) & ~gate.strobe_active, gate._holding)
         self.rule("open phase", gate.strobe_active & opens)
@@ -100,8 +100,8 @@ class WordPathRules(WritePathRules):
         )
         self.rule("in a pulse", fine & strobe & self.asked, gate.write.strobe & same & late)
         self.rule("end of a pulse", fine & self.after & self.asked, gate.write.strobe & same)
-        self.rule("in a guard", fine & self.after & ~self.asked, gate._holding & same & late)
-        self.rule("guard is over", fine & idle & gate._holding, (left(gate._timer) == 0))
+        self.rule("in a guard", fine & self.after & ~self.asked, gate._holding & same & late_rest)
+        self.rule("guard is over", fine & idle & gate._holding, (left(gate._rest) == 0))
         self.rule("asked while striking", self.asked, strobe | self.after)
         self.rule("after the first cycle", self.after & self.asked, left(driver._timer) == self.guard - 1)
         self.rule("reads are alone", busy_elsewhere & ~idle)
@@ -109,6 +109,7 @@ class WordPathRules(WritePathRules):
         self.rule("reads while open", fine & busy_elsewhere, opens)
         self.rule("one read at a time", self.integrating & self.converting)
         self.rule("nothing works while converting", self.converting & self.working)
+        self.row_invariants(gate)
         self.rule("rows in order", gate._last_row > driver.request.row)
         self.rule("no training", gate._trained | gate.erase)
         self.rule("sent", self.sent, loading)

@@ -162,7 +162,7 @@ class WritePathRules(Rules):
         settled = before & (left(driver._timer) != self.guard - 1)
         quiet = gate._quiet >= self.guard - 1 - left(driver._timer)
         first = strobe & ~self.asked
-        late = left(gate._timer) == left(driver._timer) + 1
+        late, late_rest = (left(t) == left(driver._timer) + 1 for t in (gate._timer, gate._rest))
         self.rule("strobe phase", (gate.write.strobe | gate._holding) & ~gate.strobe_active, gate._holding)
         self.rule("open phase", gate.strobe_active & opens)
         self.rule("one phase", gate.write.strobe & gate._holding)
@@ -171,8 +171,8 @@ class WritePathRules(Rules):
         self.rule("settled", fine & first, opens & same & (gate._quiet >= self.guard) & ~self.working)
         self.rule("in a pulse", fine & strobe & self.asked, gate.write.strobe & same & late)
         self.rule("end of a pulse", fine & self.after & self.asked, gate.write.strobe & same)
-        self.rule("in a guard", fine & self.after & ~self.asked, gate._holding & same & late)
-        self.rule("guard is over", fine & (before | idle) & gate._holding, left(gate._timer) == 0)
+        self.rule("in a guard", fine & self.after & ~self.asked, gate._holding & same & late_rest)
+        self.rule("guard is over", fine & (before | idle) & gate._holding, left(gate._rest) == 0)
         self.rule("asked while striking", self.asked, strobe | self.after)
         self.rule("after the first cycle", self.after & self.asked, left(driver._timer) == self.guard - 1)
         self.rule("reads are alone", (self.integrating | self.converting) & ~idle)

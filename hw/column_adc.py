@@ -37,10 +37,11 @@ def ports(p: HwParams) -> dict[str, Member]:
 class Control:
     """The control that all kinds share: `running` after a start, groups in turn, codes offered at a group's end.
 
-    last: the last step of a group is in its last cycle; before_last: it will be in the next.
+    last: the last step of a group is in its last cycle; before_last: it will be in the next.  works: `busy`, perhaps
+    without cycles in which `last` cannot be.
     """
 
-    def __init__(self, m, adc, last: Value, before_last: Value):
+    def __init__(self, m, adc, last: Value, before_last: Value, works: Value):
         p = adc.params
         last_group = adc.group == p.adc_groups - 1
         running = adc.running
@@ -48,7 +49,7 @@ class Control:
         self.group_ends = last & free
         m.d.comb += [
             adc.busy.eq(running | adc.start),
-            adc.ends.eq(adc.busy & self.group_ends & last_group),
+            adc.ends.eq(works & self.group_ends & last_group),
             adc.ends_next.eq(running & before_last & free & last_group),
         ]
         with m.If(adc.o.ready):
@@ -57,7 +58,7 @@ class Control:
             m.d.sync += running.eq(1)
         with m.If(adc.ends):
             m.d.sync += running.eq(0)
-        with m.If(adc.busy & self.group_ends):
+        with m.If(works & self.group_ends):
             m.d.sync += adc.group.eq(Mux(last_group, 0, adc.group + 1))
 
 

@@ -90,9 +90,10 @@ class PulseDriver(wiring.Component):
     def _accept(self, m, guard):
         operation = self.i.payload
         m.d.comb += self.i.ready.eq(~self.abort)
+        m.d.sync += self._timer.eq(guard)  # whether or not one comes
         with m.If(self.i.valid):
             m.d.sync += [
                 getattr(self.request, name).eq(operation[name]) for name in ("row", "up", "down", "depress")
             ]
-            m.d.sync += [self.request.amplitude.eq(self.amplitude), self._timer.eq(guard)]
+            m.d.sync += self.request.amplitude.eq(self.amplitude)
             m.next = "SETUP"

@@ -1,6 +1,8 @@
 """Last before the write lines: passes a legal strobe, blocks and reports any other.  Its rules are proved (formal/)."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from typing import NamedTuple
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,6 +16,15 @@ RUNS = ("training", "transferring", "verifying", "tuning")
 STROBE_CAP_BITS = BY_NAME["STROBE_CAP"].fields[0].bits
 COUNT_CAP_BITS = BY_NAME["COUNT_CAP"].fields[0].bits
 LINES = ("row", "up", "down", "depress", "amplitude")
+
+
+class Lines(NamedTuple):
+    """What the rules look at: of the lines that are asked for, or in registers of those that stand."""
+
+    both: Value  # devices of a pair
+    rises: Value  # row, since the last strobe
+    falls: Value
+    stays: Value
 
 
 class PulseGate(wiring.Component):
@@ -92,10 +103,11 @@ class PulseGate(wiring.Component):
         )
         self._holding = Signal()  # the guard behind a strobe
         self._requested = Signal()  # request.strobe of the cycle before
-        # Cycles left of a strobe or a guard, with this one.
-        self._timer = Signal(max(pulse_bits(params), GUARD_BITS))
+        self._timer = Signal(pulse_bits(params))  # cycles left of a strobe, with this one
+        self._rest = Signal(GUARD_BITS)  # cycles left of the guard behind it, likewise
         self._quiet = Signal(GUARD_BITS)  # cycles for which the lines have been as they are
         self._late = Signal(range(params.watchdog_cycles + 1))  # cycles without array_ready
+        self._overdue = Signal()  # they are watchdog_cycles
         self._trained, self._transferred = Signal(), Signal()  # modes of this run so far
         self._verified, self._tuned = Signal(), Signal()
         self._last_pair = Signal(params.columns)  # of the last strobe, in verify and tune
@@ -109,34 +121,65 @@ class PulseGate(wiring.Component):
         self._window_used = Signal()  # it had a strobe
         self._credit = Signal(range(params.commit_depth + 1))  # reads that no window has used
         self._pulsed = Signal()  # there was a strobe since the last integrate
+        self._as_asked, self._guarded = Signal(), Signal()  # the lines; they have stood for long enough
+        self._asked = Lines(*(Signal(name=f"asked_{name}") for name in Lines._fields))
+        self._standing = Lines(*(Signal(name=f"{name}", init=name == "stays") for name in Lines._fields))
 
     def elaborate(self, platform):
         m = Module()
-        free, stop, starts = Signal(), Signal(), Signal()
+        free, starts = Signal(), Signal()
         training, transfer, verifying, tuning = self._modes()
         windowed, alone = training | tuning, verifying | tuning
         read_request = self.integrate_request & ~self.integrate_continues
         opens = self.window_open & windowed & (self._credit != 0) & ~read_request
-        causes = {
-            **self._line_faults(starts),
-            **self._array_faults(starts, free),
-            **self._order_faults(starts, opens, training, transfer, windowed, alone, tuning),
-            Fault.ABORT: self.abort,
-            Fault.DEVICES: starts & alone & ~self._one_device,
-            Fault.READOUT: self._reads_out & self.run_active & ~alone,
-        }
+        failed = self.fault.any()
+
+        def causes(starts, goes_on, lines):
+            return {
+                **self._line_faults(starts, goes_on, lines),
+                **self._array_faults(starts, goes_on, free),
+                **self._order_faults(
+                    starts, goes_on, lines, opens, training, transfer, windowed, alone, tuning
+                ),
+                Fault.ABORT: self.abort,
+                Fault.DEVICES: starts & alone & ~self._one_device,
+                Fault.READOUT: self._reads_out & self.run_active & ~alone,
+            }
+
+        def grants(starts, goes_on):
+            """Whether a cycle in which a strobe starts or goes on is without a fault; lines that do not stand are one."""
+            found = causes(Const(starts), Const(goes_on), self._standing)
+            return ~(Cat(found.values()).any() | failed)
+
+        goes_on, asked, row = self.write.strobe & self.request.strobe, self._asked, self.request.row
         m.d.sync += self._requested.eq(self.request.strobe)
-        m.d.comb += starts.eq(self.request.strobe & ~self._requested)
-        # What is asked for in the wrong moment is a cause; so what is asked for without one is granted.
-        begins, reads = starts & ~stop, read_request & ~stop
-        integrates = self.integrate_request & ~stop
-        m.d.sync += [self.integrate.eq(integrates), self.erase.eq(self.erase_request & ~stop)]
+        m.d.comb += [
+            starts.eq(self.request.strobe & ~self._requested),
+            asked.both.eq((self.request.up & self.request.down).any()),
+            asked.rises.eq(row > self._last_row),
+            asked.falls.eq(row < self._last_row),
+            asked.stays.eq(row == self._last_row),
+            self._as_asked.eq(Cat(now == line for now, line in self._line_pairs()).all()),
+            self._guarded.eq(
+                ~self._holding & (self._quiet >= self.guard) & (self._quiet >= self.params.guard_min_cycles)
+            ),
+        ]
+        # What is asked for in the wrong moment is a cause, as is an operation beside a strobe; the rest is granted.
+        begins, lasts, operates = Signal(), Signal(), Signal()
+        m.d.comb += [
+            begins.eq(starts & grants(1, 0)),
+            lasts.eq(goes_on & grants(0, 1)),
+            operates.eq(~starts & ~goes_on & grants(0, 0)),
+        ]
+        integrates, reads = self.integrate_request & operates, read_request & operates
+        m.d.sync += [self.integrate.eq(integrates), self.erase.eq(self.erase_request & operates)]
         m.d.sync += self._pulsed.eq((self._pulsed & ~integrates) | begins)
         if self.params.verify:
-            m.d.sync += self.readout.eq(self.readout_request & ~stop)
-        self._latch(m, causes, stop)
-        self._phases(m, begins, stop, free)
-        self._hold_lines(m, free, (windowed | transfer | verifying) & ~stop)
+            m.d.sync += self.readout.eq(self.readout_request & operates)
+        self._latch(m, causes(starts, goes_on, asked))
+        self._phases(m, begins, lasts, free)
+        in_run = windowed | transfer | verifying
+        self._hold_lines(m, free, begins, in_run & operates, in_run & ~failed)
         self._watch_array(m)
         self._count_strobes(m, begins, alone, opens & tuning)
         self._track_windows(m, windowed, reads, opens, begins)
@@ -145,10 +188,6 @@ class PulseGate(wiring.Component):
     @property
     def _guard(self):
         return at_least(self.guard, self.params.guard_min_cycles)
-
-    @property
-    def _lines_are_as_asked(self):
-        return Cat(now == asked for now, asked in self._line_pairs()).all()
 
     def _line_pairs(self):
         return [(getattr(self.write, name), getattr(self.request, name)) for name in LINES]
@@ -183,21 +222,17 @@ class PulseGate(wiring.Component):
             found.append(runs & getattr(self, name) & ~mixed)
         return found if self.params.verify else (*found, Const(0), Const(0))
 
-    def _goes_on(self):
-        return self.write.strobe & self.request.strobe
-
-    def _line_faults(self, starts):
-        guarded = ~self._holding & (self._quiet >= self._guard)
+    def _line_faults(self, starts, goes_on, lines):
         return {
-            Fault.UP_AND_DOWN: starts & (self.request.up & self.request.down).any(),
-            Fault.WIDTH: self._goes_on() & ends(self._timer),
-            Fault.GUARD: ((starts | self._goes_on()) & ~self._lines_are_as_asked) | (starts & ~guarded),
+            Fault.UP_AND_DOWN: starts & lines.both,
+            Fault.WIDTH: goes_on & ends(self._timer),
+            Fault.GUARD: ((starts | goes_on) & ~self._as_asked) | (starts & ~self._guarded),
         }
 
-    def _array_faults(self, starts, free):
+    def _array_faults(self, starts, goes_on, free):
         reads_out = self._reads_out
         operation = self.integrate_request | self.erase_request | reads_out
-        strobes = starts | self._goes_on()
+        strobes = starts | goes_on
         several = (self.integrate_request & self.erase_request) | (
             (self.integrate_request | self.erase_request | self.converting) & reads_out
         )
@@ -209,17 +244,17 @@ class PulseGate(wiring.Component):
                 | (operation & in_use)
                 | (self.erase_request & Cat(getattr(self, name) for name in self._runs).any())
             ),
-            Fault.WATCHDOG: self._working & (self._late == self.params.watchdog_cycles),
+            Fault.WATCHDOG: self._working & self._overdue,
         }
 
-    def _order_faults(self, starts, opens, training, transfer, windowed, alone, tuning):
-        row = self.request.row
-        again = self._again(alone)
-        in_window = self._window & ~self.request.depress & (~self._window_used | (row > self._last_row))
-        in_order = (training & in_window) | (transfer & ~(self._row_used & (row < self._last_row)))
-        pair_falls = self._row_used & (Cat(self._asked_pair, row) < Cat(self._last_pair, self._last_row))
+    def _order_faults(self, starts, goes_on, lines, opens, training, transfer, windowed, alone, tuning):
+        again = self._again(lines, alone)
+        in_window = self._window & ~self.request.depress & (~self._window_used | lines.rises)
+        in_order = (training & in_window) | (transfer & ~(self._row_used & lines.falls))
+        asked_pair = Cat(self._asked_pair, self.request.row)
+        pair_falls = self._row_used & (asked_pair < Cat(self._last_pair, self._last_row))
         pair_in_order = alone & ~pair_falls & (~tuning | self._window)
-        ends_without_run = self._goes_on() & ~(windowed | transfer | alone)
+        ends_without_run = goes_on & ~(windowed | transfer | alone)
         interrupted = self.integrate_request & self.integrate_continues & self._pulsed
         return {
             Fault.REPEAT: (
@@ -237,16 +272,15 @@ class PulseGate(wiring.Component):
         """The pair of a strobe of one device: as one bit, so that a later column is the larger number."""
         return self.request.up | self.request.down
 
-    def _again(self, alone):
+    def _again(self, lines, alone):
         """The strobe is on the row of the last one, in verify and tune on its pair."""
         same_pair = ~alone | (self._asked_pair == self._last_pair)
-        return self._row_used & (self.request.row == self._last_row) & same_pair
+        return self._row_used & lines.stays & same_pair
 
-    def _latch(self, m, causes, stop):
+    def _latch(self, m, causes):
         """A fault keeps its first causes: what follows from it is not one."""
         new = Cat(causes[cause] for cause in Fault)
         aborted = self.abort << Fault.ABORT
-        m.d.comb += stop.eq(new.any() | self.fault.any())
         with m.If(self.fault == 0):
             m.d.sync += self.fault.eq(new)
         with m.Elif(self.clear_fault & ~self.run_active):
@@ -254,41 +288,50 @@ class PulseGate(wiring.Component):
         with m.Else():
             m.d.sync += self.fault.eq(self.fault | aborted)
 
-    def _phases(self, m, begins, stop, free):
-        """OPEN for a strobe, STROBE, HOLD the lines behind it.  The strobe is a flip-flop that is low by default."""
-        p, timer = self.params, self._timer
+    def _phases(self, m, begins, lasts, free):
+        """OPEN for a strobe, STROBE, HOLD the lines behind it.  The strobe is a flip-flop that is low by default.
+
+        The timers load before it is known whether their phase begins.
+        """
+        p, timer, rest = self.params, self._timer, self._rest
         width = Mux(self.width_limit > p.pulse_max_cycles, p.pulse_max_cycles, at_least(self.width_limit, 1))
         m.d.sync += self.write.strobe.eq(0)
         m.d.comb += self.strobe_active.eq(~free)
-        with m.If(timer != 0):
-            m.d.sync += timer.eq(timer - 1)
+        for counter in (timer, rest):
+            with m.If(counter != 0):
+                m.d.sync += counter.eq(counter - 1)
         with m.FSM() as fsm:
             m.d.comb += self._holding.eq(fsm.ongoing("HOLD"))
             with m.State("OPEN"):
                 m.d.comb += free.eq(1)
+                m.d.sync += timer.eq(width)
                 with m.If(begins):
-                    m.d.sync += [self.write.strobe.eq(1), timer.eq(width)]
+                    m.d.sync += self.write.strobe.eq(1)
                     m.next = "STROBE"
             with m.State("STROBE"):
-                with m.If(self._goes_on() & ~stop):
+                m.d.sync += rest.eq(self._guard)
+                with m.If(lasts):
                     m.d.sync += self.write.strobe.eq(1)
                 with m.Else():
-                    m.d.sync += timer.eq(self._guard)
                     m.next = "HOLD"
             with m.State("HOLD"):
                 # An array that hangs does not keep its lines selected: the watchdog's fault lets go of them.
-                with m.If(ends(timer) & (self.array_ready | self.fault.any())):
+                with m.If(ends(rest) & (self.array_ready | self.fault.any())):
                     m.d.comb += free.eq(1)
                     m.next = "OPEN"
 
-    def _hold_lines(self, m, free, may_select):
-        """The lines follow the request while no strobe needs them, at the inhibit level unless they may select."""
+    def _hold_lines(self, m, free, begins, may_select, in_run):
+        """The lines follow the request while no strobe needs them, at the inhibit level unless they may select.
+
+        may_select: without a strobe.  in_run: whatever the faults of this cycle, behind which no age of the lines counts.
+        """
         starting = self.integrate_request | self.erase_request | self._reads_out
         m.d.comb += self.array_free.eq(self.array_ready & ~self._started)
-        selects = may_select & self.array_free & ~self.converting & ~starting
-        with m.If(free):
-            self._follow(m, selects)
-        with m.If(free & ~(selects & self._lines_are_as_asked)):
+        at_rest = self.array_free & ~self.converting & ~starting
+        self._follow(m, free, begins | (may_select & at_rest))
+        with m.If(self.write.strobe):  # of the last row now
+            m.d.sync += [self._standing.rises.eq(0), self._standing.falls.eq(0), self._standing.stays.eq(1)]
+        with m.If(free & ~(in_run & at_rest & self._as_asked)):
             m.d.sync += self._quiet.eq(1)
         with m.Elif(~self._quiet.all()):
             m.d.sync += self._quiet.eq(self._quiet + 1)
@@ -299,21 +342,30 @@ class PulseGate(wiring.Component):
         started = self.integrate | self.erase | self.write.strobe
         return started | self.readout if self.params.verify else started
 
-    def _follow(self, m, selects):
-        """The lines are those of the request, at the inhibit level unless they may select."""
-        m.d.sync += [now.eq(asked) for now, asked in self._line_pairs()]
-        with m.If(~selects):
-            m.d.sync += [self.write.up.eq(0), self.write.down.eq(0)]
+    def _follow(self, m, free, selects):
+        """Free lines are those of the request, at the inhibit level unless they may select."""
+        with m.If(free):
+            m.d.sync += [now.eq(asked) for now, asked in self._line_pairs()]
+            m.d.sync += self._standing.both.eq(self._asked.both)
+            self._keep_row(m)
+        with m.If(free & ~selects):  # the reset of the masks' registers, not a level of logic before each
+            m.d.sync += [self.write.up.eq(0), self.write.down.eq(0), self._standing.both.eq(0)]
+
+    def _keep_row(self, m):
+        """The row is the one that is asked for."""
+        for name in ("rises", "falls", "stays"):
+            m.d.sync += getattr(self._standing, name).eq(getattr(self._asked, name))
 
     def _watch_array(self, m):
         with m.If(~self._working):
-            m.d.sync += self._late.eq(0)
-        with m.Elif(self._late != self.params.watchdog_cycles):
+            m.d.sync += [self._late.eq(0), self._overdue.eq(0)]
+        with m.Elif(~self._overdue):
             m.d.sync += self._late.eq(self._late + 1)
+            m.d.sync += self._overdue.eq(self._late == self.params.watchdog_cycles - 1)
 
     def _count_strobes(self, m, begins, alone, again_from_here):
-        strobes = Mux(self.run_start, 0, self._strobes)
-        m.d.sync += [self._spent.eq(strobes >= self.strobe_cap), self._full.eq(self._count >= self.count_cap)]
+        spent = Mux(self.run_start, self.strobe_cap == 0, self._strobes >= self.strobe_cap)
+        m.d.sync += [self._spent.eq(spent), self._full.eq(self._count >= self.count_cap)]
         m.d.sync += self._none.eq(self.count_cap == 0)
         with m.If(self.run_start):
             m.d.sync += [self._seen(name).eq(0) for name in self._runs]
@@ -322,7 +374,7 @@ class PulseGate(wiring.Component):
         with m.If(self.run_start):  # nothing begins in it
             m.d.sync += [self._strobes.eq(0), self._row_used.eq(0)]
         with m.Elif(begins):
-            again = self._again(alone)
+            again = self._again(self._standing, alone)
             m.d.sync += [self._strobes.eq(self._strobes + 1), self._count.eq(Mux(again, self._count + 1, 1))]
             m.d.sync += [self._row_used.eq(1), self._last_row.eq(self.request.row)]
             if self.params.verify:
@@ -339,6 +391,6 @@ class PulseGate(wiring.Component):
             with m.If(windowed & (self._credit != self.params.commit_depth)):
                 m.d.sync += self._credit.eq(self._credit + 1)
         with m.Elif(opens):
-            m.d.sync += [self._window.eq(1), self._window_used.eq(0), self._credit.eq(self._credit - 1)]
-        with m.Elif(begins):
-            m.d.sync += self._window_used.eq(1)
+            m.d.sync += [self._window.eq(1), self._credit.eq(self._credit - 1)]
+        # Outside windows it says nothing.
+        m.d.sync += self._window_used.eq((self._window_used | begins) & ~opens)

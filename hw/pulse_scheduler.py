@@ -105,9 +105,14 @@ class PulseScheduler(wiring.Component):
 
     def _most(self, m, so_far, count) -> Value:
         """The largest magnitude of a row with one more count."""
-        magnitude = Signal(self._most_bits)
-        m.d.comb += magnitude.eq(Mux(count < 0, -count, count))
-        return Mux(magnitude > so_far, magnitude, so_far)
+        negative, more, magnitude = Signal(), Signal(), Signal(self._most_bits)
+        m.d.comb += [
+            negative.eq(count < 0),
+            magnitude.eq(Mux(negative, -count, count)),
+            # Of either sign, so that the comparison does not wait for the magnitude.
+            more.eq(Mux(negative, (so_far + count) < 0, count > so_far)),
+        ]
+        return Mux(more, magnitude, so_far)
 
     def _scan(self, m, read, word, full, most, valid, operation):
         """Full banks, word by word and strobe by strobe, into operations; each waits in a register until it is taken."""
@@ -131,7 +136,9 @@ class PulseScheduler(wiring.Component):
                 m.d.sync += [
                     row.eq(compared.row),
                     ups.eq(Cat(ups, (count > compared.strobe for count in counts))[p.update_columns :]),
-                    downs.eq(Cat(downs, (-count > compared.strobe for count in counts))[p.update_columns :]),
+                    downs.eq(
+                        Cat(downs, (count + compared.strobe < 0 for count in counts))[p.update_columns :]
+                    ),
                 ]
             with m.If(finished):
                 m.d.sync += [

@@ -30,7 +30,7 @@ class RampAdc(wiring.Component):
         before_last = ramp == p.adc_limit - (settle == 0)
         if settle:
             before_last &= wait == 1
-        control = Control(m, self, (ramp == p.adc_limit) & (wait == 0), before_last)
+        control = Control(m, self, (ramp == p.adc_limit) & (wait == 0), before_last, self.busy)
         with m.If(self.busy):
             with m.If(wait != 0):
                 m.d.sync += wait.eq(wait - 1)

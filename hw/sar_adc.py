@@ -29,11 +29,13 @@ class SarAdc(wiring.Component):
             m.d.comb += self.trial[k].eq(_to_code(offset[k] | bit))
             m.d.comb += tried[k].eq(Mux(self.compare[k], offset[k] | bit, offset[k]))
         before_last = bit[1] if settle == 0 else bit[0] & (wait == 1)
-        control = Control(m, self, bit[0] & (wait == 0), before_last)
-        with m.If(self.busy):
-            with m.If(wait != 0):
-                m.d.sync += wait.eq(wait - 1)
-            with m.Elif(~bit[0]):
+        # Where a trial settles, the cycle of the start, which comes late, ends none.
+        works = self.running if settle else self.busy
+        control = Control(m, self, bit[0] & (wait == 0), before_last, works)
+        with m.If(self.busy & (wait != 0)):
+            m.d.sync += wait.eq(wait - 1)
+        with m.If(works & (wait == 0)):
+            with m.If(~bit[0]):
                 m.d.comb += self.new_trial.eq(1)
                 m.d.sync += [bit.eq(bit >> 1), wait.eq(settle)]
                 m.d.sync += [o.eq(t) for o, t in zip(offset, tried, strict=True)]

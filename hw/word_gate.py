@@ -21,28 +21,30 @@ class WordGate(PulseGate):
     def _line_pairs(self):
         return [(getattr(self.write, name), getattr(self.request, name)) for name in self.LINES]
 
-    def _line_faults(self, starts):
+    def _line_faults(self, starts, goes_on, lines):
         both = self.request.load & (self.request.up & self.request.down).any()
-        return super()._line_faults(starts) | {Fault.UP_AND_DOWN: both}
+        return super()._line_faults(starts, goes_on, lines) | {Fault.UP_AND_DOWN: both}
 
-    def _array_faults(self, starts, free):
+    def _array_faults(self, starts, goes_on, free):
         """A word is loaded where nothing else goes on."""
         training, transfer, _, _ = self._modes()
-        others = self.integrate_request | self.erase_request | self.converting | starts | self._goes_on()
+        others = self.integrate_request | self.erase_request | self.converting | starts | goes_on
         in_use = others | ~free | ~self.array_free | ~(training | transfer)
-        faults = super()._array_faults(starts, free)
+        faults = super()._array_faults(starts, goes_on, free)
         return faults | {Fault.BUSY_ARRAY: faults[Fault.BUSY_ARRAY] | (self.request.load & in_use)}
 
     @property
     def _started(self):
         return super()._started | self.write.load
 
-    def _follow(self, m, selects):
+    def _follow(self, m, free, selects):
         """A word brings its row, polarity and amplitude; masks are selected or not at any time."""
-        m.d.sync += self.write.select.eq(self.request.select & selects)
-        with m.If(self.request.load):
-            m.d.sync += [getattr(self.write, name).eq(getattr(self.request, name)) for name in BY_WORD]
+        with m.If(free):
+            m.d.sync += self.write.select.eq(self.request.select & selects)
+            with m.If(self.request.load):
+                self._keep_row(m)
+                m.d.sync += [getattr(self.write, name).eq(getattr(self.request, name)) for name in BY_WORD]
 
-    def _hold_lines(self, m, free, may_select):
-        super()._hold_lines(m, free, may_select)
+    def _hold_lines(self, m, free, begins, may_select, in_run):
+        super()._hold_lines(m, free, begins, may_select, in_run)
         m.d.sync += self.write.load.eq(self.request.load & may_select)

@@ -50,6 +50,6 @@ def test_originals_come_back_after_an_error():
 
 def test_a_mutant_of_a_component_is_found_by_its_users():
     original = PulseGate
-    with mutated("hw.pulse_gate", "self._working & (self._late", "self._working | (self._late") as mutant:
+    with mutated("hw.pulse_gate", "self._working & self._overdue", "self._working | self._overdue") as mutant:
         assert formal.pulse_gate.PulseGate is PulseGate is mutant.PulseGate
     assert formal.pulse_gate.PulseGate is PulseGate is original
