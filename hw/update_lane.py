@@ -36,7 +36,7 @@ class UpdateLane(wiring.Component):
     - `delta`, `code`: its column's error, its row's code (> 0).  `memory`: its update memory, a cycle later.
     - `stored`, `up`, `down`: the new memory, and whether a pulse goes to G+ or to G-.
     - `rule` (looked at only when both rules with a memory are built in), `threshold` (1 to `unreachable`), `x_threshold`,
-      `delta_threshold` (1 at least): constant while weights are in the pipeline.
+      `delta_below` (the threshold of `counter` less one): constant while weights are in the pipeline.
 
     value = memory + increment; value >= threshold: up, value - threshold; -value >= threshold: down,
     value + threshold; stored = saturate(value) at the rule's width.  With delta = 0 nothing changes.
@@ -55,7 +55,7 @@ class UpdateLane(wiring.Component):
                 "rule": In(range(len(RULES))),
                 "threshold": In(range(unreachable(params) + 1)),
                 "x_threshold": In(X_THRESHOLD_BITS),
-                "delta_threshold": In(DELTA_THRESHOLD_BITS),
+                "delta_below": In(DELTA_THRESHOLD_BITS),
                 "stored": Out(signed(params.memory_bits)),
                 "up": Out(1),
                 "down": Out(1),
@@ -94,9 +94,9 @@ class UpdateLane(wiring.Component):
         return value
 
     def _increment(self, code, delta) -> Value:
-        least = self.delta_threshold
         large = code >= self.x_threshold
-        sign = Mux(large & (delta >= least), 1, Mux(large & (delta + least <= 0), -1, 0))
+        raises, lowers = delta > self.delta_below, ~delta >= self.delta_below  # ~delta is -delta - 1
+        sign = Mux(large & raises, 1, Mux(large & lowers, -1, 0))
         return self._by_rule(code * delta, sign)
 
     def _saturate(self, value) -> Value:

@@ -217,8 +217,8 @@ class UpdateRule(wiring.Component):
         """The lanes between the memories; returns the word to store and the pulse bits of its columns."""
         if self.params.chance_rules:
             deltas = [Mux(self._by_chance(), 0, delta) for delta in deltas]
-        least = Signal.like(self.delta_threshold)
-        m.d.sync += least.eq(Mux(self.delta_threshold == 0, 1, self.delta_threshold))
+        below = Signal.like(self.delta_threshold)
+        m.d.sync += below.eq(Mux(self.delta_threshold == 0, 0, self.delta_threshold - 1))
         lanes = [UpdateLane(self.params) for _ in range(self.params.update_columns)]
         for k, lane in enumerate(lanes):
             m.submodules[f"lane_{k}"] = lane
@@ -230,7 +230,7 @@ class UpdateRule(wiring.Component):
                 lane.rule.eq(self.rule),
                 lane.threshold.eq(threshold),
                 lane.x_threshold.eq(self.x_threshold),
-                lane.delta_threshold.eq(least),
+                lane.delta_below.eq(below),
             ]
         return tuple(Cat(getattr(lane, name) for lane in lanes) for name in ("stored", "up", "down"))
 

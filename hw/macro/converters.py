@@ -1,5 +1,8 @@
 """The converters' analog half: comparators on the held column sums."""
 
+from functools import reduce
+from operator import sub
+
 from amaranth.hdl import Cat, Module, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -32,20 +35,22 @@ class Converters(wiring.Component):
     def elaborate(self, platform):
         p = self.params
         m = Module()
-        # Registers where they divide the way best: behind selection and products, the comparison, their sum.
+        # Registers where they divide the way best: behind the products, the comparison, and before the products.
         latency = p.cmp_latency_cycles
-        summed = int(latency > 2)
+        before = int(latency > 2)
         lsb = _delayed(m, self.lsb, min(latency, 1))  # it holds long before it is needed, and comes from afar
         compares = []
         for k in range(p.adc_channels):
             # Both sides raised by lsb: what waits for the trial is then a product alone.
-            raised = _delayed(m, (self.sums[k] << 1) + lsb, min(latency, 1) + summed)
+            raised = _delayed(m, (self.sums[k] << 1) + lsb, min(latency, 1) + before)
+            trial = _delayed(m, self.trial[k], before)
             products = [
-                (_delayed(m, self.trial[k] * part, min(latency, 1)) << place + 1)
+                (_delayed(m, trial * part, min(latency, 1)) << place + 1)
                 for place, part in factors(lsb, MULTIPLIER_BITS)
             ]
-            compares.append(raised >= _delayed(m, sum(products[1:], products[0]), summed))
-        m.d.comb += self.compare.eq(_delayed(m, Cat(compares), max(latency - 1 - summed, 0)))
+            over = reduce(sub, products, raised)  # one carry chain, however many products
+            compares.append(over >= 0)
+        m.d.comb += self.compare.eq(_delayed(m, Cat(compares), max(latency - 1 - before, 0)))
         return m
 
 

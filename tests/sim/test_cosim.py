@@ -49,7 +49,7 @@ FAULTS = [
      "codes[0]"),
     ("adc", "hw.sar_adc", "m.d.sync += [o.eq(t) for o, t in zip(offset, tried, strict=True)]",
      "m.d.sync += [o.eq(o | bit) for o in offset]"),
-    ("adc", "hw.macro.converters", "compares.append(raised >= ", "compares.append((raised >> 1) >= "),
+    ("adc", "hw.macro.converters", "compares.append(over >= 0)", "compares.append(over >= lsb)"),
     ("hidden", "hw.activation", "Mux(code < 0, 0, code)", "code"),
     ("logits", "hw.upper_layer", "(held[0] + half) >> shift", "held[0] >> shift"),
     ("logits", "hw.upper_layer", "logit = saturate(shifted, -p.logit_limit, p.logit_limit)", "logit = shifted"),
