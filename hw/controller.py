@@ -1,6 +1,6 @@
 """The controller: nothing but the data flow, read from top to bottom; what controls it is in hw/control.py."""
 
-from amaranth.hdl import Cat, Const, Module, ResetInserter, Signal
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, DomainRenamer, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -95,7 +95,9 @@ class Controller(wiring.Component):
         self.counters = m.submodules.counters = (CounterMemory if p.compact else Counters)(p)
         self.driver = m.submodules.pulse_driver = (WordDriver if p.compact else PulseDriver)(p)
         self.gate = m.submodules.pulse_gate = (WordGate if p.compact else PulseGate)(p)
-        flush = ResetInserter(self.sequencer.flush)
+        m.domains.flushed = flushed = ClockDomain(local=True)  # its reset is a register: it goes far
+        m.d.comb += [flushed.clk.eq(ClockSignal()), flushed.rst.eq(self.sequencer.flush)]
+        flush = DomainRenamer("flushed")
         for name, block in (
             ("dac_encode", DacEncode), ("input_buffer", InputBuffer), ("dac_load", DacLoad),
             ("column_adc", {"sar": SarAdc, "ramp": RampAdc}[p.adc_kind]), ("partial_sum", PartialSum),

@@ -22,7 +22,7 @@ class Sequencer(wiring.Component):
     the present integrate from the cycle after `integrate` on.
     Where calibration is built in, a run of mode CALIBRATE is one of INFER that is `measuring`; then `finish` starts the
     results, and the run's end waits while `finishing`.
-    After a fault the data path is flushed and the run ends.
+    After a fault the data path is flushed and the run ends; a reset flushes it, too.
 
     Commands: start, erase, clear_memory, readout_start (one cycle, taken when idle).  mode, samples: of the run.
     Status in: loaded (row codes), adc_busy (from the cycle after adc_start), adc_ends (in its last cycle), adc_ends_next, array_ready, commit_busy, pulses_busy (an operation is under way),
@@ -49,7 +49,7 @@ class Sequencer(wiring.Component):
             "scheduled",
         )
         outputs: tuple[str, ...] = (
-            "busy", "run_active", "training", "transferring", "streaming", "run_start", "flush", "integrate",
+            "busy", "run_active", "training", "transferring", "streaming", "run_start", "integrate",
             "adc_start", "commit_start", "window_open", "allow_pulses", "array_erase", "memory_clear", "readout", "readout_done",
             "stretched", "late",
         )  # fmt: skip
@@ -64,6 +64,7 @@ class Sequencer(wiring.Component):
             {
                 **{name: In(1) for name in (*commands, *status, "result", "fault")},
                 **{name: Out(1) for name in outputs},
+                "flush": Out(1, init=1),
                 "mode": In(Mode),
                 "samples": In(SAMPLE_BITS),
                 "integrate_cycles": In(integrate_bits(params)),

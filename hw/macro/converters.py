@@ -42,7 +42,7 @@ class Converters(wiring.Component):
         compares = []
         for k in range(p.adc_channels):
             # Both sides raised by lsb: what waits for the trial is then a product alone.
-            raised = _delayed(m, (self.sums[k] << 1) + lsb, min(latency, 1) + before)
+            raised = _delayed(m, (_delayed(m, self.sums[k], before) << 1) + lsb, min(latency, 1))
             trial = _delayed(m, self.trial[k], before)
             products = [
                 (_delayed(m, trial * part, min(latency, 1)) << place + 1)
