@@ -98,6 +98,7 @@ def _wires(**pins: Pin) -> Mapping[str, Pin]:
     return MappingProxyType(UART | pins)
 
 
+ULX3S_WIRES = _wires(busy=Pin("led", 0), fault=Pin("led", 1), heartbeat=Pin("led", 2))
 BOARDS = {
     board.name: board
     for board in (
@@ -106,9 +107,16 @@ BOARDS = {
             ("amaranth_boards.ulx3s", "ULX3S_85F_Platform"),
             instance="ULX3S",
             clock_MHz=40,
-            wires=_wires(busy=Pin("led", 0), fault=Pin("led", 1), heartbeat=Pin("led", 2)),
+            wires=ULX3S_WIRES,
             # A third less wire than from nextpnr's own placer, whose result is not routed.
             place_and_route="--placer static",
+        ),
+        Board(
+            "ulx3s-digits",
+            ("amaranth_boards.ulx3s", "ULX3S_85F_Platform"),
+            instance="ORANGECRAB",
+            clock_MHz=100,
+            wires=ULX3S_WIRES,
         ),
         Board(
             "orangecrab",

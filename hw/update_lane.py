@@ -1,6 +1,6 @@
 """One weight's share of an update rule with a memory."""
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -67,7 +67,8 @@ class UpdateLane(wiring.Component):
         p = self.params
         memory = self._delay(m, self.memory, "memory")
         delta, code = self._delay(m, self.delta, "delta"), self._delay(m, self.code, "code")
-        increment = self._delay(m, self._increment(code, delta), "increment")
+        sign = self._counted(m) if "counter" in p.rules else Const(0)
+        increment = self._delay(m, self._by_rule(code * delta, sign), "increment")
 
         total = Signal(signed(sum_bits(p)))  # memory + increment, just wide enough
         m.d.comb += total.eq(memory + increment)
@@ -93,11 +94,12 @@ class UpdateLane(wiring.Component):
             value = register
         return value
 
-    def _increment(self, code, delta) -> Value:
-        large = code >= self.x_threshold
-        raises, lowers = delta > self.delta_below, ~delta >= self.delta_below  # ~delta is -delta - 1
-        sign = Mux(large & raises, 1, Mux(large & lowers, -1, 0))
-        return self._by_rule(code * delta, sign)
+    def _counted(self, m) -> Value:
+        """What `counter` adds, a stage after the errors came."""
+        large = self._delay(m, self.code >= self.x_threshold, "large")
+        raises = self._delay(m, self.delta > self.delta_below, "raises")
+        lowers = self._delay(m, ~self.delta >= self.delta_below, "lowers")  # ~delta is -delta - 1
+        return Mux(large & raises, 1, Mux(large & lowers, -1, 0))
 
     def _saturate(self, value) -> Value:
         p = self.params

@@ -237,7 +237,7 @@ class UpdateRule(wiring.Component):
     def _threshold(self, m, sample) -> Signal:
         """The sample's threshold, doubled where it is due; it settles before the sample's first sum."""
         limit = unreachable(self.params)
-        threshold = Signal(range(limit + 1))
+        threshold = Signal(range(limit + 1), reset_less=True)
         doubled = Mux(self.threshold == 0, 1, self.threshold) << self._doublings(m, sample)
         m.d.sync += threshold.eq(Mux(doubled < limit, doubled, limit))
         return threshold
