@@ -64,7 +64,7 @@ class Sequencer(wiring.Component):
             {
                 **{name: In(1) for name in (*commands, *status, "result", "fault")},
                 **{name: Out(1) for name in outputs},
-                "flush": wiring.Member(wiring.Flow.Out, 1, init=1),
+                "flush": Out(1, init=1),  # type: ignore[call-arg]  # the stubs know no init
                 "mode": In(Mode),
                 "samples": In(SAMPLE_BITS),
                 "integrate_cycles": In(integrate_bits(params)),
