@@ -44,7 +44,7 @@ class MarginError(wiring.Component):
         target, rival, best = (
             Signal(signed(p.logit_bits), name=name) for name in ("target", "rival", "best")
         )
-        any_rival = Signal()
+        any_rival, at_target = Signal(), Signal()  # at_target: klass is the target
         verdict = self.o.payload
         code = codes[: p.logit_bits].as_signed()
         with m.FSM():
@@ -54,6 +54,7 @@ class MarginError(wiring.Component):
                     codes.eq(self.i.payload.logits.as_value()),
                     klass.eq(0),
                     any_rival.eq(0),
+                    at_target.eq(self.label.payload.label == 0),
                     verdict.target.eq(self.label.payload.label),
                     verdict.active.eq(self.i.payload.active),
                 ]
@@ -61,9 +62,10 @@ class MarginError(wiring.Component):
                     m.next = "SCAN"
             with m.State("SCAN"):
                 m.d.sync += [codes.eq(codes >> p.logit_bits), klass.eq(klass + 1)]
+                m.d.sync += at_target.eq(klass + 1 == verdict.target)
                 with m.If((klass == 0) | (code > best)):
                     m.d.sync += [best.eq(code), verdict.prediction.eq(klass)]
-                with m.If(klass == verdict.target):
+                with m.If(at_target):
                     m.d.sync += target.eq(code)
                 with m.Elif(~any_rival | (code > rival)):
                     m.d.sync += [any_rival.eq(1), rival.eq(code), verdict.rival.eq(klass)]

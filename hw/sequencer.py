@@ -72,11 +72,13 @@ class Sequencer(wiring.Component):
                 **(calibration if params.calibration else {}),
             }
         )
+        self._erasing = Signal()  # state ERASE, in a register: much depends on it
 
     def elaborate(self, platform):
         m = Module()
         asks, continues = Signal(), Signal()  # an integrate is decided on; it is that of a further bit plane
         m.d.sync += [self.integrate.eq(asks), self.flush.eq(0), self.window_open.eq(self.commit_start)]
+        m.d.sync += self.run_start.eq(0)
         if self.params.bit_serial:
             m.d.sync += self.continues.eq(continues)
         sampling = Signal()  # a run that reads samples
@@ -132,9 +134,10 @@ class Sequencer(wiring.Component):
     def _commands(self, m):
         with m.State("IDLE"):
             with m.If(self.start & self._built_in):
-                m.d.sync += self.flush.eq(1)
+                m.d.sync += [self.flush.eq(1), self.run_start.eq(1)]
                 m.next = "START"
             with m.Elif(self.erase):
+                m.d.sync += self._erasing.eq(1)
                 m.next = "ERASE"
             with m.Elif(self.clear_memory):
                 m.d.comb += self.memory_clear.eq(1)
@@ -146,8 +149,7 @@ class Sequencer(wiring.Component):
         integrating = Signal(integrate_bits(self.params))  # cycles of the present integration
         upper_working = self.upper_working if self.params.analog_upper else Const(0)
         ends = (uncommitted == 0) & (waiting == 0)
-        with m.State("START"):
-            m.d.comb += self.run_start.eq(1)
+        with m.State("START"):  # run_start is 1
             m.d.sync += [left.eq(self.samples), all_read.eq(self.samples == 0), waiting.eq(0)]
             with m.If(self.mode == Mode.TRANSFER):
                 m.d.sync += self.transferring.eq(1)
@@ -240,11 +242,13 @@ class Sequencer(wiring.Component):
                 m.next = "INTEGRATE"
 
     def _single_operations(self, m):
+        m.d.comb += self.array_erase.eq(self._erasing & self.array_ready & ~self.fault)
         with m.State("ERASE"):
             with m.If(self.fault):
+                m.d.sync += self._erasing.eq(0)
                 m.next = "IDLE"
             with m.Elif(self.array_ready):
-                m.d.comb += self.array_erase.eq(1)
+                m.d.sync += self._erasing.eq(0)
                 m.next = "ARRAY"
         with m.State("READOUT"):
             with m.If(self.fault):
