@@ -89,10 +89,11 @@ class Sequencer(wiring.Component):
         all_read = Signal()
         uncommitted = self._commits(m, begins, all_read)
         modes = [Mode.INFER, Mode.TRAIN, Mode.TRANSFER]
-        writing, trains = self.transferring, self.mode == Mode.TRAIN
+        writing, training_modes = self.transferring, [Mode.TRAIN]
         if self.params.verify:
             modes += [Mode.VERIFY, Mode.TUNE]
-            writing, trains = writing | self.verifying, trains | (self.mode == Mode.TUNE)
+            training_modes.append(Mode.TUNE)
+            writing = writing | self.verifying
             m.d.comb += [
                 self.tuning.eq(sampling & (self.mode == Mode.TUNE)),
                 self.reads_cell.eq(self.read_wanted & self.allow_pulses & self.array_ready),
@@ -100,6 +101,8 @@ class Sequencer(wiring.Component):
         if self.params.calibration:
             modes.append(Mode.CALIBRATE)
         self._built_in = Cat(self.mode == mode for mode in modes).any()
+        trains = Signal()  # a mode is written some cycles before its run begins
+        m.d.sync += trains.eq(Cat(self.mode == mode for mode in training_modes).any())
         m.d.comb += [
             self.training.eq(sampling & trains),
             self.streaming.eq(sampling),
