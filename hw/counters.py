@@ -102,9 +102,11 @@ class Counters(wiring.Component):
             amounts.append((self.given_up, self.give_up))
         for counter, amount in amounts:
             held = Signal.like(Value.cast(amount), name=f"{counter.name}_amount")
-            m.d.sync += [held.eq(Mux(self.clear, 0, amount)), counter.eq(counter + held)]
+            m.d.sync += [held.eq(amount), counter.eq(counter + held)]
         self._elapsed(m)
-        with m.If(self.clear):
+        clear = Signal()  # it comes from far and goes far; what is held then is of the cycle of `self.clear`
+        m.d.sync += clear.eq(self.clear)
+        with m.If(clear):
             m.d.sync += [getattr(self, name).eq(0) for name in self.names]
         return m
 

@@ -50,11 +50,11 @@ class EventKeys(wiring.Component):
         if self.params.converter_errors:
             domains["converter"], keys["converter"] = DOMAIN_CONVERTER, self.converter
         cycle = Signal(range(cycles + 1))  # counts down
-        busy = cycle != 0
+        busy = Signal()  # cycle is not 0
         with m.If(self.start):
-            m.d.sync += cycle.eq(cycles)
+            m.d.sync += [cycle.eq(cycles), busy.eq(1)]
         with m.Elif(busy):
-            m.d.sync += cycle.eq(cycle - 1)
+            m.d.sync += [cycle.eq(cycle - 1), busy.eq(cycle != 1)]
         m.d.sync += self.done.eq(cycle == 2)
 
         domain, event = Signal(max(domains.values()).bit_length()), Signal(KEY_BITS)
