@@ -13,6 +13,7 @@ from amaranth.lib.wiring import In
 
 from formal.rules import Rules, left
 from hw.numerics import popcount
+from hw.pulse_driver import ends
 from hw.pulse_gate import LINES, PulseGate
 from spec.params import HwParams
 from spec.registers import Fault
@@ -318,6 +319,7 @@ class PulseGateRules(Rules):
         self.rule("a guard is unfinished", self.rest_now != 0, self.unfinished & ~write.strobe)
         self.rule("phase of a guard", gate._holding != (self.unfinished & ~write.strobe))
         self.rule("timer of a guard", gate._holding, left(gate._rest) == left(self.rest_now))
+        self.rule("register _rested", gate._rested != ends(gate._rest))
         self.rule("phase of an operation", self.operating_now & gate._holding)
         self.rule("last request", gate._requested ^ self.was.request.strobe)
         opens = ~write.strobe & ~gate._holding  # in a fault, they are counted anew

@@ -105,6 +105,7 @@ class PulseGate(wiring.Component):
         self._requested = Signal()  # request.strobe of the cycle before
         self._timer = Signal(pulse_bits(params))  # cycles left of a strobe, with this one
         self._rest = Signal(GUARD_BITS)  # cycles left of the guard behind it, likewise
+        self._rested = Signal(init=1)  # this is the last of them, or none is left
         self._quiet = Signal(GUARD_BITS)  # cycles for which the lines have been as they are
         self._late = Signal(range(params.watchdog_cycles + 1))  # cycles without array_ready
         self._overdue = Signal()  # they are watchdog_cycles
@@ -300,6 +301,7 @@ class PulseGate(wiring.Component):
         for counter in (timer, rest):
             with m.If(counter != 0):
                 m.d.sync += counter.eq(counter - 1)
+        m.d.sync += self._rested.eq(rest <= 2)
         with m.FSM() as fsm:
             m.d.comb += self._holding.eq(fsm.ongoing("HOLD"))
             with m.State("OPEN"):
@@ -309,14 +311,14 @@ class PulseGate(wiring.Component):
                     m.d.sync += self.write.strobe.eq(1)
                     m.next = "STROBE"
             with m.State("STROBE"):
-                m.d.sync += rest.eq(self._guard)
+                m.d.sync += [rest.eq(self._guard), self._rested.eq(ends(self._guard))]
                 with m.If(lasts):
                     m.d.sync += self.write.strobe.eq(1)
                 with m.Else():
                     m.next = "HOLD"
             with m.State("HOLD"):
                 # An array that hangs does not keep its lines selected: the watchdog's fault lets go of them.
-                with m.If(ends(rest) & (self.array_ready | self.fault.any())):
+                with m.If(self._rested & (self.array_ready | self.fault.any())):
                     m.d.comb += free.eq(1)
                     m.next = "OPEN"
 

@@ -31,6 +31,10 @@ ALWAYS = ("abort", "clear_fault")
 """Fields of CONTROL that act while busy or in a fault."""
 
 
+PARTS = 4
+"""Registers of an answer: a choice among all words in one cycle takes too long."""
+
+
 class BusRequest(data.StructLayout):
     """One access of the host: an address counts words."""
 
@@ -116,9 +120,11 @@ class RegisterFile(wiring.Component):
 
     def _answer(self, m: Module, request: Signal, act: Signal, read: dict[str, Value]) -> None:
         """The word of the register, if it is one to read."""
+        found = [Mux(self._hits[name] & ~request.write, word, 0) for name, word in read.items()]
+        parts = [Signal.like(self.response.payload.data, name=f"part_{k}") for k in range(PARTS)]
         with m.If(act):
-            found = [Mux(self._hits[name] & ~request.write, word, 0) for name, word in read.items()]
-            m.d.sync += self.response.payload.data.eq(any_of(found))
+            m.d.sync += [part.eq(any_of(found[k::PARTS])) for k, part in enumerate(parts)]
+        m.d.comb += self.response.payload.data.eq(any_of(parts))
 
     def _decoded(self, m: Module, request: Signal) -> dict[str, Value]:
         """Whether the access is to each of the registers, decoded when it comes; in compact hardware when it acts."""
