@@ -106,7 +106,7 @@ BOARDS = {
             "ulx3s",
             ("amaranth_boards.ulx3s", "ULX3S_85F_Platform"),
             instance="ULX3S",
-            clock_MHz=40,
+            clock_MHz=50,
             wires=ULX3S_WIRES,
             # A third less wire than from nextpnr's own placer, whose result is not routed.
             place_and_route="--placer static",
@@ -116,13 +116,14 @@ BOARDS = {
             ("amaranth_boards.ulx3s", "ULX3S_85F_Platform"),
             instance="ORANGECRAB",
             clock_MHz=100,
+            seed=6,
             wires=ULX3S_WIRES,
         ),
         Board(
             "orangecrab",
             ("amaranth_boards.orangecrab_r0_2", "OrangeCrabR0_2_25FPlatform"),
             instance="ORANGECRAB",
-            clock_MHz=96,
+            clock_MHz=120,
             seed=5,
             wires=_wires(
                 busy=Pin("rgb_led", 0, "g"), fault=Pin("rgb_led", 0, "r"), heartbeat=Pin("rgb_led", 0, "b")
