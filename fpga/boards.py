@@ -123,7 +123,7 @@ BOARDS = {
             "orangecrab",
             ("amaranth_boards.orangecrab_r0_2", "OrangeCrabR0_2_25FPlatform"),
             instance="ORANGECRAB",
-            clock_MHz=120,
+            clock_MHz=108,
             seed=5,
             wires=_wires(
                 busy=Pin("rgb_led", 0, "g"), fault=Pin("rgb_led", 0, "r"), heartbeat=Pin("rgb_led", 0, "b")
