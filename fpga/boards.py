@@ -107,6 +107,7 @@ BOARDS = {
             ("amaranth_boards.ulx3s", "ULX3S_85F_Platform"),
             instance="ULX3S",
             clock_MHz=50,
+            seed=2,
             wires=ULX3S_WIRES,
             # A third less wire than from nextpnr's own placer, whose result is not routed.
             place_and_route="--placer static",
