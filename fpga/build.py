@@ -7,11 +7,9 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from inspect import getsource
 from pathlib import Path
 from typing import TypeVar
 
-from fpga import multiplier_registers
 from fpga.boards import Board, board_top, find
 from fpga.families import TOP, Family, family
 from fpga.report import Report, parse_memories, parse_resources, parse_timing
@@ -59,7 +57,7 @@ def build(
 
     timed("elaboration", lambda: _elaborate(board, platform, folder, progress))
     versions = {name: importlib.metadata.version(name) for name in (*PACKAGES, parts.package)}
-    inputs = _digest(folder, versions, seeds)
+    inputs = _digest(folder, parts, versions, seeds)
     if not again and (kept := _kept(folder, inputs)):
         return kept
     (folder / REPORT).unlink(missing_ok=True)
@@ -121,12 +119,12 @@ def _elaborate(board: Board, platform, folder: Path, progress: Progress) -> None
     progress("elaboration", 1, 1)
 
 
-def _digest(folder: Path, versions: dict[str, str], seeds: Sequence[int]) -> str:
+def _digest(folder: Path, parts: Family, versions: dict[str, str], seeds: Sequence[int]) -> str:
     """Of everything that decides what is built; where the text of the RTL is in which tree does not."""
     files = sorted(path for path in folder.glob(f"*{TOP}*") if path.suffix in (".il", ".ys", ".lpf", ".pcf"))
     texts = [_SOURCE.sub("", path.read_text()) for path in files]
     texts += [
-        getsource(multiplier_registers),
+        parts.finish_text,
         (folder / COMMANDS).read_text(),
         json.dumps(versions, sort_keys=True),
         repr(list(seeds)),

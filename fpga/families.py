@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import getmodule, getsource
 from pathlib import Path
 
 from fpga import multiplier_registers
@@ -34,6 +35,12 @@ class Family:
     shrink: dict[str, str]
     pll_MHz: tuple[float, float]
     finish: Callable[[dict], object] | None = None
+
+    @property
+    def finish_text(self) -> str:
+        """The text of `finish`, on which a netlist depends."""
+        module = getmodule(self.finish) if self.finish else None
+        return getsource(module) if module else ""
 
     def finish_netlist(self, path: Path) -> None:
         """Finish a netlist in Yosys's JSON, in place."""

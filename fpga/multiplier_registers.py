@@ -26,7 +26,7 @@ class Control(NamedTuple):
 
 
 class Netlist:
-    """The cells of the top module by what drives a wire, and how many inputs each wire has.  Changed in place."""
+    """The cells of the top module, and by wire what drives it and who reads it.  Changed in place."""
 
     def __init__(self, netlist: dict):
         self.module = next(m for m in netlist["modules"].values() if "top" in m["attributes"])
@@ -51,9 +51,8 @@ class Netlist:
         if cell is None or cell["type"] != FLIP_FLOP:
             return None
         wires = cell["connections"]
-        has = {
-            key: text.rstrip(" ") for key, text in cell["parameters"].items()
-        }  # "1 " is the text 1 in JSON
+        # In JSON "1 " is the text 1.
+        has = {key: text.rstrip(" ") for key, text in cell["parameters"].items()}
         plain = has["CLKMUX"] == "CLK" and has["REGSET"] == "RESET" and has["LSRMUX"] == "LSR"
         if not plain or wires["LSR"] != [ZERO] or has["CEMUX"] not in ("CE", ONE):
             return None

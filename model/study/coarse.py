@@ -9,10 +9,9 @@ from collections import Counter
 import numpy as np
 
 from model.study.methods import TOLERANCES, Method, Settings, memory_bits, verify
-from model.study.sparse import QUIET, skips_and_rows, sparse_start
+from model.study.sparse import QUIET, hybrid_sparse, skips_and_rows
 from model.system import GoldenController
 from model.system import run as golden
-from model.training.trial import Outcome, Trial
 from spec.registers import reset_value
 from spec.run_file import RunSpec
 
@@ -46,12 +45,6 @@ def coarse_transfer(ctl: GoldenController, counts: np.ndarray) -> dict[str, int]
     return dict(further)
 
 
-def hybrid_coarse(trial: Trial, settings: Settings) -> Outcome:
-    """Sparse open-loop transfer by coarse pulses, one online epoch."""
-    job = trial.job_with("accumulate", settings["threshold"], settings["margin"])
-    return trial.train(sparse_start(trial, settings, coarse_transfer), job)
-
-
 def loops_and_rows(run: RunSpec, samples: int) -> list[Settings]:
     """Tolerances, and the rows that are left out."""
     return [
@@ -60,7 +53,7 @@ def loops_and_rows(run: RunSpec, samples: int) -> list[Settings]:
 
 
 COARSE = (
-    Method("hybrid coarse", "hybrid skipped rows, transferred by pulses of doubled widths", hybrid_coarse, skips_and_rows,
+    Method("hybrid coarse", "hybrid skipped rows, transferred by pulses of doubled widths", hybrid_sparse(coarse_transfer), skips_and_rows,
            settings_of="hybrid accumulate", bits=memory_bits("accumulate"), model_only=True),
     Method("verify pair coarse", "the same transfer, then program-verify, no epoch", verify("pair", coarse_transfer),
            loops_and_rows, model_only=True),

@@ -4,6 +4,8 @@ Most weights are small and some rows are hardly ever driven, so most pulses of a
 this as it is: the host sends 0.
 """
 
+from collections.abc import Callable
+
 from model.study.methods import (
     TRIES,
     Method,
@@ -14,7 +16,7 @@ from model.study.methods import (
     verify,
     written_counts,
 )
-from model.training.trial import Outcome, Start, Trial, open_loop
+from model.training.trial import Outcome, Trial, open_loop
 from spec.run_file import RunSpec
 
 LARGEST_SKIP = 0.6
@@ -23,16 +25,16 @@ QUIET = (1e-5, 1e-4, 1e-3)
 """Shares of the input's energy whose rows are left out: 18, 25 and 35 % of the rows of MNIST."""
 
 
-def hybrid_sparse(trial: Trial, settings: Settings) -> Outcome:
-    """Sparse open-loop transfer, one online epoch."""
-    job = trial.job_with("accumulate", settings["threshold"], settings["margin"])
-    return trial.train(sparse_start(trial, settings, open_loop), job)
+def hybrid_sparse(transfer: Transfer = open_loop) -> Callable[[Trial, Settings], Outcome]:
+    """Sparse transfer, one online epoch; transfer: how the counts are written."""
 
+    def measure(trial: Trial, settings: Settings) -> Outcome:
+        key = transfer.__name__, *sparsity(settings)
+        start = trial.start(key, lambda ctl: transfer(ctl, written_counts(trial, settings)))
+        job = trial.job_with("accumulate", settings["threshold"], settings["margin"])
+        return trial.train(start, job)
 
-def sparse_start(trial: Trial, settings: Settings, transfer: Transfer) -> Start:
-    """After a sparse transfer."""
-    key = transfer.__name__, *sparsity(settings)
-    return trial.start(key, lambda ctl: transfer(ctl, written_counts(trial, settings)))
+    return measure
 
 
 def skips(run: RunSpec, samples: int) -> list[Settings]:
@@ -51,11 +53,11 @@ def skips_and_rows(run: RunSpec, samples: int) -> list[Settings]:
 
 
 SPARSE = (
-    Method("hybrid sparse", "small weights are not written, the epoch brings them back", hybrid_sparse, skips,
+    Method("hybrid sparse", "small weights are not written, the epoch brings them back", hybrid_sparse(), skips,
            settings_of="hybrid accumulate", bits=memory_bits("accumulate")),
     Method("verify pair sparse", "small weights stay erased pairs, no epoch", verify("pair"), skips,
            settings_of="verify pair"),
-    Method("hybrid skipped rows", "nor are rows that are hardly driven", hybrid_sparse, skips_and_rows,
+    Method("hybrid skipped rows", "nor are rows that are hardly driven", hybrid_sparse(), skips_and_rows,
            settings_of="hybrid accumulate", bits=memory_bits("accumulate")),
     Method("verify pair skipped rows", "the same, no epoch", verify("pair"), skips_and_rows,
            settings_of="verify pair"),

@@ -119,9 +119,8 @@ def left_out(
     if quiet:
         energy = np.einsum("sr,sr->r", pixels, pixels, dtype=np.int64)
         order = np.argsort(energy, kind="stable")
-        left[order[np.cumsum(energy[order]) <= quiet * energy.sum()]] = (
-            True  # never the bias row, which has no pixel
-        )
+        # Never the bias row, which has no pixel.
+        left[order[np.cumsum(energy[order]) <= quiet * energy.sum()]] = True
     return left
 
 

@@ -13,7 +13,7 @@ from fpga import build as flow
 from fpga import tools
 from fpga.boards import BOARDS, board_top, find
 from fpga.clock import dividers
-from fpga.families import ECP5, FAMILIES, ICE40, TOP, family
+from fpga.families import ECP5, FAMILIES, ICE40, TOP, Family, family
 from fpga.report import (
     FLIP_FLOPS,
     Report,
@@ -220,7 +220,7 @@ def test_a_board_has_its_own_seed_unless_others_are_given(tmp_path, monkeypatch)
     monkeypatch.setattr(flow, "_elaborate", lambda *arguments: None)
     given = []
 
-    def digest(folder: Path, versions: dict, seeds) -> str:
+    def digest(folder: Path, parts: Family, versions: dict, seeds) -> str:
         given.append(list(seeds))
         raise BuildError("seen")
 
@@ -317,14 +317,15 @@ def test_kept_reports_are_of_the_boards_parameters_and_met_their_clock():
 def test_inputs_of_a_build_are_the_logic_and_not_where_its_text_is(tmp_path):
     (tmp_path / flow.COMMANDS).write_text("[]")
 
-    def digest(rtl: str) -> str:
+    def digest(rtl: str, parts: Family = ECP5) -> str:
         (tmp_path / f"{TOP}.il").write_text(rtl)
-        return flow._digest(tmp_path, {}, (1,))
+        return flow._digest(tmp_path, parts, {}, (1,))
 
     cell = "module \\top\n{}  cell $and $1\n  end\nend\n"
     here, there = (cell.format(f'  attribute \\src "{at}"\n') for at in ("/a/hw/top.py:3", "/b/hw/top.py:8"))
     assert digest(here) == digest(there) == digest(cell.format(""))
     assert digest(here) != digest(here.replace("$and", "$or"))
+    assert digest(here) != digest(here, dataclasses.replace(ECP5, finish=None))
 
 
 @pytest.mark.slow
