@@ -16,7 +16,9 @@ from spec.params import HwParams
 class ControllerState(NamedTuple):
     """Memories of the controller.  Queue slot n % D holds the rows with pulses of sample n until its commit."""
 
-    weights: np.ndarray  # int32[columns + 1, classes]; of further layers, units of the last one + 1
+    weights: (
+        np.ndarray
+    )  # int32[columns + 1, classes], in Fortran order; of further layers, units of the last one + 1
     memory: np.ndarray  # int32[rows, columns]
     queue_count: np.ndarray  # int32[D]
     queue_row: np.ndarray  # int32[D, rows]
@@ -28,7 +30,7 @@ class ControllerState(NamedTuple):
 def new_state(p: HwParams) -> ControllerState:
     """As after a reset and a clearing of the memory."""
     return ControllerState(
-        weights=np.zeros((p.upper_rows, p.classes), np.int32),
+        weights=np.zeros((p.upper_rows, p.classes), np.int32, order="F"),
         memory=np.zeros((p.rows, p.columns), np.int32),
         queue_count=np.zeros(p.commit_depth, np.int32),
         queue_row=np.zeros((p.commit_depth, p.rows), np.int32),
@@ -39,11 +41,11 @@ def new_state(p: HwParams) -> ControllerState:
 
 
 @kernel
-def commit(state, array, slot, events, strobes, logged):
-    """Apply the queued pulses of one slot in row order; returns the log's length."""
+def commit(state, array, macro, slot, events, strobes, logged):
+    """Apply the queued pulses of one slot in row order; macro: the state of macro 0.  Returns the log's length."""
     for k in range(state.queue_count[slot]):
         row, up, down = state.queue_row[slot, k], state.queue_up[slot, k], state.queue_down[slot, k]
-        array_strobe(array, row, up, down, 0, events)
+        array_strobe(array, macro, row, up, down, 0, events)
         strobes.row[logged] = row
         strobes.up[logged] = up
         strobes.down[logged] = down

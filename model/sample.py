@@ -48,7 +48,7 @@ def read(s, channels, array, macro, codes, events, sums, conversion, column):
 
 @kernel
 def run_samples(s, state, array, pixels, labels, train, first, events, t, entries, strobes, upper, between):
-    """Samples `first`.. of a run, one row of `pixels` each; stages go to `t`, pulses to the logs.
+    """Samples `first`.. of a run, one row of `pixels` each; stages go to `t` if it has places for them, pulses to the logs.
 
     events: counts of the array's macros, brought up to date.  upper: `UpperState`, or None where the upper layer is
     digital: then nothing of it is compiled.  between: `Between`, or None where nothing is between the columns and a
@@ -59,7 +59,7 @@ def run_samples(s, state, array, pixels, labels, train, first, events, t, entrie
     macro = macro_state(array, 0)
     for k in range(pixels.shape[0]):
         slot = (first + k) % s.commit_depth
-        logged = commit(state, array, slot, events, strobes, logged)
+        logged = commit(state, array, macro, slot, events, strobes, logged)
         codes = dac_encode(pixels[k], s.dac_bits)
         if s.measure == OFFSETS:
             codes[:] = 0
@@ -78,7 +78,9 @@ def run_samples(s, state, array, pixels, labels, train, first, events, t, entrie
             driven = upper_rows(hidden, (1 << (s.adc_bits - 1)) - 1)
             logits = upper_read(upper, driven)
         verdict = margin_error(logits, labels[k], s.margin, train)
-        t.codes[k], t.adc[k], t.hidden[k], t.logits[k] = codes, adc, hidden, logits
+        whole = t.codes.shape[0] > 0
+        if whole:
+            t.codes[k], t.adc[k], t.hidden[k], t.logits[k] = codes, adc, hidden, logits
         t.verdict[k, 0], t.verdict[k, 1], t.verdict[k, 2], t.verdict[k, 3] = verdict
         before = entered
         if verdict[0] and (upper is None or upper.trains_first):
@@ -93,7 +95,8 @@ def run_samples(s, state, array, pixels, labels, train, first, events, t, entrie
                 delta = backprop_delta(
                     state.weights, hidden, verdict[1], verdict[2], s.adc_bits, s.delta_bits
                 )
-            t.delta[k] = delta
+            if whole:
+                t.delta[k] = delta
             entered = update(s, state, codes, delta, first + k, slot, entries, entered)
         if upper is not None:
             upper.rows[k] = 0

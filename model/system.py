@@ -47,7 +47,7 @@ from spec.stages import stage_names
 
 NONE = np.zeros(0, np.int32)
 
-CHUNKS = range(64, 513)
+CHUNKS = range(128, 513)
 """Samples per call of the kernel: many, because a call has its price, but of a large layer few: they bound the logs."""
 _LOG_BYTES = 1 << 22
 
@@ -115,7 +115,9 @@ class GoldenController:
             raise InputError("the cycles of further hidden layers are not modelled", key="offline.hidden")
         self.between = between
         units = self.params.columns if between is None else int(between.units[-1])
-        self.state = self.state._replace(weights=np.zeros((units + 1, self.params.classes), np.int32))
+        self.state = self.state._replace(
+            weights=np.zeros((units + 1, self.params.classes), np.int32, order="F")
+        )
 
     async def load_weights(self, weights: np.ndarray) -> None:
         """Upper-layer weights, int[units below + 1, classes], the bias unit last."""
@@ -266,6 +268,7 @@ class GoldenController:
 
         traces = new_traces()
         gathered = Gathered(p) if self.timed else None
+        whole = bool(trace or watch or gathered)
         entries, log = (
             rows_log(chunk * p.rows, p.columns),
             rows_log((chunk + p.commit_depth) * p.rows, p.columns),
@@ -284,7 +287,7 @@ class GoldenController:
                 if tally:
                     tuned.clear()
             part = np.ascontiguousarray(pixels[first : part_of.stop], np.uint8)
-            t = new_trace(p, len(part), planes)
+            t = new_trace(p, len(part), planes, whole=whole)
             events = self.array.events
             run_of = (s, self.state, self.array.state, part, labels[first:], train, first, events)
             entered, logged, *at_limit = run_samples(*run_of, t, entries, log, upper, self.between)
@@ -363,9 +366,10 @@ class GoldenController:
     def _flush(self, samples: int, log: Log) -> Strobes:
         """Commit what the last D samples left, in order."""
         events, logged = self.array.events, 0
+        of_array = self.state, self.array.state, self.array.macros[0].state
         for n in range(samples, samples + self.params.commit_depth):
             slot = n % self.params.commit_depth
-            logged = commit(self.state, self.array.state, slot, events, log, logged)
+            logged = commit(*of_array, slot, events, log, logged)
         self.array.reset(events)
         self.strobes += logged
         return copied(log, logged)

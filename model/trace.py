@@ -40,24 +40,24 @@ def rows_log(capacity: int, columns: int) -> Log:
     )
 
 
-def new_trace(p: HwParams, n: int, planes: int) -> Trace:
-    """planes: of a bit-serial read, else 0."""
+def new_trace(p: HwParams, n: int, planes: int, *, whole: bool) -> Trace:
+    """planes: of a bit-serial read, else 0; whole: there are places for all stages, else for verdicts and entries only."""
 
-    def zeros(*shape: int) -> np.ndarray:
-        return np.zeros((n, *shape), np.int32)
+    def zeros(samples: int, *shape: int) -> np.ndarray:
+        return np.zeros((samples, *shape), np.int32)
 
-    several = p.grid_rows > 1
-    conversions = max(planes, int(several), p.calibration)
+    stages, several = n if whole else 0, p.grid_rows > 1
+    conversions = max(planes, int(several), p.calibration) if whole else 0
     return Trace(
-        codes=zeros(p.rows),
-        conversion=zeros(conversions, p.grid_rows * p.columns),
-        column=zeros(conversions if several else 0, p.columns),
-        adc=zeros(p.columns),
-        hidden=zeros(p.columns),
-        logits=zeros(p.classes),
-        verdict=zeros(4),
-        delta=zeros(p.columns),
-        entries=np.zeros(n, np.int32),
+        codes=zeros(stages, p.rows),
+        conversion=zeros(n, conversions, p.grid_rows * p.columns),
+        column=zeros(n, conversions if several else 0, p.columns),
+        adc=zeros(stages, p.columns),
+        hidden=zeros(stages, p.columns),
+        logits=zeros(stages, p.classes),
+        verdict=zeros(n, 4),
+        delta=zeros(stages, p.columns),
+        entries=zeros(n),
         sums=np.zeros((p.grid_rows, p.columns), np.int32),
     )
 

@@ -94,7 +94,7 @@ def upper_update(u, codes, target, rival, sample, k):
     error = output_error(target, rival, u.state.memory.shape[1], u.s.delta_bits)
     first = u.tally[0]
     last = update(u.s, u.state, codes, error, sample, 0, u.pulses, first)
-    commit(u.state, u.array, 0, u.events, u.pulses, first)
+    commit(u.state, u.array, macro_state(u.array, 0), 0, u.events, u.pulses, first)
     u.tally[0], u.rows[k] = last, last - first
 
 

@@ -8,4 +8,7 @@ from model.jit import kernel
 @kernel
 def activation(codes):
     """max(code, 0) per column.  codes: int32[columns].  Returns int32[columns]."""
-    return np.maximum(codes, 0).astype(np.int32)
+    hidden = np.empty_like(codes)
+    for j in range(codes.shape[0]):
+        hidden[j] = max(codes[j], 0)
+    return hidden

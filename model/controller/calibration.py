@@ -61,13 +61,14 @@ def calibration(codes, state, apply, adc_bits):
 
     codes: int32[grid_rows * columns]; state: `Channels`.
     """
+    if not apply:
+        return codes
     limit = (1 << (adc_bits - 1)) - 1
-    out = codes.copy()
-    if apply:
-        for j in range(codes.shape[0]):
-            k = state.of_code[j]
-            product = (np.int64(codes[j]) - state.offset[k]) * state.gain[k]
-            out[j] = saturate(round_shift(product, CALIBRATED_FRACTION_BITS), -limit, limit)
+    out = np.empty_like(codes)
+    for j in range(codes.shape[0]):
+        k = state.of_code[j]
+        product = (np.int64(codes[j]) - state.offset[k]) * state.gain[k]
+        out[j] = saturate(round_shift(product, CALIBRATED_FRACTION_BITS), -limit, limit)
     return out
 
 

@@ -14,6 +14,7 @@ def column_adc(sums, lsb, adc_bits):
     limit = (1 << (adc_bits - 1)) - 1
     codes = np.empty(sums.shape[0], np.int32)
     for j in range(sums.shape[0]):
-        code = (2 * np.int64(sums[j]) + lsb) // (2 * lsb)
+        # A floored quotient of integers below 2**53 is exact in floats, and many of them are divided at once.
+        code = np.int64(np.floor(float(2 * np.int64(sums[j]) + lsb) / float(2 * lsb)))
         codes[j] = min(max(code, -limit), limit)
     return codes

@@ -16,8 +16,8 @@ def partial_sum(codes, grid_rows, adc_bits):
     limit = (1 << (adc_bits - 1)) - 1
     clipped = 0
     if grid_rows == 1:  # nothing to add
-        for code in codes:
-            clipped += code == limit
+        for j in range(codes.shape[0]):
+            clipped += 1 if codes[j] == limit else 0
         return codes, clipped
     columns = codes.shape[0] // grid_rows
     out = np.empty(columns, np.int32)

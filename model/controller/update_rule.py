@@ -21,12 +21,8 @@ def increment(rule, code, delta, x_threshold, delta_threshold):
     """What one weight's memory gains: code * delta (accumulate), or the sign of delta where both are large (counter)."""
     if rule == ACCUMULATE:
         return code * delta
-    if code >= x_threshold:
-        if delta >= delta_threshold:
-            return 1
-        if -delta >= delta_threshold:
-            return -1
-    return 0
+    rises = 1 if code >= x_threshold and delta >= delta_threshold else 0
+    return rises - (1 if code >= x_threshold and -delta >= delta_threshold else 0)
 
 
 @kernel
@@ -95,18 +91,14 @@ def update_rule(memory, row, code, delta, threshold, key, s, up, down):
     bits = s.accumulator_bits if s.rule == ACCUMULATE else s.counter_bits
     limit = (1 << (bits - 1)) - 1
     pulses = 0
-    for j in range(memory.shape[0]):
-        up[j] = 0
-        down[j] = 0
-        if delta[j] != 0:
-            value = memory[j] + increment(s.rule, code, delta[j], s.x_threshold, s.delta_threshold)
-            if value >= threshold:
-                up[j] = 1
-                value -= threshold
-                pulses += 1
-            elif -value >= threshold:
-                down[j] = 1
-                value += threshold
-                pulses += 1
-            memory[j] = saturate(value, -limit, limit)
+    for j in range(memory.shape[0]):  # without a branch: then many columns are taken at once
+        moves = delta[j] != 0
+        value = memory[j] + increment(s.rule, code, delta[j], s.x_threshold, s.delta_threshold)
+        rises = 1 if moves and value >= threshold else 0
+        falls = 1 if moves and -value >= threshold else 0
+        up[j], down[j] = rises, falls
+        value = value - threshold if rises else value
+        value = value + threshold if falls else value
+        memory[j] = saturate(value, -limit, limit)
+        pulses += rises + falls
     return pulses

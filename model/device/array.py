@@ -14,7 +14,7 @@ from model.device.effects.age import Wait
 from model.device.effects.inl import bend_sums
 from model.device.effects.state import JoinedEffects, join, macro_effects
 from model.device.effects.surroundings import Surroundings
-from model.device.macro import Events, GoldenMacro, integrate, strobe, strobe_masks
+from model.device.macro import Events, GoldenMacro, integrate, strobe, strobe_masks, strobe_pair
 from model.jit import kernel
 from spec.device_image import DeviceImage
 from spec.grid import macro_image, tiles
@@ -91,18 +91,41 @@ def array_bend(effects, places, sums, lsb, adc_bits):
 
 
 @kernel
-def array_strobe(array, row, up, down, polarity, events):
-    """One pulse on the selected cells of a row of the layer; arguments as of `strobe`, events as above.
+def array_strobe(array, first, row, up, down, polarity, events):
+    """One pulse on the selected cells of a row of the layer; arguments as of `strobe`, first and events as above.
 
     Only macros with a selected cell get it; a macro that is alone gets every one.
     """
+    if array.places.shape[0] == 1:
+        strobe(first, row, up, down, polarity, events[0, 1])
+        events[0, 1] = (events[0, 1] + 1) & 0xFFFFFFFF
+        return
     for k in range(array.places.shape[0]):
         first_row, column = array.places[k, 1], array.places[k, 2]
         rows, columns = array.places[k, 3], array.places[k, 4]
         own_up, own_down = up[column : column + columns], down[column : column + columns]
-        if array.places.shape[0] == 1 or pulse_route(row, own_up, own_down, first_row, rows):
+        if pulse_route(row, own_up, own_down, first_row, rows):
             strobe(macro_state(array, k), row - first_row, own_up, own_down, polarity, events[k, 1])
             events[k, 1] = (events[k, 1] + 1) & 0xFFFFFFFF
+
+
+@kernel
+def array_strobe_pair(array, first, row, column, plus, minus, polarity, events):
+    """`array_strobe` of the cells of one pair, those of `plus` and `minus` that are nonzero."""
+    k = macro_at(array.places, row, column)
+    state = first if k == 0 else macro_state(array, k)
+    row, column = row - array.places[k, 1], column - array.places[k, 2]
+    strobe_pair(state, row, column, plus, minus, polarity, events[k, 1])
+    events[k, 1] = (events[k, 1] + 1) & 0xFFFFFFFF
+
+
+@kernel
+def macro_at(places, row, column):
+    """The macro that has a pair of the layer."""
+    for k in range(places.shape[0]):
+        if 0 <= row - places[k, 1] < places[k, 3] and 0 <= column - places[k, 2] < places[k, 4]:
+            return k
+    return -1
 
 
 class GoldenArray:
@@ -199,7 +222,7 @@ class GoldenArray:
         up, down = strobe_masks(self.params, row, up, down, polarity)
         events = self.events
         for _ in range(self.pulse_width):
-            array_strobe(self.state, row, up, down, polarity, events)
+            array_strobe(self.state, self.macros[0].state, row, up, down, polarity, events)
         self.reset(events)
 
     def written(self, wait: Wait) -> None:

@@ -110,6 +110,16 @@ def load(state, states):
 
 
 @kernel
+def pulse_pair(state, row, column, plus, minus, polarity, key, factor):
+    """One pulse on G+ where `plus` is nonzero, on G- where `minus` is; key, factor: as of `pulse`."""
+    if plus:
+        pulse(state, row, column, 0, polarity, key, factor)
+    if minus:
+        pulse(state, row, column, 1, polarity, key, factor)
+    update_difference(state, row, column)
+
+
+@kernel
 def strobe(state, row, up, down, polarity, event):
     """One pulse on the selected cells of a row.
 
@@ -120,12 +130,20 @@ def strobe(state, row, up, down, polarity, event):
     factor = strobe_factor(state.effects, state.words[_SEED], event)
     for column in range(up.shape[0]):
         if up[column] | down[column]:
-            if up[column]:
-                pulse(state, row, column, 0, polarity, key, factor)
-            if down[column]:
-                pulse(state, row, column, 1, polarity, key, factor)
-            update_difference(state, row, column)
+            pulse_pair(state, row, column, up[column], down[column], polarity, key, factor)
     half_select(state.effects, state, row, up, down, polarity, state.words[_SEED], event)
+
+
+@kernel
+def strobe_pair(state, row, column, plus, minus, polarity, event):
+    """`strobe` of the cells of one pair, those of `plus` and `minus` that are nonzero."""
+    key = event_key(state.words[_SEED], DOMAIN_WRITE, event)
+    factor = strobe_factor(state.effects, state.words[_SEED], event)
+    pulse_pair(state, row, column, plus, minus, polarity, key, factor)
+    if state.effects is not None:
+        up, down = np.zeros(state.g.shape[1], np.uint8), np.zeros(state.g.shape[1], np.uint8)
+        up[column], down[column] = plus, minus
+        half_select(state.effects, state, row, up, down, polarity, state.words[_SEED], event)
 
 
 @kernel

@@ -10,7 +10,7 @@ import numpy as np
 
 from model.controller.verify import CAPPED, PULSE, UNRESPONSIVE, VerifySettings, begin, verify
 from model.device.array import GoldenArray, macro_state
-from model.device.macro import read_cell, strobe
+from model.device.macro import read_cell, strobe_pair
 from model.jit import kernel
 from model.record import Strobes
 from spec.device_image import Readout
@@ -88,7 +88,7 @@ def _note(log, logged, row, column, device, depress):
 
 
 @kernel
-def _settle(state, events, row, column, kind, loop, reading, s, masks, tally, log):
+def _settle(state, events, row, column, kind, loop, reading, s, tally, log):
     """The loop of one cell or pair from its first reading on.  Returns the tally and the log."""
     reads, pulses, plus, capped, unresponsive, logged = tally
     while True:
@@ -97,10 +97,8 @@ def _settle(state, events, row, column, kind, loop, reading, s, masks, tally, lo
             capped += int(action == CAPPED)
             unresponsive += int(action == UNRESPONSIVE)
             return Tally(reads, pulses, plus, capped, unresponsive, logged), log
-        masks[loop.active, column] = 1
-        strobe(state, row, masks[0], masks[1], depress, events[1])
+        strobe_pair(state, row, column, 1 - loop.active, loop.active, depress, events[1])
         events[1] = (events[1] + 1) & _MASK32
-        masks[loop.active, column] = 0
         pulses += 1
         plus += 1 - loop.active
         if log.shape[0] != 0:
@@ -111,7 +109,7 @@ def _settle(state, events, row, column, kind, loop, reading, s, masks, tally, lo
 
 
 @kernel
-def _to_target(state, events, row, column, kind, target, s, masks, tally, log):
+def _to_target(state, events, row, column, kind, target, s, tally, log):
     """One cell or pair to its target.  A pair is tuned first by the cell that carries its sign."""
     if kind == _PAIR:
         loop = begin(target * s.averages, 1, 0 if target >= 0 else 1)
@@ -119,35 +117,33 @@ def _to_target(state, events, row, column, kind, target, s, masks, tally, log):
         loop = begin(target * s.averages, 0, kind - _PLUS)
     reading = _read(state, events, row, column, kind, s.averages)
     tally = _with_reads(tally, s.averages)
-    return _settle(state, events, row, column, kind, loop, reading, s, masks, tally, log)
+    return _settle(state, events, row, column, kind, loop, reading, s, tally, log)
 
 
 @kernel
 def _verify_row(state, events, row, targets, pairs, s, tally, log):
     """The cells or pairs of one row of a macro in order; targets int64 (columns, 2)."""
-    masks = np.zeros((2, targets.shape[0]), np.uint8)
     for column in range(targets.shape[0]):
         if pairs:
             target = targets[column, 0] - targets[column, 1]
-            tally, log = _to_target(state, events, row, column, _PAIR, target, s, masks, tally, log)
+            tally, log = _to_target(state, events, row, column, _PAIR, target, s, tally, log)
         else:
             for minus in range(2):
                 target, kind = targets[column, minus], _PLUS + minus
-                tally, log = _to_target(state, events, row, column, kind, target, s, masks, tally, log)
+                tally, log = _to_target(state, events, row, column, kind, target, s, tally, log)
     return tally, log
 
 
 @kernel
 def _tune_row(state, events, row, up, down, steps, s, tally, log):
     """One row of a macro, as of `tune_row`.  The reading from which a target is taken is the first of the loop."""
-    masks = np.zeros((2, up.shape[0]), np.uint8)
     for column in range(up.shape[0]):
         if up[column] | down[column]:
             reading = _read(state, events, row, column, _PAIR, s.averages)
             tally = _with_reads(tally, s.averages)
             step = steps[0] if up[column] else -steps[1]
             loop = begin(reading + step * s.averages, 1, 0 if up[column] else 1)
-            tally, log = _settle(state, events, row, column, _PAIR, loop, reading, s, masks, tally, log)
+            tally, log = _settle(state, events, row, column, _PAIR, loop, reading, s, tally, log)
     return tally, log
 
 

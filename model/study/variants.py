@@ -12,7 +12,7 @@ from model.controller.between_layers import LAYER_ERROR_BITS, between_delta, bet
 from model.controller.dac_encode import dac_encode
 from model.controller.margin_error import margin_error
 from model.controller.upper_layer import upper_layer
-from model.device.array import array_strobe, macro_state
+from model.device.array import array_strobe, array_strobe_pair, macro_state
 from model.jit import draw, event_key, kernel, saturate
 from model.sample import read
 from model.study.methods import TRIES, Candidates, Method, Settings, memory_bits, online, thresholds
@@ -68,18 +68,20 @@ def wanted_pulses(memory, code, delta, threshold, kind, limit, pulses):
             value = memory[j] + code * delta[j]
             if kind == _MOMENTUM:
                 value -= value >> MOMENTUM_SHIFT
-            n = min(abs(value) // threshold, MOST_PULSES if kind == _PULSES else 1)
+            n = 1 if abs(value) >= threshold else 0
+            if kind == _PULSES and n:
+                n = min(abs(value) // threshold, MOST_PULSES)
+            total += n
             if value < 0:
                 n = -n
             pulses[j] = n
             memory[j] = saturate(value - n * threshold, -limit, limit)
-            total += abs(n)
     return total
 
 
 @kernel
-def pulse_row(array, row, pulses, policy, events, key):
-    """Give one row its pulses.  Returns the strobes."""
+def pulse_row(array, macro, row, pulses, policy, events, key):
+    """Give one row its pulses; macro: the state of macro 0.  Returns the strobes."""
     columns, strobes = pulses.shape[0], 0
     masks = np.zeros((2, 2, columns), np.uint8)
     for k in range(np.abs(pulses).max()):
@@ -97,30 +99,26 @@ def pulse_row(array, row, pulses, policy, events, key):
                         masks[1, rises, j] = 1
         for polarity in range(2):
             if masks[polarity].any():
-                array_strobe(array, row, masks[polarity, 0], masks[polarity, 1], polarity, events)
+                array_strobe(array, macro, row, masks[polarity, 0], masks[polarity, 1], polarity, events)
                 strobes += 1
     return strobes
 
 
 @kernel
-def refresh_row(array, row, given, curve, events):
+def refresh_row(array, macro, row, given, curve, events):
     """Erase the pairs of a row of which a cell has had all pulses of its curve, and give them their difference.
 
     given: potentiating pulses since the last erase, int64[rows, columns, 2]; curve: pulses (up, down) of the nominal
     curve.  Returns the strobes.
     """
     columns, strobes = given.shape[1], 0
-    none = np.zeros(columns, np.uint8)
     for j in range(columns):
         if max(given[row, j, 0], given[row, j, 1]) >= curve[0]:
-            one = none.copy()
-            one[j] = 1
             for _ in range(curve[1]):
-                array_strobe(array, row, one, one, 1, events)
+                array_strobe_pair(array, macro, row, j, 1, 1, 1, events)
             difference = given[row, j, 0] - given[row, j, 1]
-            up, down = (one, none) if difference > 0 else (none, one)
             for _ in range(abs(difference)):
-                array_strobe(array, row, up, down, 0, events)
+                array_strobe_pair(array, macro, row, j, int(difference > 0), int(difference < 0), 0, events)
             strobes += curve[1] + abs(difference)
             given[row, j, 0], given[row, j, 1] = max(difference, 0), max(-difference, 0)
     return strobes
@@ -174,11 +172,11 @@ def epoch(s, state, between, array, pixels, labels, kinds, unit, curve, events, 
                     )
                     > 0
                 ):
-                    strobes += pulse_row(array, i, pulses, policy, events, key)
+                    strobes += pulse_row(array, macro, i, pulses, policy, events, key)
                     if policy == _REFRESH:
                         for j in range(columns):
                             given[i, j, 0 if pulses[j] > 0 else 1] += abs(pulses[j])
-                        strobes += refresh_row(array, i, given, curve, events)
+                        strobes += refresh_row(array, macro, i, given, curve, events)
     return strobes, updates, words
 
 

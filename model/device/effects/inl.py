@@ -58,15 +58,30 @@ def shapes_of(seed: int, count: int, kind: int) -> np.ndarray:
 
 @kernel
 def plain_sums(diff, codes, sums):
-    """Column sums of codes, into int32 `sums`; returns the sum of their squares."""
-    sums[:] = 0
-    power = 0
+    """Column sums of codes below 2**15, into int32 `sums`; returns the sum of their squares.
+
+    Four driven rows at a time: so the sums are loaded and stored a quarter as often.
+    """
+    # Where the last four are not complete, row 0 with a code of 0.
+    rows, levels = np.zeros(diff.shape[0] + 3, np.int64), np.zeros(diff.shape[0] + 3, np.int16)
+    driven, power = 0, 0
     for row in range(diff.shape[0]):
         code = np.int64(codes[row])
-        if code != 0:
-            power += int(code * code)
-            for column in range(diff.shape[1]):
-                sums[column] += code * diff[row, column]
+        power += code * code
+        rows[driven], levels[driven] = row, code
+        driven += 1 if code != 0 else 0
+    if driven < diff.shape[0]:
+        rows[driven], levels[driven] = 0, 0
+    sums[:] = 0
+    for k in range(0, driven, 4):
+        # The mask tells the compiler that they have no sign, with which it takes the multiplication of 16 bits.
+        a, b = np.int32(levels[k]) & 0x7FFF, np.int32(levels[k + 1]) & 0x7FFF
+        c, d = np.int32(levels[k + 2]) & 0x7FFF, np.int32(levels[k + 3]) & 0x7FFF
+        of_a, of_b, of_c, of_d = diff[rows[k]], diff[rows[k + 1]], diff[rows[k + 2]], diff[rows[k + 3]]
+        for j in range(diff.shape[1]):
+            sums[j] += (
+                a * np.int32(of_a[j]) + b * np.int32(of_b[j]) + c * np.int32(of_c[j]) + d * np.int32(of_d[j])
+            )
     return power
 
 
