@@ -34,7 +34,7 @@ from model.trace import (
     collect_upper,
     copied,
     new_trace,
-    operation_strobes,
+    row_strobes,
     rows_log,
     strobe_rows,
 )
@@ -183,10 +183,9 @@ class GoldenController:
         kept, array = [], self._chosen
         columns = array.params.columns
         for row in range(array.params.rows):
-            operations = pulse_scheduler(row, np.asarray(counts[row]))
-            for operation in operations:
-                array.strobe(*operation, depress)
-            strobes = operation_strobes(operations, columns, depress)
+            up, down = pulse_scheduler(np.asarray(counts[row]))
+            array.strobes(row, up, down, depress)
+            strobes = row_strobes(row, up, down, depress)
             if array is self.array:
                 self._count(RunRecord(NONE, NONE, strobes), NONE)
             else:

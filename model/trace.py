@@ -67,13 +67,9 @@ def copied(log: Log, length: int) -> Strobes:
     return Strobes(row, up, down, np.zeros(length, np.uint8))
 
 
-def operation_strobes(operations: list, columns: int, depress: int) -> Strobes:
-    if not operations:
-        return Strobes.empty(columns)
-    rows, up, down = zip(*operations, strict=True)
-    return Strobes(
-        np.array(rows, np.int32), np.array(up), np.array(down), np.full(len(rows), depress, np.uint8)
-    )
+def row_strobes(row: int, up: np.ndarray, down: np.ndarray, depress: int) -> Strobes:
+    """Strobes of one row in order; masks uint8[n, columns]."""
+    return Strobes(np.full(len(up), row, np.int32), up, down, np.full(len(up), depress, np.uint8))
 
 
 def entry_rows(log: Strobes) -> list[np.ndarray]:

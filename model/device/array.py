@@ -110,6 +110,14 @@ def array_strobe(array, first, row, up, down, polarity, events):
 
 
 @kernel
+def array_strobes(array, first, row, up, down, polarity, times, events):
+    """`array_strobe` with one pair of masks after the other, `times` each; up, down: uint8 (n, columns)."""
+    for k in range(up.shape[0]):
+        for _ in range(times):
+            array_strobe(array, first, row, up[k], down[k], polarity, events)
+
+
+@kernel
 def array_strobe_pair(array, first, row, column, plus, minus, polarity, events):
     """`array_strobe` of the cells of one pair, those of `plus` and `minus` that are nonzero."""
     k = macro_at(array.places, row, column)
@@ -220,9 +228,13 @@ class GoldenArray:
     def strobe(self, row: int, up: np.ndarray, down: np.ndarray, polarity: int) -> None:
         """One pulse on G+ where `up` is set, on G- where `down` is; polarity 0 potentiates, 1 depresses."""
         up, down = strobe_masks(self.params, row, up, down, polarity)
+        self.strobes(row, up[None], down[None], polarity)
+
+    def strobes(self, row: int, up: np.ndarray, down: np.ndarray, polarity: int) -> None:
+        """`strobe` with one pair of masks after the other, uint8[n, columns]."""
         events = self.events
-        for _ in range(self.pulse_width):
-            array_strobe(self.state, self.macros[0].state, row, up, down, polarity, events)
+        first, times = self.macros[0].state, self.pulse_width
+        array_strobes(self.state, first, row, up, down, polarity, times, events)
         self.reset(events)
 
     def written(self, wait: Wait) -> None:

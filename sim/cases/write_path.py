@@ -218,7 +218,7 @@ def golden_pulse_scheduler(p: HwParams, case: Case) -> tuple[Outputs, dict]:
     counts = np.array([item["count"] for item in case.inputs["counts"]]).reshape(p.rows, p.columns)
     out = [
         {"row": row, "up": _bits(up), "down": _bits(down), "depress": case.config["depress"]}
-        for i in range(p.rows)
-        for row, up, down in pulse_scheduler(i, counts[i])
+        for row in range(p.rows)
+        for up, down in zip(*pulse_scheduler(counts[row]), strict=True)
     ]
     return {"o": out, "done": [[]]}, {}

@@ -42,8 +42,8 @@ def bits(mask) -> int:
 def golden(counts, depress) -> list[dict]:
     return [
         {"row": row, "up": bits(up), "down": bits(down), "depress": depress}
-        for number, line in enumerate(counts)
-        for row, up, down in pulse_scheduler(number, line)
+        for row, line in enumerate(counts)
+        for up, down in zip(*pulse_scheduler(line), strict=True)
     ]
 
 

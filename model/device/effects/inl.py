@@ -67,7 +67,7 @@ def plain_sums(diff, codes, sums):
     driven, power = 0, 0
     for row in range(diff.shape[0]):
         code = np.int64(codes[row])
-        power += code * code
+        power += int(code * code)
         rows[driven], levels[driven] = row, code
         driven += 1 if code != 0 else 0
     if driven < diff.shape[0]:
