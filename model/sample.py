@@ -13,6 +13,7 @@ from model.controller.dac_encode import dac_encode
 from model.controller.margin_error import margin_error
 from model.controller.settings import BIT_SERIAL
 from model.controller.shift_add import shift_add
+from model.controller.teacher_delta import teacher_delta
 from model.controller.upper_layer import upper_layer
 from model.controller.upper_rows import upper_rows
 from model.device.array import macro_state
@@ -47,12 +48,15 @@ def read(s, channels, array, macro, codes, events, sums, conversion, column):
 
 
 @kernel
-def run_samples(s, state, array, pixels, labels, train, first, events, t, entries, strobes, upper, between):
+def run_samples(
+    s, state, array, pixels, labels, train, first, events, t, entries, strobes, upper, between, teacher
+):
     """Samples `first`.. of a run, one row of `pixels` each; stages go to `t` if it has places for them, pulses to the logs.
 
     events: counts of the array's macros, brought up to date.  upper: `UpperState`, or None where the upper layer is
     digital: then nothing of it is compiled.  between: `Between`, or None where nothing is between the columns and a
-    digital upper layer, in the same way.  Returns the lengths of both logs, and how many column codes are clipped, of
+    digital upper layer, in the same way.  teacher: `Teacher` of these samples, whose errors take the place of those that
+    come back from the upper layer; or None.  Returns the lengths of both logs, and how many column codes are clipped, of
     reads and of planes.
     """
     logged, entered, clipped, planes_clipped = 0, 0, 0, 0
@@ -78,13 +82,18 @@ def run_samples(s, state, array, pixels, labels, train, first, events, t, entrie
             driven = upper_rows(hidden, (1 << (s.adc_bits - 1)) - 1)
             logits = upper_read(upper, driven)
         verdict = margin_error(logits, labels[k], s.margin, train)
+        if teacher is not None and train:
+            taught, update_due = teacher_delta(hidden, teacher.hidden[k], teacher.dead, s.delta_bits)
+            verdict = (update_due, verdict[1], verdict[2], verdict[3])
         whole = t.codes.shape[0] > 0
         if whole:
             t.codes[k], t.adc[k], t.hidden[k], t.logits[k] = codes, adc, hidden, logits
         t.verdict[k, 0], t.verdict[k, 1], t.verdict[k, 2], t.verdict[k, 3] = verdict
         before = entered
         if verdict[0] and (upper is None or upper.trains_first):
-            if upper is not None and upper.transposed:
+            if teacher is not None:
+                delta = taught
+            elif upper is not None and upper.transposed:
                 delta = transposed_error(upper, hidden, verdict[1], verdict[2], s.delta_bits)
             elif between is not None:
                 error = backprop_delta(

@@ -14,6 +14,7 @@ from model.controller.calibration import begin, finish
 from model.controller.counters import COUNTERS, TIMES, counters, upper_counters
 from model.controller.pulse_scheduler import pulse_scheduler
 from model.controller.settings import BIT_SERIAL, Settings, settings, verify_settings
+from model.controller.teacher_delta import Teacher
 from model.cycles import (
     Gathered,
     Work,
@@ -30,10 +31,12 @@ from model.record import RunRecord, Strobes, Tally
 from model.sample import run_samples
 from model.trace import (
     Log,
+    chunk_of,
     collect,
     collect_upper,
     copied,
     new_trace,
+    parts,
     row_strobes,
     rows_log,
     strobe_rows,
@@ -47,30 +50,8 @@ from spec.stages import stage_names
 
 NONE = np.zeros(0, np.int32)
 
-CHUNKS = range(128, 513)
-"""Samples per call of the kernel: many, because a call has its price, but of a large layer few: they bound the logs."""
-_LOG_BYTES = 1 << 22
-
 Watch = Callable[[dict[str, list[np.ndarray]]], None]
 """Called with a trace of some samples."""
-
-
-def chunk_of(params: HwParams) -> int:
-    """Samples per call of the kernel, and the grain of progress."""
-    fits = _LOG_BYTES // (2 * params.rows * params.columns)
-    return min(max(fits, CHUNKS.start), CHUNKS.stop - 1)
-
-
-def parts(samples: int, chunk: int, refresh: int) -> list[range]:
-    """A run in pieces of at most `chunk` samples, none of them across a multiple of `refresh` (0: anywhere)."""
-    found, first = [], 0
-    while first < samples:
-        last = min(first + chunk, samples)
-        if refresh:
-            last = min(last, first - first % refresh + refresh)
-        found.append(range(first, last))
-        first = last
-    return found
 
 
 class GoldenController:
@@ -242,13 +223,15 @@ class GoldenController:
         trace: bool = False,
         watch: Watch | None = None,
         tally: bool = False,
+        teacher: Teacher | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> RunRecord:
         """Infer, train, tune or calibrate on samples in order: pixels uint8[n, inputs], labels int[n].
 
         The returned record has predictions, updates and strobes, and every stage if `trace`; `watch` gets the stages
         of each chunk of samples, but no strobes, instead.  With `tally` it has what the strobes on the first
-        layer add up to instead of them: a run with small thresholds has gigabytes.
+        layer add up to instead of them: a run with small thresholds has gigabytes.  teacher: of the samples, whose errors
+        a training run follows then instead of the margin's; no hardware does that.
         """
         s, p = settings(self.params, self.registers, mode), self.params
         begin(self.state.channels)
@@ -289,7 +272,8 @@ class GoldenController:
             t = new_trace(p, len(part), planes, whole=whole)
             events = self.array.events
             run_of = (s, self.state, self.array.state, part, labels[first:], train, first, events)
-            entered, logged, *at_limit = run_samples(*run_of, t, entries, log, upper, self.between)
+            taught = teacher and teacher.of(slice(first, part_of.stop))
+            entered, logged, *at_limit = run_samples(*run_of, t, entries, log, upper, self.between, taught)
             self.array.reset(events)
             if gathered:
                 of_entries = np.repeat(np.arange(len(part)), t.entries), entries.row[:entered]

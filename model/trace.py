@@ -7,6 +7,10 @@ import numpy as np
 from model.record import Strobes
 from spec.params import HwParams
 
+CHUNKS = range(128, 513)
+"""Samples per call of the kernel: many, because a call has its price, but of a large layer few: they bound the logs."""
+_LOG_BYTES = 1 << 22
+
 
 class Trace(NamedTuple):
     """Stages of a chunk of samples, one row per sample; `entries` counts the rows with pulses."""
@@ -30,6 +34,24 @@ class Log(NamedTuple):
     row: np.ndarray  # int32[capacity]
     up: np.ndarray  # uint8[capacity, columns]
     down: np.ndarray  # uint8[capacity, columns]
+
+
+def chunk_of(params: HwParams) -> int:
+    """Samples per call of the kernel, and the grain of progress."""
+    fits = _LOG_BYTES // (2 * params.rows * params.columns)
+    return min(max(fits, CHUNKS.start), CHUNKS.stop - 1)
+
+
+def parts(samples: int, chunk: int, refresh: int) -> list[range]:
+    """A run in pieces of at most `chunk` samples, none of them across a multiple of `refresh` (0: anywhere)."""
+    found, first = [], 0
+    while first < samples:
+        last = min(first + chunk, samples)
+        if refresh:
+            last = min(last, first - first % refresh + refresh)
+        found.append(range(first, last))
+        first = last
+    return found
 
 
 def rows_log(capacity: int, columns: int) -> Log:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from model.controller.teacher_delta import Teacher
 from model.cost import Operations
 from model.cost import operations as operations_of
 from model.data import Dataset, load_data
@@ -73,6 +74,7 @@ class WatchedController(GoldenController):
         trace: bool = False,
         watch: Watch | None = None,
         tally: bool = False,
+        teacher: Teacher | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> RunRecord:
         if mode is not Mode.TRAIN:
@@ -91,7 +93,9 @@ class WatchedController(GoldenController):
                 progress(count)
 
         started = time.perf_counter()
-        record = await super().run(mode, pixels, labels, trace=trace, watch=watch, tally=tally, progress=mark)
+        record = await super().run(
+            mode, pixels, labels, trace=trace, watch=watch, tally=tally, teacher=teacher, progress=mark
+        )
         self.online_seconds = time.perf_counter() - started
         self.marks = Marks(np.array(samples), np.array(strobes))
         return record
@@ -196,7 +200,7 @@ def _golden_seeds(
 
 def compile_report(run: RunSpec, net: OfflineNet, seed: int) -> CompileReport:
     """What became of the device on its way to integers, as in `prepare`."""
-    power = read_power(run.device, net.hidden, weight_limit(net.hidden, run.clip_sigmas))
+    power = read_power(run.device, net.hidden, weight_limit(net.hidden, run.clip))
     bits = run.params.state_bits, run.params.read_bits
     return compile_with_report(run.device, run.nonideal, bits[0], seed, power, bits[1])[1]
 

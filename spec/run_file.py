@@ -40,7 +40,10 @@ from spec.params import INSTANCES, HwParams
 from spec.params_file import from_dict, load, read_toml
 
 AUTO = "auto"
-OFFLINE_KINDS = ("plain", "noise-aware")
+PLAIN, NOISE_AWARE = "plain", "noise-aware"
+OFFLINE_KINDS = (PLAIN, NOISE_AWARE)
+PLAIN_CLIP = 4.0
+"""Sigmas at which the weights of a plain network are clipped: nothing prepared it for more, and less wastes the pairs' range."""
 WEIGHT_FILES = (".npz", ".safetensors")
 TRAINED = {"first": ("first",), "last": ("last",), "both": ("first", "last")}
 """Fields of the register TRAINED that are set, by what a run calls them."""
@@ -73,7 +76,7 @@ class OfflineSettings:
     """How the software network is trained: Adam on softmax cross-entropy.  Raises `InputError`."""
 
     kind: str = field(
-        default="noise-aware",
+        default=NOISE_AWARE,
         metadata={"doc": "plain, or noise-aware: Gaussian weight noise in the forward pass, clipped weights"},
     )
     epochs: int = _number(12, 1, 10_000, "epochs")
@@ -144,7 +147,13 @@ class RunSpec:
     )
     x_threshold: int = _number(128, 0, 255, "rules counter, manhattan: least input that counts, of 255")
     delta_threshold: int = _number(16, 1, 127, "rules counter, manhattan: least |delta| that counts, of 127")
-    clip_sigmas: float = _number(2.5, 0.5, 100.0, "weight at a pair's full range, in sigmas of the weights")
+    clip_sigmas: float | str = field(
+        default=AUTO,
+        metadata={
+            "doc": "weight at a pair's full range, in sigmas of the weights, or auto: offline.clip of a noise-aware network, "
+            f"{PLAIN_CLIP:g} of a plain one"
+        },
+    )
     train_samples: int = _number(0, 0, 10**9, "samples of the online epoch; 0: all")
     test_samples: int = _number(0, 0, 10**9, "test samples; 0: all")
     seeds: tuple[int, ...] = field(
@@ -155,19 +164,27 @@ class RunSpec:
         choice(self.rule, self.params.rules, "rule")
         _check_numbers(self, "")
         self._check_upper()
-        for name in ("threshold", "margin", "upper_threshold"):
+        for name in ("threshold", "margin", "upper_threshold", "clip_sigmas"):
             value = getattr(self, name)
             if isinstance(value, str) and value != AUTO:
                 raise InputError(f'{value!r} is neither a number nor "{AUTO}"', key=name)
         for name in ("threshold", "upper_threshold"):
             if getattr(self, name) != AUTO:
                 _integer(getattr(self, name), 1, (1 << 31) - 1, name)
-        if self.margin != AUTO:
-            number(self.margin, 0.0, 1000.0, "margin")
+        for name, low, high in (("margin", 0.0, 1000.0), ("clip_sigmas", 0.5, 100.0)):
+            if getattr(self, name) != AUTO:
+                number(getattr(self, name), low, high, name)
         if not isinstance(self.seeds, tuple) or not 1 <= len(self.seeds) <= MOST_SEEDS:
             raise InputError(f"{self.seeds!r} is not a list of 1..{MOST_SEEDS} integers", key="seeds")
         for seed in self.seeds:
             _integer(seed, 0, MASK32, "seeds")
+
+    @property
+    def clip(self) -> float:
+        """Weight at a pair's full range, in standard deviations of the weights: what `clip_sigmas` comes to."""
+        if self.clip_sigmas != AUTO:
+            return float(self.clip_sigmas)
+        return self.offline.clip if self.offline.kind == NOISE_AWARE else PLAIN_CLIP
 
     def _check_upper(self) -> None:
         choice(self.trained, tuple(TRAINED), "trained")

@@ -93,7 +93,7 @@ def _forward(trial: Trial, reach: float):
     )
 
     run, net = trial.run, trial.net
-    limit = weight_limit(net.hidden, run.clip_sigmas)
+    limit = weight_limit(net.hidden, run.clip)
     return IOParameters(
         inp_bound=1.0, inp_res=-1, inp_noise=0.0, out_noise=0.0, out_bound=-1.0, out_res=-1,
         noise_management=NoiseManagementType.NONE, bound_management=BoundManagementType.NONE,
@@ -162,7 +162,7 @@ class Layer:
     def __init__(self, trial: Trial, peer: Peer):
         self.torch, _ = modules()
         self.trial, params = trial, trial.run.params
-        self.limit = weight_limit(trial.net.hidden, trial.run.clip_sigmas)
+        self.limit = weight_limit(trial.net.hidden, trial.run.clip)
         self.scale = self.limit / peer.reach
         """Weight of the network that 1 on the tile stands for."""
         self.upper = trial.net.upper

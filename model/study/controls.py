@@ -10,6 +10,7 @@ from model.study.aihwkit import OPTIONAL, PREFIX, preset_method
 from model.study.coarse import COARSE
 from model.study.methods import HARDWARE, Method, Settings, hybrid, memory_bits, online, transferred
 from model.study.sparse import SPARSE
+from model.study.teacher import TEACHER
 from model.study.variants import VARIANTS
 from model.system import run as golden
 from model.training.hybrid import code_step, load_layers
@@ -163,7 +164,9 @@ CONTROLS = (
            lambda run, seed: untrained(run.params, run.offline, seed), bits=_BITS, deep=False),
 )  # fmt: skip
 
-METHODS: dict[str, Method] = {m.name: m for m in (*HARDWARE, *SPARSE, *COARSE, *CONTROLS, *VARIANTS)}
+METHODS: dict[str, Method] = {
+    m.name: m for m in (*HARDWARE, *TEACHER, *SPARSE, *COARSE, *CONTROLS, *VARIANTS)
+}
 """All methods by name, but those that need another package."""
 LISTED: dict[str, Method] = METHODS | {m.name: m for m in OPTIONAL}
 """Those too; only presets of aihwkit are not listed."""

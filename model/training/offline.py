@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from model.data import Dataset, Split
 from model.training.weights_file import load_weights
 from spec.params import HwParams
-from spec.run_file import OfflineSettings
+from spec.run_file import NOISE_AWARE, OfflineSettings
 
 
 class OfflineNet(NamedTuple):
@@ -178,7 +178,7 @@ class _Trainer:
         found = gradients(noisy, self.x[indices], self.y[indices])
         for layer, gradient in zip(self.layers, found, strict=True):
             layer.step(gradient, rate)
-            if self.settings.kind == "noise-aware":
+            if self.settings.kind == NOISE_AWARE:
                 limit = np.float32(self.settings.clip) * layer.weights.std()
                 np.clip(layer.weights, -limit, limit, out=layer.weights)
 

@@ -52,7 +52,7 @@ def prepare(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> HybridJo
     check_fit(data, params)
     if run.device.converter != ConverterSpread() and not params.converter_errors:
         raise InputError("the device's converters err, those of the hardware cannot", key="converter_errors")
-    limit = weight_limit(net.hidden, run.clip_sigmas)
+    limit = weight_limit(net.hidden, run.clip)
     counts = open_loop_counts(net.hidden, limit, partial(pulses_to_reach, run.device))
     check_counts(counts, params)
     gmin, gmax = nominal_codes(run.device, run.nonideal, params.state_bits)
@@ -92,7 +92,7 @@ def _analog_upper(run: RunSpec) -> AnalogUpper:
     gmin, gmax = nominal_codes(run.device, run.nonideal, run.params.state_bits)
     return AnalogUpper(
         pulses_to_reach=partial(pulses_to_reach, run.device),
-        clip_sigmas=run.clip_sigmas,
+        clip_sigmas=run.clip,
         range_codes=(gmax - gmin) / (1 << (run.params.state_bits - run.params.read_bits)),
         trained=run.trained,
         transposed=run.backward == "transposed",
@@ -104,7 +104,7 @@ def _analog_upper(run: RunSpec) -> AnalogUpper:
 
 def shares(run: RunSpec, net: OfflineNet) -> np.ndarray:
     """Weights of the first layer as shares of what a pair can be, -1..1, float64[rows, columns]."""
-    return np.clip(net.hidden / weight_limit(net.hidden, run.clip_sigmas), -1, 1).astype(np.float64)
+    return np.clip(net.hidden / weight_limit(net.hidden, run.clip), -1, 1).astype(np.float64)
 
 
 def left_out(

@@ -9,6 +9,7 @@ import numpy as np
 
 from model.controller.between_layers import Between
 from model.controller.counters import TIMES
+from model.controller.teacher_delta import Teacher
 from model.cycles import is_modelled
 from model.data import Dataset, Split
 from model.record import RunRecord, Tally
@@ -131,19 +132,27 @@ class Trial:
         record = golden(self.ctl.run(Mode.INFER, self.job.test_pixels, self.job.test_labels))
         return record.accuracy(self.job.test_labels)
 
-    def train(self, start: Start, job: HybridJob, mode: Mode = Mode.TRAIN, first_row: int = 0) -> Outcome:
+    def train(
+        self,
+        start: Start,
+        job: HybridJob,
+        mode: Mode = Mode.TRAIN,
+        first_row: int = 0,
+        teacher: Teacher | None = None,
+    ) -> Outcome:
         """One online epoch from `start` with the samples, rule and thresholds of `job`, and what it led to.
 
-        Pulses of rows before `first_row` are not counted: the caller sees to it that they do nothing.
+        Pulses of rows before `first_row` are not counted: the caller sees to it that they do nothing.  teacher: of the
+        job's samples, as of `GoldenController.run`.
         """
         ctl, step = self.ctl, code_step(self.ctl.registers)
         golden(ctl.configure(**job.settings(job.upper(step)), **job.upper_settings(step)))
         golden(ctl.clear_counters())
-        record = golden(ctl.run(mode, job.train_pixels, job.train_labels, tally=True))
+        record = golden(ctl.run(mode, job.train_pixels, job.train_labels, tally=True, teacher=teacher))
         counters, tally = golden(ctl.counters()), cast(Tally, record.tally)
         named = {"STROBES": tally.strobes, "PULSES_UP": tally.up, "PULSES_DOWN": tally.down}
         counters |= {name: int(of_rows[first_row:].sum()) for name, of_rows in named.items()}
-        if first_row:  # the times are of all rows
+        if first_row or teacher:  # the times are of all rows, and of no other errors than the margin's
             counters = {name: count for name, count in counters.items() if name not in TIMES}
         words = 0 if job.rule in CHANCE_RULES else memory_words(job, record)
         pulses = ctl.array.pulses()

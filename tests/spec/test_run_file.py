@@ -8,7 +8,7 @@ import pytest
 from spec.device_file import NonIdealities, load_device
 from spec.errors import InputError
 from spec.params import INSTANCES
-from spec.run_file import OfflineSettings, default_run, dump_run, load_run, run_from_dict
+from spec.run_file import PLAIN_CLIP, OfflineSettings, default_run, dump_run, load_run, run_from_dict
 
 
 @pytest.mark.parametrize("data", ["digits", "mnist", "fashion-mnist", "own.npz"])
@@ -73,7 +73,7 @@ BAD = {
     "data = 'digits'\nthreshold = 0": "threshold: 0 is not an integer in 1..2147483647",
     "data = 'digits'\nthreshold = 2.5": "threshold: 2.5 is not an integer",
     "data = 'digits'\nmargin = -1": "margin: -1 is outside 0..1000",
-    "data = 'digits'\nclip_sigmas = 'wide'": "clip_sigmas: 'wide' is not a number (0.5..100)",
+    "data = 'digits'\nclip_sigmas = 'wide'": "clip_sigmas: 'wide' is neither a number nor \"auto\"",
     "data = 'digits'\nx_threshold = 256": "x_threshold: 256 is not an integer in 0..255",
     "data = 'digits'\nx_threshold = true": "x_threshold: True is not an integer",
     "data = 'digits'\ntrain_samples = -1": "train_samples: -1 is not an integer in 0..",
@@ -125,3 +125,10 @@ def test_a_rule_that_the_hardware_lacks_is_refused():
 def test_a_rule_that_is_not_named_is_one_that_is_built_in():
     assert run_from_dict({"data": "mnist", "params": "ULX3S"}).rule == "counter"
     assert run_from_dict({"data": "mnist", "params": "MNIST"}).rule == "accumulate"
+
+
+def test_a_noise_aware_network_is_clipped_as_it_was_trained_and_a_plain_one_hardly():
+    offline = {"clip": 2.0}
+    assert run_from_dict({"data": "digits", "offline": offline}).clip == 2.0
+    assert run_from_dict({"data": "digits", "offline": offline | {"kind": "plain"}}).clip == PLAIN_CLIP
+    assert run_from_dict({"data": "digits", "offline": offline, "clip_sigmas": 3.0}).clip == 3.0

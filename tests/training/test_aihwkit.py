@@ -215,7 +215,7 @@ def test_the_layer_reads_as_the_network_without_noise(soft_run, digits, net):
     ideal = replace(soft_run, device=replace(soft_run.device, c2c_sigma=0.0), nonideal=NonIdealities.ideal())
     trial = Trial(ideal, digits, net, 1)
     layer = Layer(trial, single(trial))
-    limit = weight_limit(net.hidden, ideal.clip_sigmas)
+    limit = weight_limit(net.hidden, ideal.clip)
     wanted = preactivations(trial.job.calibration, net.hidden, limit, ideal.params).sum(axis=1)
     wanted = np.clip(wanted, 0, layer.full_scale)
     found = layer.hidden(_inputs(trial.job.calibration, ideal.params))

@@ -31,7 +31,7 @@ def test_counts_on_an_ideal_device_reproduce_the_weights(digits, net, ideal_run)
     run(ctl.transfer(job.counts))
     states = ctl.array.conductances().astype(np.int64)
     gmin, gmax = nominal_codes(ideal_run.device, ideal_run.nonideal, job.params.state_bits)
-    limit = weight_limit(net.hidden, ideal_run.clip_sigmas)
+    limit = weight_limit(net.hidden, ideal_run.clip)
     wanted = np.clip(net.hidden, -limit, limit) / limit
     got = (states[..., 0] - states[..., 1]) / (gmax - gmin)
     # half a pulse, and the stochastic rounding of up to 256 pulses by one state code each
@@ -78,7 +78,7 @@ def test_input_codes_are_those_of_the_controller(digits, dac_bits):
 
 def test_integer_upper_layer_agrees_with_the_float_one(digits, net, digits_run):
     params, pixels = digits_run.params, digits.train.pixels[:300]
-    limit = weight_limit(net.hidden, digits_run.clip_sigmas)
+    limit = weight_limit(net.hidden, digits_run.clip)
     hidden = preactivations(pixels, net.hidden, limit, params).sum(axis=1)
     full_scale = float(np.quantile(hidden, 0.999))
     codes = hidden_codes(hidden, full_scale, params)
