@@ -19,7 +19,7 @@ from model.controller.upper_rows import upper_rows
 from model.device.array import macro_state
 from model.jit import kernel
 from model.layer import commit, convert, update
-from model.upper import transposed_error, upper_read, upper_update
+from model.upper import output_error, transposed_error, upper_read, upper_update
 
 
 @kernel
@@ -82,15 +82,20 @@ def run_samples(
             driven = upper_rows(hidden, (1 << (s.adc_bits - 1)) - 1)
             logits = upper_read(upper, driven)
         verdict = margin_error(logits, labels[k], s.margin, train)
+        due = verdict[0]  # of the first layer: an analog upper one follows the margin in any case
         if teacher is not None and train:
-            taught, update_due = teacher_delta(hidden, teacher.hidden[k], teacher.dead, s.delta_bits)
-            verdict = (update_due, verdict[1], verdict[2], verdict[3])
+            taught, due = teacher_delta(hidden, teacher.hidden[k], teacher.dead, s.delta_bits)
         whole = t.codes.shape[0] > 0
         if whole:
             t.codes[k], t.adc[k], t.hidden[k], t.logits[k] = codes, adc, hidden, logits
-        t.verdict[k, 0], t.verdict[k, 1], t.verdict[k, 2], t.verdict[k, 3] = verdict
+        t.verdict[k, 0], t.verdict[k, 1], t.verdict[k, 2], t.verdict[k, 3] = (
+            due,
+            verdict[1],
+            verdict[2],
+            verdict[3],
+        )
         before = entered
-        if verdict[0] and (upper is None or upper.trains_first):
+        if due and (upper is None or upper.trains_first):
             if teacher is not None:
                 delta = taught
             elif upper is not None and upper.transposed:
@@ -109,7 +114,12 @@ def run_samples(
             entered = update(s, state, codes, delta, first + k, slot, entries, entered)
         if upper is not None:
             upper.rows[k] = 0
-            if verdict[0] and upper.trains_last:
-                upper_update(upper, driven, verdict[1], verdict[2], first + k, k)
+            if upper.trains_last and train and teacher is not None and teacher.outputs.shape[0] > 0:
+                error, wrong = teacher_delta(logits, teacher.outputs[k], 0, upper.s.delta_bits)
+                if wrong:
+                    upper_update(upper, driven, error, first + k, k)
+            elif verdict[0] and upper.trains_last:
+                error = output_error(verdict[1], verdict[2], logits.shape[0], upper.s.delta_bits)
+                upper_update(upper, driven, error, first + k, k)
         t.entries[k] = entered - before
     return entered, logged, clipped, planes_clipped

@@ -89,9 +89,8 @@ def transposed_error(u, hidden, target, rival, delta_bits):
 
 
 @kernel
-def upper_update(u, codes, target, rival, sample, k):
-    """One sample's pulses on the upper array; `k`: its place in the chunk."""
-    error = output_error(target, rival, u.state.memory.shape[1], u.s.delta_bits)
+def upper_update(u, codes, error, sample, k):
+    """One sample's pulses on the upper array; error: of `output_error` or `teacher_delta`; `k`: its place in the chunk."""
     first = u.tally[0]
     last = update(u.s, u.state, codes, error, sample, 0, u.pulses, first)
     commit(u.state, u.array, macro_state(u.array, 0), 0, u.events, u.pulses, first)

@@ -8,7 +8,7 @@ import numpy as np
 from model.data import Split
 from model.study.aihwkit import OPTIONAL, PREFIX, preset_method
 from model.study.coarse import COARSE
-from model.study.methods import HARDWARE, Method, Settings, hybrid, memory_bits, online, transferred
+from model.study.methods import HARDWARE, Method, Settings, analog, hybrid, memory_bits, online, transferred
 from model.study.sparse import SPARSE
 from model.study.teacher import TEACHER
 from model.study.variants import VARIANTS
@@ -118,16 +118,6 @@ def shuffled(trial: Trial, settings: Settings) -> Outcome:
     job = trial.job_with("accumulate", settings["threshold"], settings["margin"])
     labels = np.random.default_rng(trial.seed).permutation(job.train_labels)
     return trial.train(trial.transferred(), replace(job, train_labels=labels))
-
-
-def analog(trained: str):
-    """Hardware whose upper layer is a second array, of which these layers are trained."""
-
-    def hardware(run: RunSpec) -> RunSpec:
-        params = replace(run.params, upper_layer="analog")
-        return replace(run, params=params, trained=trained, backward="copy")
-
-    return hardware
 
 
 def both_layers(trial: Trial, settings: Settings) -> Outcome:

@@ -233,6 +233,16 @@ def calibrated(run: RunSpec) -> RunSpec:
     return replace(run, params=replace(run.params, calibration=1))
 
 
+def analog(trained: str):
+    """Hardware whose upper layer is a second array, of which these layers are trained."""
+
+    def hardware(run: RunSpec) -> RunSpec:
+        params = replace(run.params, upper_layer="analog")
+        return replace(run, params=params, trained=trained, backward="copy")
+
+    return hardware
+
+
 def memory_bits(rule: str) -> Callable[[RunSpec], int]:
     """Width of the update memory that a rule needs."""
     return lambda run: getattr(

@@ -5,31 +5,43 @@ every column where a label is one for the sample.  So every sample teaches somet
 anyway, and the array comes back to the network that it was to hold.  Labels are not needed.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from model.controller.teacher_delta import Teacher
-from model.study.methods import TRIES, Method, Settings, memory_bits, thresholds
+from model.study.methods import TRIES, Method, Settings, analog, memory_bits, thresholds
 from model.training.hybrid import code_step
+from model.training.offline import with_bias
 from model.training.transfer import preactivations
 from model.training.trial import Outcome, Trial
-from spec.run_file import RunSpec
+from spec.run_file import TRAINED, RunSpec
 
 DEAD = (0, 4)
 """Dead zones of the error that are tried, in codes."""
+UPPER = (40, 80, 160)
+"""Thresholds of an analog upper layer that are tried: errors of one code at the largest input code."""
 _AT_ONCE = 4096
 """Samples whose hidden values are worked out together."""
 
 
-def teacher_of(trial: Trial, dead: int) -> Teacher:
-    """The hidden codes of the offline network for the trial's online samples, at the range that the converters have."""
-    params = trial.job.params
-    full_scale, limit = trial.job.full_scale(code_step(trial.ctl.registers)), params.adc_limit
-    pixels, codes = trial.job.train_pixels, []
-    for first in range(0, len(pixels), _AT_ONCE):
-        part = pixels[first : first + _AT_ONCE]
-        hidden = preactivations(part, trial.net.hidden, np.inf, params).sum(axis=1)
-        codes.append(np.clip(np.floor(hidden / full_scale * limit + 0.5), 0, limit).astype(np.int16))
-    return Teacher(np.concatenate(codes), dead)
+def teacher_of(trial: Trial, dead: int = 0) -> Teacher:
+    """The offline network's codes for the trial's online samples, at the ranges that the converters have.
+
+    dead: as of `Teacher`.  Output codes too where the run trains an analog upper layer.
+    """
+    job, registers = trial.job, trial.ctl.registers
+    full_scale, limit = job.full_scale(code_step(registers)), job.params.adc_limit
+    above = job.analog_upper
+    codes, outputs = [], [np.zeros((0, job.params.classes), np.int16)]
+    for first in range(0, len(job.train_pixels), _AT_ONCE):
+        part = job.train_pixels[first : first + _AT_ONCE]
+        hidden = np.maximum(preactivations(part, trial.net.hidden, np.inf, job.params).sum(axis=1), 0)
+        codes.append(np.minimum(np.floor(hidden / full_scale * limit + 0.5), limit).astype(np.int16))
+        if above and "last" in TRAINED[above.trained]:
+            given = job.upper_weights, full_scale, registers["UPPER_LSB"], job.params
+            outputs.append(above.output_codes(with_bias(hidden) @ job.upper_weights, *given))
+    return Teacher(np.concatenate(codes), np.concatenate(outputs), dead)
 
 
 def hybrid_teacher(trial: Trial, settings: Settings) -> Outcome:
@@ -45,7 +57,27 @@ def thresholds_and_dead(run: RunSpec, samples: int) -> list[Settings]:
     return [{"threshold": threshold, "dead": dead} for threshold in picked for dead in DEAD]
 
 
+def both_layers(trial: Trial, settings: Settings) -> Outcome:
+    """The same of both layers of an analog network, each towards the codes that its own columns should give."""
+    start = trial.transferred()
+    job = trial.job_with("accumulate", settings["threshold"], 0.0)
+    upper = replace(job.analog_upper, threshold=settings["upper"])  # type: ignore[type-var]  # there is one
+    return trial.train(start, replace(job, analog_upper=upper), teacher=teacher_of(trial))
+
+
+def both_thresholds(run: RunSpec, samples: int) -> list[Settings]:
+    """Thresholds of both layers; errors of the few outputs are small."""
+    picked = thresholds(run, "accumulate", TRIES // len(UPPER), samples)
+    return [
+        {"threshold": threshold, "upper": share * run.params.adc_limit}
+        for threshold in picked
+        for share in UPPER
+    ]
+
+
 TEACHER = (
     Method("hybrid teacher", "the online epoch towards the offline network's hidden codes, no labels", hybrid_teacher,
            thresholds_and_dead, bits=memory_bits("accumulate"), model_only=True),
+    Method("analog both teacher", "upper layer analog, both trained towards the codes that they should give", both_layers,
+           both_thresholds, analog("both"), bits=memory_bits("accumulate"), model_only=True, deep=False),
 )  # fmt: skip

@@ -42,6 +42,20 @@ class AnalogUpper:
         scaled = scaled_weights(weights, full_scale)
         return open_loop_counts(scaled, weight_limit(scaled, self.clip_sigmas), self.pulses_to_reach)
 
+    def output_codes(
+        self, outputs: np.ndarray, weights: np.ndarray, full_scale: float, lsb: int, params: HwParams
+    ) -> np.ndarray:
+        """What the nominal array's converters say of outputs in software, int16[n, classes]; outputs: float[n, classes].
+
+        weights, full_scale: as of `counts`; lsb: the register UPPER_LSB.
+        """
+        scaled = scaled_weights(weights, full_scale)
+        unit = (
+            full_scale * weight_limit(scaled, self.clip_sigmas) / self.range_codes
+        )  # of a sum of codes 0..1
+        codes = np.floor(outputs * params.adc_limit / (unit * lsb) + 0.5)
+        return np.clip(codes, -params.logit_limit, params.logit_limit).astype(np.int16)
+
     def registers(self, weights: np.ndarray, full_scale: float, params: HwParams) -> dict[str, int]:
         """Which layers are trained and how; one code of a transposed read is one code of the digital copy's weights."""
         built_in = {name: 1 << low for name, low in ((f.name, low) for f, low in fields_of("TRAINED"))}

@@ -62,16 +62,42 @@ def test_hidden_codes_come_closer_to_the_teacher(trial):
         return float(np.abs(np.array(codes) - teacher.hidden).mean())
 
     trial.transferred()
-    teacher = teacher_of(trial, 0)
+    teacher = teacher_of(trial)
     before = distance()
     METHODS["hybrid teacher"].measure(trial, SETTINGS)
     assert distance() < 0.7 * before
 
 
+def test_output_codes_are_those_of_the_nominal_array(digits, ideal_run, net):
+    analog = METHODS["analog both teacher"].hardware(ideal_run)
+    trial = Trial(analog, digits, net, seed=1)
+    trial.transferred()
+    wanted, codes = teacher_of(trial).outputs, []
+    reads = trial.job.train_pixels, trial.job.train_labels
+    golden(trial.ctl.run(Mode.INFER, *reads, watch=lambda stages: codes.extend(stages["logits"])))
+    error = np.abs(np.array(codes) - wanted)
+    assert error.mean() < 0.05 * np.abs(wanted).mean()  # clipped and rounded weights, coarse codes
+
+
+def test_both_layers_of_an_analog_network_learn_without_labels(digits, digits_run, net):
+    method = METHODS["analog both teacher"]
+    trial = Trial(method.hardware(digits_run), digits, net, seed=1)
+    trial.transferred()
+    before = trial.accuracy()
+    settings = {"threshold": 1 << 16, "upper": 40 * trial.job.params.adc_limit}
+    first = method.measure(trial, settings)
+    assert first.accuracy - before > (net.test_accuracy - before) / 2
+    assert first.phases["online"]["UPPER_PULSES_UP"] > 0
+    trial.job = replace(trial.job, train_labels=np.roll(trial.job.train_labels, 1))
+    second = method.measure(trial, settings)
+    same = ("PULSES_UP", "PULSES_DOWN", "UPPER_PULSES_UP", "UPPER_PULSES_DOWN")
+    assert [first.phases["online"][n] for n in same] == [second.phases["online"][n] for n in same]
+
+
 def test_labels_are_not_needed(trial):
     job = trial.job_with("accumulate", SETTINGS["threshold"], 0.0)
     trial.transferred()
-    teacher = teacher_of(trial, 0)
+    teacher = teacher_of(trial)
     first, states = taught(trial, job, teacher)
     shuffled = replace(job, train_labels=np.roll(job.train_labels, 1))
     second, again = taught(trial, shuffled, teacher)
