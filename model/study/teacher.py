@@ -5,20 +5,35 @@ every column where a label is one for the sample.  So every sample teaches somet
 anyway, and the array comes back to the network that it was to hold.  Labels are not needed.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from model.controller.teacher_delta import Teacher
-from model.study.methods import TRIES, Method, Settings, analog, memory_bits, thresholds
+from model.study.coarse import coarse_transfer
+from model.study.methods import (
+    TRIES,
+    Method,
+    Settings,
+    Transfer,
+    analog,
+    memory_bits,
+    sparsity,
+    thresholds,
+    written_counts,
+)
+from model.study.sparse import QUIET
 from model.training.hybrid import code_step
 from model.training.offline import with_bias
 from model.training.transfer import preactivations
-from model.training.trial import Outcome, Trial
+from model.training.trial import Outcome, Trial, open_loop
 from spec.run_file import TRAINED, RunSpec
 
 DEAD = (0, 4)
 """Dead zones of the error that are tried, in codes."""
+SHARES = (1 / 64, 1 / 16, 1 / 4)
+"""Parts of the online epoch that are tried: each of its samples teaches every column."""
 UPPER = (40, 80, 160)
 """Thresholds of an analog upper layer that are tried: errors of one code at the largest input code."""
 _AT_ONCE = 4096
@@ -51,6 +66,30 @@ def hybrid_teacher(trial: Trial, settings: Settings) -> Outcome:
     return trial.train(start, job, teacher=teacher_of(trial, settings["dead"]))
 
 
+def part_of_epoch(transfer: Transfer) -> Callable[[Trial, Settings], Outcome]:
+    """Transfer without the rows that are hardly driven, and the first samples of that epoch; transfer: how it writes."""
+
+    def measure(trial: Trial, settings: Settings) -> Outcome:
+        key = transfer.__name__, *sparsity(settings)
+        start = trial.start(key, lambda ctl: transfer(ctl, written_counts(trial, settings)))
+        job = trial.job_with("accumulate", settings["threshold"], 0.0)
+        first = slice(max(1, round(settings["share"] * len(job.train_labels))))
+        job = replace(job, train_pixels=job.train_pixels[first], train_labels=job.train_labels[first])
+        return trial.train(start, job, teacher=teacher_of(trial).of(first))
+
+    return measure
+
+
+def thresholds_and_shares(run: RunSpec, samples: int) -> list[Settings]:
+    """Thresholds, and shares of the epoch."""
+    picked = thresholds(run, "accumulate", TRIES // len(SHARES), samples)
+    return [
+        {"threshold": threshold, "share": share, "quiet": QUIET[-1]}
+        for threshold in picked
+        for share in SHARES
+    ]
+
+
 def thresholds_and_dead(run: RunSpec, samples: int) -> list[Settings]:
     """Thresholds as of the update rule, and dead zones."""
     picked = thresholds(run, "accumulate", TRIES // len(DEAD), samples)
@@ -78,6 +117,10 @@ def both_thresholds(run: RunSpec, samples: int) -> list[Settings]:
 TEACHER = (
     Method("hybrid teacher", "the online epoch towards the offline network's hidden codes, no labels", hybrid_teacher,
            thresholds_and_dead, bits=memory_bits("accumulate"), model_only=True),
+    Method("hybrid teacher short", "the same with part of the epoch, rows that are hardly driven not written",
+           part_of_epoch(open_loop), thresholds_and_shares, bits=memory_bits("accumulate"), model_only=True),
+    Method("hybrid teacher coarse", "that, transferred by pulses of doubled widths", part_of_epoch(coarse_transfer),
+           thresholds_and_shares, bits=memory_bits("accumulate"), model_only=True),
     Method("analog both teacher", "upper layer analog, both trained towards the codes that they should give", both_layers,
            both_thresholds, analog("both"), bits=memory_bits("accumulate"), model_only=True, deep=False),
 )  # fmt: skip

@@ -68,6 +68,28 @@ def test_hidden_codes_come_closer_to_the_teacher(trial):
     assert distance() < 0.7 * before
 
 
+def test_whole_epoch_after_a_whole_transfer_is_that_of_the_full_method(trial):
+    whole = METHODS["hybrid teacher"].measure(trial, SETTINGS)
+    states = trial.ctl.array.conductances()
+    settings = {"threshold": SETTINGS["threshold"], "share": 1.0, "quiet": 0.0}
+    part = METHODS["hybrid teacher short"].measure(trial, settings)
+    assert (part.accuracy, part.phases["online"]) == (whole.accuracy, whole.phases["online"])
+    assert np.array_equal(trial.ctl.array.conductances(), states)
+
+
+def test_part_of_the_epoch_reads_as_many_samples_as_it_is(trial):
+    outcome = METHODS["hybrid teacher short"].measure(
+        trial, {"threshold": 1 << 16, "share": 0.25, "quiet": 1e-3}
+    )
+    assert outcome.phases["online"]["SAMPLES_DONE"] == round(len(trial.job.train_labels) / 4)
+
+
+def test_coarse_pulses_are_counted_before_part_of_the_epoch(trial):
+    settings = {"threshold": 1 << 16, "share": 0.25, "quiet": 0.0}
+    outcome = METHODS["hybrid teacher coarse"].measure(trial, settings)
+    assert outcome.phases["transfer"]["WIDE_PULSES"] > 0
+
+
 def test_output_codes_are_those_of_the_nominal_array(digits, ideal_run, net):
     analog = METHODS["analog both teacher"].hardware(ideal_run)
     trial = Trial(analog, digits, net, seed=1)
