@@ -7,6 +7,7 @@ anyway, and the array comes back to the network that it was to hold.  Labels are
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -45,18 +46,24 @@ def teacher_of(trial: Trial, dead: int = 0) -> Teacher:
 
     dead: as of `Teacher`.  Output codes too where the run trains an analog upper layer.
     """
-    job, registers = trial.job, trial.ctl.registers
-    full_scale, limit = job.full_scale(code_step(registers)), job.params.adc_limit
-    above = job.analog_upper
+    registers = trial.ctl.registers
+    return Teacher(*_codes(trial, code_step(registers), registers.get("UPPER_LSB", 0)), dead)
+
+
+@lru_cache(maxsize=1)
+def _codes(trial: Trial, step: int, upper_lsb: int) -> tuple[np.ndarray, np.ndarray]:
+    """`Teacher.hidden` and `Teacher.outputs`, kept for further settings on the same array; step: of `code_step`."""
+    job = trial.job
+    full_scale, limit, above = job.full_scale(step), job.params.adc_limit, job.analog_upper
     codes, outputs = [], [np.zeros((0, job.params.classes), np.int16)]
     for first in range(0, len(job.train_pixels), _AT_ONCE):
         part = job.train_pixels[first : first + _AT_ONCE]
         hidden = np.maximum(preactivations(part, trial.net.hidden, np.inf, job.params).sum(axis=1), 0)
         codes.append(np.minimum(np.floor(hidden / full_scale * limit + 0.5), limit).astype(np.int16))
         if above and "last" in TRAINED[above.trained]:
-            given = job.upper_weights, full_scale, registers["UPPER_LSB"], job.params
+            given = job.upper_weights, full_scale, upper_lsb, job.params
             outputs.append(above.output_codes(with_bias(hidden) @ job.upper_weights, *given))
-    return Teacher(np.concatenate(codes), np.concatenate(outputs), dead)
+    return np.concatenate(codes), np.concatenate(outputs)
 
 
 def hybrid_teacher(trial: Trial, settings: Settings) -> Outcome:
