@@ -24,6 +24,9 @@ def compare(
     method: Annotated[
         list[str] | None, typer.Option(help="Method; once for each line. [default: those of --list with a *]")
     ] = None,
+    reference: Annotated[
+        str, typer.Option(help="Method that the others are paired with, and that a map is of.")
+    ] = "hybrid accumulate",
     nets: Annotated[int, typer.Option(help="Offline networks.")] = 3,
     arrays: Annotated[int, typer.Option(help="Arrays, each network on all of its own.")] = 10,
     tries: Annotated[int, typer.Option(help="Arrays on which each method's settings are chosen.")] = 2,
@@ -63,7 +66,7 @@ def compare(
         if len(runs) > 1:
             raise InputError("with --over there is one device", key="--device")
         runs = over_axes(next(iter(runs.values())), axes)
-    plan = Plan(runs, methods, *counts)
+    plan = Plan(runs, methods, *counts, reference=reference)
     make_folder(out)
     with steps() as progress:
         lines = measured(plan, out, workers=workers, scheduler=scheduler, progress=progress)
@@ -123,7 +126,7 @@ def _list(methods: dict, main: tuple[str, ...]) -> None:
 
 
 def _show(plan, lines: list, axes: dict[str, list], out: Path, results: Path) -> None:
-    from sim.report.compare_page import BRIEF, COLUMNS, COMPARISON, render, row
+    from sim.report.compare_page import BRIEF, COLUMNS, COMPARISON, headings, render, row
 
     page = render(plan, lines, axes)
     write(out / COMPARISON, page.figures)
@@ -132,7 +135,7 @@ def _show(plan, lines: list, axes: dict[str, list], out: Path, results: Path) ->
     for label in plan.runs:
         rows = [dict(zip(COLUMNS, row(plan, line), strict=True)) for line in lines if line.run == label]
         brief = [[texts[name] for name in BRIEF] for texts in rows]
-        screen.print(table(f"{plan.runs[label]['data']} on {label}", list(BRIEF), brief))
+        screen.print(table(f"{plan.runs[label]['data']} on {label}", headings(plan, BRIEF), brief))
     failed = sum(line.failed for line in lines)
     if failed:
         screen.print(f"failed     {failed} points: their errors are in {results}")

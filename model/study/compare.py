@@ -27,7 +27,7 @@ from spec.numerics import MASK32
 from spec.run_file import run_from_dict
 
 REFERENCE = "hybrid accumulate"
-"""The method that all others are paired with."""
+"""The method that all others are paired with, unless a plan names another."""
 MAIN = (
     "software plain", "software", "open loop", "calibration", "hybrid accumulate", "hybrid counter", "hybrid manhattan",
     "tuned online", "verify cell", "verify pair", "verify pair + hybrid", "last layer", "bias row", "shuffled labels",
@@ -51,9 +51,13 @@ class Plan:
     arrays: int = 10
     tries_on: int = 2
     """Networks and arrays, other than those that are measured, on which settings are chosen."""
+    reference: str = REFERENCE
+    """The method that all others are paired with."""
 
     def __post_init__(self):
         methods = [method_named(name) for name in self.methods]
+        if self.reference != REFERENCE and self.reference not in self.methods:
+            raise InputError(f"{self.reference!r} is none of the methods compared", key="reference")
         for label, values in self.runs.items():
             if "seeds" in values:
                 raise InputError("a comparison draws its own", source=label, key="seeds")
@@ -176,7 +180,7 @@ def lines(plan: Plan, chosen: dict, tried: Tried, points: list[dict], rows: list
             out.append(
                 Line(
                     label, name, chosen[label, name],
-                    interval(grid[name]), interval(grid.get(REFERENCE, nothing) - grid[name]),
+                    interval(grid[name]), interval(grid.get(plan.reference, nothing) - grid[name]),
                     _means(done), len(by[label, name]) - len(done), tried.get((label, name), []),
                 )
             )  # fmt: skip

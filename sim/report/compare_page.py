@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from model.study.compare import REFERENCE, Line, Plan, advantage
+from model.study.compare import Line, Plan, advantage
 from model.study.controls import method_named
 from model.study.costs import PHASES, Cost, cost_of, total
 from model.study.pareto import EQUAL, cheapest, level
@@ -19,18 +19,15 @@ from spec.run_file import run_from_dict
 
 FORMAT = 2
 COMPARISON = "compare.json"
+MINUS = "{} minus it"
+"""The column of paired differences, by the name of the reference."""
 COLUMNS = (
-    "method", "accuracy (%)", f"{REFERENCE} minus it", "pulses", "readings", "conversions", "cycles", "time", "energy",
-    "worst cell", "bits",
+    "method", "accuracy (%)", MINUS, "pulses", "readings", "conversions", "cycles", "time", "energy", "worst cell", "bits",
 )  # fmt: skip
 """Of the table of one run.  Readings are of single cells or pairs; cycles: of the controller; worst cell: pulses of the cell that got most; bits: of
 the update memory, per weight."""
-
-
-BRIEF = ("method", "accuracy (%)", f"{REFERENCE} minus it", "pulses", "readings", "time", "energy")
+BRIEF = ("method", "accuracy (%)", MINUS, "pulses", "readings", "time", "energy")
 """Those of them that a terminal has room for."""
-
-
 EQUAL_COLUMNS = {
     "pulses": "pulses", "write slots": "strobes", "readings": "verify_reads", "conversions": "conversions",
     "array time": "array_ms", "energy": "energy_nJ",
@@ -61,11 +58,16 @@ def costs_by_phase(plan: Plan, line: Line, figures: dict[str, float]) -> dict[st
     return costs | {"all": total(list(costs.values()))}
 
 
+def headings(plan: Plan, names: tuple[str, ...] = COLUMNS) -> list[str]:
+    """What stands above columns."""
+    return [name.format(plan.reference) for name in names]
+
+
 def row(plan: Plan, line: Line) -> list[str]:
     """One line's texts, by COLUMNS."""
     if not line.figures:
         return [line.method, *[DASH] * (len(COLUMNS) - 1)]
-    over = "" if line.method == REFERENCE else _percent(line.over, signed=True)
+    over = "" if line.method == plan.reference else _percent(line.over, signed=True)
     known = [line.method, _percent(line.accuracy, signed=False), over]
     costs = costs_by_phase(plan, line, line.figures)
     if not costs:
@@ -91,9 +93,9 @@ def equal_costs(plan: Plan, lines: list[Line]) -> dict[str, dict[str, float | No
     without a choice of settings are not there, and none are without the reference.
     """
     tried = {line.method: line.tried for line in lines if line.tried}
-    if REFERENCE not in tried:
+    if plan.reference not in tried:
         return {}
-    least = level([f["accuracy"] for f in tried[REFERENCE]])
+    least = level([f["accuracy"] for f in tried[plan.reference]])
     found = {}
     for line in lines:
         if line.tried:
@@ -109,12 +111,12 @@ def equal_costs(plan: Plan, lines: list[Line]) -> dict[str, dict[str, float | No
     return found
 
 
-def _equal_rows(costs: dict[str, dict[str, float | None]]) -> list[list[str]]:
-    """The texts of `equal_costs`: amounts, and how many times those of the reference they are."""
-    return [[name, *_equal_texts(name, found, costs[REFERENCE])] for name, found in costs.items()]
+def _equal_rows(costs: dict[str, dict[str, float | None]], of: str) -> list[list[str]]:
+    """The texts of `equal_costs`: amounts, and how many times those of the reference, `of`, they are."""
+    return [[name, *_equal_texts(found, costs[of])] for name, found in costs.items()]
 
 
-def _equal_texts(name: str, found: dict[str, float | None], reference: dict[str, float | None]) -> list[str]:
+def _equal_texts(found: dict[str, float | None], reference: dict[str, float | None]) -> list[str]:
     if (short := found.get(SHORT)) is not None:
         return [f"{100 * short:.2f} points short of it", *[""] * (len(reference) - 1)]
     texts = []
@@ -122,7 +124,7 @@ def _equal_texts(name: str, found: dict[str, float | None], reference: dict[str,
         text = DASH
         if amount is not None:
             text = figure(amount, UNITS[kind]) if kind in UNITS else count(round(amount))
-        if amount and (of_reference := reference[kind]) and name != REFERENCE:
+        if amount and (of_reference := reference[kind]) and found is not reference:
             text += f" ({amount / of_reference:.2g} times)"
         texts.append(text)
     return texts
@@ -144,8 +146,8 @@ def render(plan: Plan, lines: list[Line], axes: dict[str, list] | None = None) -
     drawn = _map(plan, lines, axes) if axes and len(axes) == 2 else ""
     equal = ("method", *EQUAL_COLUMNS, WORDS)
     html = template.render(
-        plan=plan, tables=tables, columns=COLUMNS, equal_columns=equal, equal_points=100 * EQUAL,
-        reference=REFERENCE, map=drawn,
+        plan=plan, tables=tables, columns=headings(plan), equal_columns=equal, equal_points=100 * EQUAL,
+        reference=plan.reference, map=drawn,
     )  # fmt: skip
     return Page(html, json.dumps(_json(plan, lines, axes), indent=2) + "\n")
 
@@ -177,7 +179,7 @@ def _table(plan: Plan, label: str, lines: list[Line]) -> dict[str, Any]:
         "failed": sum(line.failed for line in lines),
         "phases": Markup(figures.phase_bars([name for name, _ in written], PHASES, panels)) if written else "",
         "curves": _curves(plan, lines),
-        "equal": _equal_rows(equal_costs(plan, lines)),
+        "equal": _equal_rows(equal_costs(plan, lines), plan.reference),
         "accuracy": Markup(figures.intervals([m.method for m in measured], [m.accuracy for m in measured])),
         "costs": Markup(figures.cost_against_accuracy(
             names, [line.accuracy.mean for line in counted],
@@ -210,7 +212,7 @@ def _json(plan: Plan, lines: list[Line], axes: dict[str, list] | None) -> dict[s
         "format": FORMAT,
         "plan": asdict(plan),
         "axes": axes or {},
-        "reference": REFERENCE,
+        "reference": plan.reference,
         "lines": [
             {"run": line.run, "method": line.method, "settings": line.settings, "accuracy": interval(line.accuracy),
              "reference_minus": interval(line.over), "failed": line.failed,

@@ -41,7 +41,7 @@ def test_methods_are_compared_and_taken_up_again(program, folder):
         assert done.out.count(name) >= 2  # in both tables
     page = (out / "compare.html").read_text()
     assert (
-        all(column in page for column in COLUMNS)
+        all(column.format("hybrid accumulate") in page for column in COLUMNS)
         and page.count("<svg") == 8
         and "http" not in page.split("<svg")[0]
     )
@@ -71,6 +71,25 @@ def test_methods_are_compared_and_taken_up_again(program, folder):
     again = program(*arguments(folder), "--out", out)
     assert again.status == 0 and (out / RESULTS).read_bytes() == before
     assert json.loads((out / "compare.json").read_text()) == result
+
+    other = program(*arguments(folder), "--out", out, "--reference", "open loop")
+    assert other.status == 0 and (out / RESULTS).read_bytes() == before
+    paired = {
+        (line["run"], line["method"]): line
+        for line in json.loads((out / "compare.json").read_text())["lines"]
+    }
+    assert paired["FeFET", "open loop"]["reference_minus"]["mean"] == 0
+    assert (
+        paired["FeFET", "hybrid accumulate"]["reference_minus"]["mean"]
+        == -lines["FeFET", "open loop"]["reference_minus"]["mean"]
+    )
+    assert "open loop minus it" in (out / "compare.html").read_text()
+    assert program(*arguments(folder), "--out", out).status == 0, "as it was"
+
+
+def test_reference_is_one_of_the_methods(program, folder):
+    refused = program(*arguments(folder), "--out", folder / "none", "--reference", "last layer")
+    assert refused.status != 0 and "reference: 'last layer' is none of the methods compared" in refused.err
 
 
 def test_pages_are_drawn_again_and_joined(program, folder):
