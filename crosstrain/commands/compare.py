@@ -56,17 +56,15 @@ def compare(
     if listed:
         _list(LISTED, MAIN)
         return
-    counts = [
+    for name, n in (("nets", nets), ("arrays", arrays), ("tries", tries)):
         check_count(n, 1, NET_STRIDE, f"--{name}")
-        for name, n in (("nets", nets), ("arrays", arrays), ("tries", tries))
-    ]
     methods = tuple(METHODS) if every else tuple(method or MAIN)
     runs, axes = _runs(config, {"data": data, "params": params}, device), _axes(over or [])
     if axes:
         if len(runs) > 1:
             raise InputError("with --over there is one device", key="--device")
         runs = over_axes(next(iter(runs.values())), axes)
-    plan = Plan(runs, methods, *counts, reference=reference)
+    plan = Plan(runs, methods, nets, arrays, tries, reference)
     make_folder(out)
     with steps() as progress:
         lines = measured(plan, out, workers=workers, scheduler=scheduler, progress=progress)
