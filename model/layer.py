@@ -16,9 +16,8 @@ from spec.params import HwParams
 class ControllerState(NamedTuple):
     """Memories of the controller.  Queue slot n % D holds the rows with pulses of sample n until its commit."""
 
-    weights: (
-        np.ndarray
-    )  # int32[columns + 1, classes], in Fortran order; of further layers, units of the last one + 1
+    weights: np.ndarray
+    """int32[columns + 1, classes], in Fortran order; of further layers, units of the last one + 1."""
     memory: np.ndarray  # int32[rows, columns]
     queue_count: np.ndarray  # int32[D]
     queue_row: np.ndarray  # int32[D, rows]

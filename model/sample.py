@@ -88,12 +88,8 @@ def run_samples(
         whole = t.codes.shape[0] > 0
         if whole:
             t.codes[k], t.adc[k], t.hidden[k], t.logits[k] = codes, adc, hidden, logits
-        t.verdict[k, 0], t.verdict[k, 1], t.verdict[k, 2], t.verdict[k, 3] = (
-            due,
-            verdict[1],
-            verdict[2],
-            verdict[3],
-        )
+        t.verdict[k, 0], t.verdict[k, 1] = due, verdict[1]
+        t.verdict[k, 2], t.verdict[k, 3] = verdict[2], verdict[3]
         before = entered
         if due and (upper is None or upper.trains_first):
             if teacher is not None:

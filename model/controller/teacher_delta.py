@@ -17,7 +17,7 @@ class Teacher(NamedTuple):
     hidden: np.ndarray  # int16[n, columns], hidden codes 0..Q
     outputs: (
         np.ndarray
-    )  # int16[n, classes], output codes of an analog upper layer; [0, classes]: it follows the margin
+    )  # int16[n, classes], output codes; [0, classes]: an analog upper layer follows the margin
     dead: int
     """Largest difference of hidden codes that is none: what the noise of a read makes."""
 

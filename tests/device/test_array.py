@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model.controller.partial_sum import partial_sum
-from model.device.array import GoldenArray
+from model.device.array import GoldenArray, array_strobe_pair
 from model.device.compile import compile_device
 from model.device.macro import GoldenMacro
 from model.device.verify import VerifySettings, verify_array
@@ -68,6 +68,36 @@ def test_macros_without_a_selected_cell_get_no_strobe(image):
     strobes = dict(zip([tile.name for tile in array.tiles], array.events[:, 1].tolist(), strict=True))
     assert strobes.pop("macro_1_3") == 1
     assert not any(strobes.values())
+
+
+@pytest.mark.parametrize("params", [TINY, GRID], ids=lambda p: p.name)
+def test_a_strobe_of_one_pair_is_that_of_masks_with_one_column(params, image):
+    masked, paired, rng = GoldenArray(params, image), GoldenArray(params, image), np.random.default_rng(2)
+    events = paired.events
+    for plus, minus in [(1, 0), (0, 1), (1, 1)] * 20:
+        row, column, polarity = (
+            int(rng.integers(params.rows)),
+            int(rng.integers(params.columns)),
+            plus ^ minus,
+        )
+        up, down = (np.zeros(params.columns, np.uint8) for _ in range(2))
+        up[column], down[column] = plus, minus
+        masked.strobe(row, up, down, polarity)
+        first = paired.macros[0].state
+        array_strobe_pair(paired.state, first, row, column, plus, minus, polarity, events)
+    assert np.array_equal(events, masked.events)
+    assert np.array_equal(paired.conductances(), masked.conductances())
+    assert np.array_equal(paired.pulses(), masked.pulses())
+
+
+def test_strobes_of_a_row_are_given_one_after_the_other(image):
+    one, all_at_once = GoldenArray(GRID, image), GoldenArray(GRID, image)
+    up, down = (np.random.default_rng(k).integers(0, 2, (9, GRID.columns)).astype(np.uint8) for k in (3, 4))
+    for k in range(len(up)):
+        one.strobe(5, up[k], down[k], 0)
+    all_at_once.strobes(5, up, down, 0)
+    assert np.array_equal(one.conductances(), all_at_once.conductances())
+    assert np.array_equal(one.events, all_at_once.events)
 
 
 def test_macros_do_not_repeat_each_other(image):

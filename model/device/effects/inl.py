@@ -62,7 +62,7 @@ def plain_sums(diff, codes, sums):
 
     Four driven rows at a time: so the sums are loaded and stored a quarter as often.
     """
-    # Where the last four are not complete, row 0 with a code of 0.
+    # Behind the driven rows come codes of 0, which fill up the last four.
     rows, levels = np.zeros(diff.shape[0] + 3, np.int64), np.zeros(diff.shape[0] + 3, np.int16)
     driven, power = 0, 0
     for row in range(diff.shape[0]):
@@ -70,8 +70,6 @@ def plain_sums(diff, codes, sums):
         power += int(code * code)
         rows[driven], levels[driven] = row, code
         driven += 1 if code != 0 else 0
-    if driven < diff.shape[0]:
-        rows[driven], levels[driven] = 0, 0
     sums[:] = 0
     for k in range(0, driven, 4):
         # The mask tells the compiler that they have no sign, with which it takes the multiplication of 16 bits.

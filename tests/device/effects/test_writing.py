@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from model.device.macro import strobe_pair
 from spec.params import INSTANCES
 
 DIGITS = INSTANCES["DIGITS"]
@@ -102,6 +103,16 @@ def test_disturb_of_less_than_a_code_acts_on_average(make_macro):
     trials, step = 200 * (DIGITS.rows - 1) * DIGITS.columns, macro.image.section("span")[0] / 256
     error = step / 16 * (trials * 1.6e-3) ** 0.5
     assert abs(total - trials * 1e-4 * step) < 5 * error
+
+
+def test_a_strobe_of_one_pair_disturbs_as_its_masks_do(make_macro):
+    masked, paired = (make_macro("linear", disturb=1 / 16, write_sigma=0.1) for _ in range(2))
+    up, down = (np.zeros(masked.params.columns, np.uint8) for _ in range(2))
+    up[5] = 1
+    for event in range(20):
+        masked.strobe(3, up, down, 0)
+        strobe_pair(paired.state, 3, 5, 1, 0, 0, event)
+    assert np.array_equal(masked.conductances(), paired.conductances())
 
 
 def test_stuck_cells_are_not_disturbed_and_reads_follow(make_macro):
