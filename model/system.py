@@ -231,7 +231,7 @@ class GoldenController:
         The returned record has predictions, updates and strobes, and every stage if `trace`; `watch` gets the stages
         of each chunk of samples, but no strobes, instead.  With `tally` it has what the strobes on the first
         layer add up to instead of them: a run with small thresholds has gigabytes.  teacher: of the samples, whose errors
-        a training run follows then instead of the margin's; no hardware does that.
+        a training run follows then instead of the margin's; no hardware does that, so its cycles are not counted.
         """
         s, p = settings(self.params, self.registers, mode), self.params
         begin(self.state.channels)
@@ -249,7 +249,7 @@ class GoldenController:
             return {name: [] for name in stage_names(p)} if trace or watch else {}
 
         traces = new_traces()
-        gathered = Gathered(p) if self.timed else None
+        gathered = Gathered(p) if self.timed and teacher is None else None
         whole = bool(trace or watch or gathered)
         entries, log = (
             rows_log(chunk * p.rows, p.columns),

@@ -127,6 +127,13 @@ def test_labels_are_not_needed(trial):
     assert pulses(first) == pulses(second) > 0
 
 
+def test_cycles_are_not_counted(digits, digits_run, net):
+    timed = Trial(digits_run, digits, net, seed=1, timed=True)
+    phases = METHODS["hybrid teacher"].measure(timed, SETTINGS).phases
+    assert phases["transfer"]["CYCLES"] > 0
+    assert "CYCLES" not in phases["online"]
+
+
 def test_teacher_that_is_always_near_enough_gives_no_pulse(trial):
     trial.transferred()
     outcome = METHODS["hybrid teacher"].measure(trial, SETTINGS | {"dead": trial.job.params.adc_limit})
