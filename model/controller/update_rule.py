@@ -99,6 +99,6 @@ def update_rule(memory, row, code, delta, threshold, key, s, up, down):
         up[j], down[j] = rises, falls
         value = value - threshold if rises else value
         value = value + threshold if falls else value
-        memory[j] = saturate(value, -limit, limit)
+        memory[j] = saturate(value, -limit, limit) if moves else memory[j]
         pulses += rises + falls
     return pulses

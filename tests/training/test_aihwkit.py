@@ -13,7 +13,7 @@ import pytest
 from model.device.laws import nominal_curve, steps
 from model.study.aihwkit import OPTIONAL, PREFIX, Layer, _inputs, check, modules, single
 from model.study.aihwkit_device import peer_device, symmetry_point
-from model.study.compare import MAIN, Line, Plan, compare
+from model.study.compare import MAIN, REFERENCE, Line, Plan, compare
 from model.study.controls import LISTED, METHODS, method_named
 from model.study.methods import TRIES
 from model.study.stats import Interval
@@ -259,7 +259,7 @@ def test_networks_of_more_layers_are_refused(soft_run):
 
 
 def test_costs_that_nobody_counted_are_dashes():
-    plan = cast(Plan, SimpleNamespace(runs={"one": {"data": "digits"}}))
+    plan = cast(Plan, SimpleNamespace(runs={"one": {"data": "digits"}}, reference=REFERENCE))
     accuracy = Interval(0.9, 0.8, 1.0)
     line = Line("one", "aihwkit pulsed SGD", {"rate": 0.1}, accuracy, accuracy, {"accuracy": 0.9}, 0, [])
     texts = dict(zip(COLUMNS, row(plan, line), strict=True))
