@@ -25,8 +25,11 @@ def compare(
         list[str] | None, typer.Option(help="Method; once for each line. [default: those of --list with a *]")
     ] = None,
     reference: Annotated[
-        str, typer.Option(help="Method that the others are paired with, and that a map is of.")
-    ] = "hybrid accumulate",
+        str | None,
+        typer.Option(
+            help="Method that the others are paired with, and that a map is of. [default: the hybrid one with labels]"
+        ),
+    ] = None,
     nets: Annotated[int, typer.Option(help="Offline networks.")] = 3,
     arrays: Annotated[int, typer.Option(help="Arrays, each network on all of its own.")] = 10,
     tries: Annotated[int, typer.Option(help="Arrays on which each method's settings are chosen.")] = 2,
@@ -49,7 +52,7 @@ def compare(
 
     A comparison that was stopped goes on where it was.
     """
-    from model.study.compare import MAIN, NET_STRIDE, RESULTS, Plan, over_axes
+    from model.study.compare import MAIN, NET_STRIDE, REFERENCE, RESULTS, Plan, over_axes
     from model.study.compare import compare as measured
     from model.study.controls import LISTED, METHODS
 
@@ -64,7 +67,7 @@ def compare(
         if len(runs) > 1:
             raise InputError("with --over there is one device", key="--device")
         runs = over_axes(next(iter(runs.values())), axes)
-    plan = Plan(runs, methods, nets, arrays, tries, reference)
+    plan = Plan(runs, methods, nets, arrays, tries, reference or REFERENCE)
     make_folder(out)
     with steps() as progress:
         lines = measured(plan, out, workers=workers, scheduler=scheduler, progress=progress)

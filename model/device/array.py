@@ -18,6 +18,7 @@ from model.device.macro import Events, GoldenMacro, integrate, strobe, strobe_ma
 from model.jit import kernel
 from spec.device_image import DeviceImage
 from spec.grid import macro_image, tiles
+from spec.numerics import MASK32
 from spec.params import HwParams
 
 
@@ -66,14 +67,14 @@ def array_integrate(array, first, codes, full, events, sums):
     """
     if array.places.shape[0] == 1:
         integrate(first, codes, full, events[0, 0], sums[0])
-        events[0, 0] = (events[0, 0] + 1) & 0xFFFFFFFF
+        events[0, 0] = (events[0, 0] + 1) & MASK32
         return
     for k in range(array.places.shape[0]):
         along, row, column = array.places[k, 0], array.places[k, 1], array.places[k, 2]
         rows, columns = array.places[k, 3], array.places[k, 4]
         own = sums[along, column : column + columns]
         integrate(macro_state(array, k), codes[row : row + rows], full, events[k, 0], own)
-        events[k, 0] = (events[k, 0] + 1) & 0xFFFFFFFF
+        events[k, 0] = (events[k, 0] + 1) & MASK32
 
 
 @kernel
@@ -98,7 +99,7 @@ def array_strobe(array, first, row, up, down, polarity, events):
     """
     if array.places.shape[0] == 1:
         strobe(first, row, up, down, polarity, events[0, 1])
-        events[0, 1] = (events[0, 1] + 1) & 0xFFFFFFFF
+        events[0, 1] = (events[0, 1] + 1) & MASK32
         return
     for k in range(array.places.shape[0]):
         first_row, column = array.places[k, 1], array.places[k, 2]
@@ -106,7 +107,7 @@ def array_strobe(array, first, row, up, down, polarity, events):
         own_up, own_down = up[column : column + columns], down[column : column + columns]
         if pulse_route(row, own_up, own_down, first_row, rows):
             strobe(macro_state(array, k), row - first_row, own_up, own_down, polarity, events[k, 1])
-            events[k, 1] = (events[k, 1] + 1) & 0xFFFFFFFF
+            events[k, 1] = (events[k, 1] + 1) & MASK32
 
 
 @kernel
@@ -124,7 +125,7 @@ def array_strobe_pair(array, first, row, column, plus, minus, polarity, events):
     state = first if k == 0 else macro_state(array, k)
     row, column = row - array.places[k, 1], column - array.places[k, 2]
     strobe_pair(state, row, column, plus, minus, polarity, events[k, 1])
-    events[k, 1] = (events[k, 1] + 1) & 0xFFFFFFFF
+    events[k, 1] = (events[k, 1] + 1) & MASK32
 
 
 @kernel

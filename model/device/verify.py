@@ -15,10 +15,10 @@ from model.jit import kernel
 from model.record import Strobes
 from spec.device_image import Readout
 from spec.errors import InputError
+from spec.numerics import MASK32
 from spec.registers import VERIFY_WAYS
 
 _PLUS, _PAIR = int(Readout.PLUS), int(Readout.PAIR)
-_MASK32 = 0xFFFFFFFF
 
 
 class Tally(NamedTuple):
@@ -66,7 +66,7 @@ def _read(state, events, row, column, kind, averages):
     total = np.int64(0)
     for _ in range(averages):
         total += read_cell(state, row, column, kind, events[0])
-        events[0] = (events[0] + 1) & _MASK32
+        events[0] = (events[0] + 1) & MASK32
     return total
 
 
@@ -98,7 +98,7 @@ def _settle(state, events, row, column, kind, loop, reading, s, tally, log):
             unresponsive += int(action == UNRESPONSIVE)
             return Tally(reads, pulses, plus, capped, unresponsive, logged), log
         strobe_pair(state, row, column, 1 - loop.active, loop.active, depress, events[1])
-        events[1] = (events[1] + 1) & _MASK32
+        events[1] = (events[1] + 1) & MASK32
         pulses += 1
         plus += 1 - loop.active
         if log.shape[0] != 0:

@@ -27,7 +27,7 @@ from model.study.methods import (
 from model.study.sparse import QUIET
 from model.training.hybrid import code_step
 from model.training.offline import with_bias
-from model.training.transfer import preactivations
+from model.training.transfer import hidden_codes, preactivations
 from model.training.trial import Outcome, Trial, open_loop
 from spec.run_file import TRAINED, RunSpec
 
@@ -41,25 +41,26 @@ _AT_ONCE = 4096
 """Samples whose hidden values are worked out together."""
 
 
-def teacher_of(trial: Trial, dead: int = 0) -> Teacher:
+def teacher_of(trial: Trial, dead: int = 0, samples: int | None = None) -> Teacher:
     """The offline network's codes for the trial's online samples, at the ranges that the converters have.
 
-    dead: as of `Teacher`.  Output codes too where the run trains an analog upper layer.
+    dead: as of `Teacher`; samples: how many of them, all if None.  Output codes too where the run trains an analog upper layer.
     """
     registers = trial.ctl.registers
-    return Teacher(*_codes(trial, code_step(registers), registers.get("UPPER_LSB", 0)), dead)
+    samples = len(trial.job.train_pixels) if samples is None else samples
+    return Teacher(*_codes(trial, code_step(registers), registers.get("UPPER_LSB", 0), samples), dead)
 
 
 @lru_cache(maxsize=1)
-def _codes(trial: Trial, step: int, upper_lsb: int) -> tuple[np.ndarray, np.ndarray]:
+def _codes(trial: Trial, step: int, upper_lsb: int, samples: int) -> tuple[np.ndarray, np.ndarray]:
     """`Teacher.hidden` and `Teacher.outputs`, kept for further settings on the same array; step: of `code_step`."""
     job = trial.job
-    full_scale, limit, above = job.full_scale(step), job.params.adc_limit, job.analog_upper
+    full_scale, above = job.full_scale(step), job.analog_upper
     codes, outputs = [], [np.zeros((0, job.params.classes), np.int16)]
-    for first in range(0, len(job.train_pixels), _AT_ONCE):
-        part = job.train_pixels[first : first + _AT_ONCE]
+    for first in range(0, samples, _AT_ONCE):
+        part = job.train_pixels[first : min(first + _AT_ONCE, samples)]
         hidden = np.maximum(preactivations(part, trial.net.hidden, np.inf, job.params).sum(axis=1), 0)
-        codes.append(np.minimum(np.floor(hidden / full_scale * limit + 0.5), limit).astype(np.int16))
+        codes.append(hidden_codes(hidden, full_scale, job.params).astype(np.int16))
         if above and "last" in TRAINED[above.trained]:
             given = job.upper_weights, full_scale, upper_lsb, job.params
             outputs.append(above.output_codes(with_bias(hidden) @ job.upper_weights, *given))
@@ -80,9 +81,9 @@ def part_of_epoch(transfer: Transfer) -> Callable[[Trial, Settings], Outcome]:
         key = transfer.__name__, *sparsity(settings)
         start = trial.start(key, lambda ctl: transfer(ctl, written_counts(trial, settings)))
         job = trial.job_with("accumulate", settings["threshold"], 0.0)
-        first = slice(max(1, round(settings["share"] * len(job.train_labels))))
-        job = replace(job, train_pixels=job.train_pixels[first], train_labels=job.train_labels[first])
-        return trial.train(start, job, teacher=teacher_of(trial).of(first))
+        n = max(1, round(settings["share"] * len(job.train_labels)))
+        job = replace(job, train_pixels=job.train_pixels[:n], train_labels=job.train_labels[:n])
+        return trial.train(start, job, teacher=teacher_of(trial, samples=n))
 
     return measure
 
