@@ -5,9 +5,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hw.interfaces import Deltas, HiddenCodes, Label, Logits, Verdict, Weight
+from hw.interfaces import Count, Deltas, HiddenCodes, Label, Logits, Verdict, Weight
 from hw.margin_error import MARGIN_BITS
 from hw.numerics import saturate
+from hw.teacher_delta import DEAD_BITS, teacher_error
 from hw.upper_layer import SHIFT_BITS
 from spec.params import HwParams
 
@@ -21,8 +22,11 @@ class Classifier(wiring.Component):
     - `shift`, `margin`, `train`: constant during a run.
     - `o`: the verdict; `logits`: the output codes before it, for taps only.
     - `deltas`: after a verdict that updates, its words of errors in column order, `last` on the final one.
+    - With a teacher: `always`, constant during a run, which updates with every sample, and takes the errors against
+      `wanted`, the codes of the columns, as TeacherDelta does; `dead` as there.
 
-    What upper_layer, margin_error and backprop_delta of model/controller make of a sample, one after the other.
+    What upper_layer, margin_error and backprop_delta (or teacher_delta) of model/controller make of a sample, one after
+    the other.
     """
 
     def __init__(self, params: HwParams):
@@ -38,6 +42,11 @@ class Classifier(wiring.Component):
                 "shift": In(SHIFT_BITS),
                 "margin": In(MARGIN_BITS),
                 "train": In(1),
+                **(
+                    {"always": In(1), "wanted": In(stream.Signature(Count(params))), "dead": In(DEAD_BITS)}
+                    if params.teacher
+                    else {}
+                ),
             }
         )
 
@@ -185,7 +194,10 @@ class Classifier(wiring.Component):
                 m.next = "VERDICT"
         with m.State("VERDICT"):
             m.d.comb += self.logits.valid.eq(1)
-            m.d.sync += [update.eq(self.train & (target - rival < self.margin)), any_rival.eq(0)]
+            below = target - rival < self.margin
+            if p.teacher:
+                below |= self.always
+            m.d.sync += [update.eq(self.train & below), any_rival.eq(0)]
             with m.If(self.logits.ready):
                 m.next = "OFFER"
 
@@ -204,7 +216,15 @@ class Classifier(wiring.Component):
             m.d.comb += self._chosen.eq(verdict.rival)
             m.d.sync += of_target.eq(self._weight)
             m.next = "SUBTRACT"
-        with m.State("SUBTRACT"):
+        there = Const(1)  # what the error is made of
+        if p.teacher:
+            taught = self.always & (self._unit < p.columns)
+            code = self.wanted.payload.count.as_unsigned()[: p.adc_bits - 1]
+            against = teacher_error(code - self._hidden, self.dead, p.delta_limit)
+            error, there = Mux(self.always, Mux(taught, against, 0), error), ~taught | self.wanted.valid
+        with m.State("SUBTRACT"), m.If(there):
+            if p.teacher:
+                m.d.comb += self.wanted.ready.eq(taught)
             m.d.sync += [
                 word.eq(Cat(word, error[: p.delta_bits])[p.delta_bits :]),
                 self._unit.eq(self._unit + 1),

@@ -158,11 +158,12 @@ class Count(data.StructLayout):
     """What the host wants of the cells, row by row.
 
     Transfer: pulses for one pair, in `count_bits` bits; positive for G+, negative for G-.  Verify: the target of a
-    pair's difference, or two targets for its cells, G+ first, in `target_bits` bits.
+    pair's difference, or two targets for its cells, G+ first, in `target_bits` bits.  Training with a teacher: the hidden
+    code 0..Q that a column should have, sample by sample.
     """
 
     def __init__(self, p: HwParams):
-        super().__init__({"count": signed(max(p.count_bits, p.target_bits) if p.verify else p.count_bits)})
+        super().__init__({"count": signed(p.count_width)})
 
 
 class CellRead(data.StructLayout):

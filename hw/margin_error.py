@@ -14,11 +14,11 @@ class MarginError(wiring.Component):
     """A scan of the output codes, one class per cycle, as model/controller/margin_error.py.
 
     - `i`, `label`: a sample's output codes and its label, taken in the same cycle.
-    - `margin` (unsigned), `train`: constant during a run.
+    - `margin` (unsigned), `train`, and with a teacher `always`: constant during a run.
     - `o`: the verdict.
 
     rival = best class other than the label, prediction = best of all, ties to the lower index;
-    update = train and code[label] - code[rival] < margin.
+    update = train and (always or code[label] - code[rival] < margin).
     Latency: `LATENCY + classes` cycles.  Throughput: a sample per `LATENCY + classes` cycles.
     """
 
@@ -33,6 +33,7 @@ class MarginError(wiring.Component):
                 "o": Out(stream.Signature(Verdict(params))),
                 "margin": In(MARGIN_BITS),
                 "train": In(1),
+                **({"always": In(1)} if params.teacher else {}),
             }
         )
 
@@ -72,7 +73,8 @@ class MarginError(wiring.Component):
                 with m.If(klass == p.classes - 1):
                     m.next = "COMPARE"
             with m.State("COMPARE"):
-                m.d.sync += verdict.update.eq(self.train & (target - rival < self.margin))
+                below = target - rival < self.margin
+                m.d.sync += verdict.update.eq(self.train & (below | self.always if p.teacher else below))
                 m.next = "OFFER"
             with m.State("OFFER"):
                 m.d.comb += self.o.valid.eq(1)

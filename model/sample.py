@@ -55,9 +55,9 @@ def run_samples(
 
     events: counts of the array's macros, brought up to date.  upper: `UpperState`, or None where the upper layer is
     digital: then nothing of it is compiled.  between: `Between`, or None where nothing is between the columns and a
-    digital upper layer, in the same way.  teacher: `Teacher` of these samples, whose errors take the place of those that
-    come back from the upper layer; or None.  Returns the lengths of both logs, and how many column codes are clipped, of
-    reads and of planes.
+    digital upper layer, in the same way.  teacher: `Teacher` of these samples where s.teacher is set, whose errors take the
+    place of those that come back from the upper layer; or None.  Returns the lengths of both logs, and how many column
+    codes are clipped, of reads and of planes.
     """
     logged, entered, clipped, planes_clipped = 0, 0, 0, 0
     macro = macro_state(array, 0)
@@ -81,19 +81,16 @@ def run_samples(
         else:
             driven = upper_rows(hidden, (1 << (s.adc_bits - 1)) - 1)
             logits = upper_read(upper, driven)
-        verdict = margin_error(logits, labels[k], s.margin, train)
-        due = verdict[0]  # of the first layer: an analog upper one follows the margin in any case
-        if teacher is not None and train:
-            taught, due = teacher_delta(hidden, teacher.hidden[k], teacher.dead, s.delta_bits)
+        verdict = margin_error(logits, labels[k], s.margin, train, s.teacher)
         whole = t.codes.shape[0] > 0
         if whole:
             t.codes[k], t.adc[k], t.hidden[k], t.logits[k] = codes, adc, hidden, logits
-        t.verdict[k, 0], t.verdict[k, 1] = due, verdict[1]
+        t.verdict[k, 0], t.verdict[k, 1] = verdict[0], verdict[1]
         t.verdict[k, 2], t.verdict[k, 3] = verdict[2], verdict[3]
         before = entered
-        if due and (upper is None or upper.trains_first):
+        if verdict[0] and (upper is None or upper.trains_first):
             if teacher is not None:
-                delta = taught
+                delta = teacher_delta(hidden, teacher.hidden[k], s.dead, s.delta_bits)
             elif upper is not None and upper.transposed:
                 delta = transposed_error(upper, hidden, verdict[1], verdict[2], s.delta_bits)
             elif between is not None:
@@ -111,9 +108,8 @@ def run_samples(
         if upper is not None:
             upper.rows[k] = 0
             if upper.trains_last and train and teacher is not None and teacher.outputs.shape[0] > 0:
-                error, wrong = teacher_delta(logits, teacher.outputs[k], 0, upper.s.delta_bits)
-                if wrong:
-                    upper_update(upper, driven, error, first + k, k)
+                error = teacher_delta(logits, teacher.outputs[k], 0, upper.s.delta_bits)
+                upper_update(upper, driven, error, first + k, k)
             elif verdict[0] and upper.trains_last:
                 error = output_error(verdict[1], verdict[2], logits.shape[0], upper.s.delta_bits)
                 upper_update(upper, driven, error, first + k, k)

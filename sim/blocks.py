@@ -26,7 +26,7 @@ from spec.params import INSTANCES, HwParams
 ODD = HwParams(
     name="ODD", rows=7, columns=5, classes=5, dac_bits=5, dac_load_lanes=3, adc_bits=5, adc_channels=3, macs=2,
     sar_settle_cycles=2, cmp_latency_cycles=1, update_columns=2, bank_columns=2, commit_depth=1, queue_depth=3, macro_lanes=2,
-    weight_bits=5, delta_bits=5, rules=("counter",), counter_bits=5, count_bits=4,
+    weight_bits=5, delta_bits=5, rules=("counter",), counter_bits=5, count_bits=4, teacher=1,
 )  # fmt: skip
 """Nothing divides anything."""
 ONE = HwParams(
@@ -44,6 +44,7 @@ STANDARD = (INSTANCES["TINY"], ODD, ONE)
 GRID = replace(ODD, name="GRID", rows=14, columns=7, dac_load_lanes=2, macro_rows=4, macro_columns=3)
 """4 x 3 macros, of which the last ones are smaller in both directions."""
 WITH_GRID = (*STANDARD, GRID)
+TAUGHT = tuple(replace(p, teacher=1) for p in WITH_GRID)
 COMPACT = replace(
     INSTANCES["TINY"], name="COMPACT", compact=1, rules=("counter",), counter_bits=4, update_columns=2, bank_columns=2,
 )  # fmt: skip
@@ -120,6 +121,7 @@ BLOCKS = (
     Block("upper_rows", read_path, params=WITH_ANALOG_UPPER),
     Block("margin_error", write_path),
     Block("backprop_delta", write_path),
+    Block("teacher_delta", write_path, params=TAUGHT),
     Block("update_rule", write_path, params=(*STANDARD, EVERY_RULE, BY_CHANCE)),
     Block("commit_queue", write_path, harness=harness.CommitQueueHarness),
     Block("pulse_scheduler", write_path, events={"done": Event(("done",))}),

@@ -25,6 +25,10 @@ def _param(default: int, low: int, high: int, doc: str, unit: str = ""):
     return field(default=default, metadata={"low": low, "high": high, "doc": doc, "unit": unit})
 
 
+LATER = ("teacher",)
+"""Parameters that came when hardware had been built already; 0 is as without them."""
+
+
 @dataclass(frozen=True)
 class HwParams:
     """One hardware instance.  Raises `InputError` when a value or a relation is not legal."""
@@ -93,6 +97,9 @@ class HwParams:
     verify: int = _param(
         0, 0, 1, "1: the modes VERIFY and TUNE are built in, which read cells while they write"
     )
+    teacher: int = _param(
+        0, 0, 1, "1: training can follow hidden codes that the host sends with each sample, instead of labels"
+    )
     watchdog_cycles: int = _param(
         1 << 20, 256, (1 << 24) - 1, "an array operation that takes longer is a fault", "cycle"
     )
@@ -154,6 +161,7 @@ class HwParams:
             calibration=0,
             converter_errors=0,
             verify=0,
+            teacher=0,
             update_columns=self.classes,
             bank_columns=self.classes,
             commit_depth=1,
@@ -355,6 +363,12 @@ class HwParams:
         return self.state_bits + 1
 
     @property
+    def count_width(self) -> int:
+        """Width of a signed item of the stream of counts: of a pulse count, a target, or the code that a column should have."""
+        widths = (self.count_bits, self.target_bits * self.verify, self.adc_bits * self.teacher)
+        return max(widths)
+
+    @property
     def reading_bits(self) -> int:
         """Width of the signed reading of a cell or pair: no read noise leaves it."""
         noise = (max(GAUSS) * READING_NOISE_MAX << (self.state_bits - self.read_bits)) >> READ_NOISE_SHIFT
@@ -374,8 +388,12 @@ class HwParams:
 
     @property
     def hash32(self) -> int:
-        """Identity of the parameters, read back from the hardware (register PARAMS_HASH)."""
-        text = repr(sorted((k, v) for k, v in asdict(self).items() if k != "name"))
+        """Identity of the parameters, read back from the hardware (register PARAMS_HASH).
+
+        A parameter of `LATER` counts only where it is not 0: hardware that was built before it came keeps its identity.
+        """
+        counted = {k: v for k, v in asdict(self).items() if k != "name" and (v or k not in LATER)}
+        text = repr(sorted(counted.items()))
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 
@@ -386,10 +404,10 @@ INSTANCES: dict[str, HwParams] = {
     p.name: p
     for p in (
         HwParams(name="TINY", rows=9, columns=6, classes=3, dac_load_lanes=4, adc_bits=6, adc_channels=2, macs=4,
-                 update_columns=4, commit_depth=2, queue_depth=4, watchdog_cycles=65535, macro_lanes=3),
-        HwParams(name="DIGITS"),
+                 update_columns=4, commit_depth=2, queue_depth=4, teacher=1, watchdog_cycles=65535, macro_lanes=3),
+        HwParams(name="DIGITS", teacher=1),
         HwParams(name="MNIST", rows=785, columns=256, adc_channels=16, update_columns=32, commit_depth=16,
-                 queue_depth=64, macro_lanes=256),
+                 queue_depth=64, teacher=1, macro_lanes=256),
         HwParams(name="ULX3S", rows=785, columns=128, adc_channels=8, update_columns=4, commit_depth=16,
                  rules=("counter",), counter_bits=9, state_bits=9, read_bits=9,
                  cmp_latency_cycles=2, macro_lanes=8),

@@ -202,6 +202,12 @@ REGISTERS: tuple[Register, ...] = (
     _value("UPPER_PULSES_UP", _RO, 32, "counter: pulses on its G+ devices", 0, "analog_upper"),
     _value("UPPER_PULSES_DOWN", _RO, 32, "counter: pulses on its G- devices", 0, "analog_upper"),
     _value("GIVEN_UP", _RO, 32, "counter: cells or pairs that verify or tune left outside the tolerance", 0, "verify"),
+    # New ones come here, so that hardware that was built before keeps its addresses.
+    Register("TEACHER", _RW, "what the training of the layer that samples drive follows", (
+        Field("on", 1, "0: the labels, by the margin; 1: codes that the host sends, one for each column; every sample updates, "
+              "and so it does an upper layer that is trained"),
+        Field("dead", 9, "codes by which a column may be off without an error"),
+    ), needs="teacher"),
 )  # fmt: skip
 
 ADDRESS: dict[str, int] = {register.name: address for address, register in enumerate(REGISTERS)}

@@ -28,7 +28,11 @@ STAGES = (
     Stage("hidden", "activation", "column codes clipped to 0..Q"),
     Stage("logits", "upper_layer", "signed output codes, one per class"),
     Stage("verdict", "margin_error", "update, target, rival, prediction"),
-    Stage("delta", "backprop_delta", "backpropagated error per column; only where the verdict is an update"),
+    Stage(
+        "delta",
+        "backprop_delta",
+        "error per column; only where the verdict is an update; with a teacher, of teacher_delta",
+    ),
     Stage(
         "entry", "update_rule", "rows with pulses: row, columns up, columns down; only where there are any"
     ),

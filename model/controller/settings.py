@@ -37,6 +37,10 @@ class Settings(NamedTuple):
     x_threshold: int
     delta_threshold: int
     update_seed: int
+    teacher: int
+    """1: errors are against codes that the host wants, and every sample of a training run updates."""
+    dead: int
+    """Largest difference from a wanted code that is no error: what the noise of a read makes."""
 
 
 _WIDTHS = (
@@ -79,14 +83,14 @@ def settings(params: HwParams, registers: dict[str, int] | None = None, mode: Mo
     for name in values:
         BY_NAME[name]
     widths = {name: getattr(params, name) for name in _WIDTHS}
-    bits = {
-        f.name: values.get("CALIBRATION", 0) >> low & (1 << f.bits) - 1 for f, low in fields_of("CALIBRATION")
-    }
+    bits, taught = (_fields(name, values) for name in ("CALIBRATION", "TEACHER"))
     measures = params.calibration and mode is Mode.CALIBRATE
     read = {
         "calibrate": bits["apply"] * params.calibration,
         "measure": (GAINS if bits["gains"] else OFFSETS) if measures else 0,
         "offset_shift": bits["shift"],
+        "teacher": taught["on"] * params.teacher,
+        "dead": taught["dead"],
     }
     for f in Settings._fields:
         if f not in widths and f not in read:
@@ -95,6 +99,18 @@ def settings(params: HwParams, registers: dict[str, int] | None = None, mode: Mo
         read[name] = max(1, read[name])
     read["encoding"] = encoding_code(params, read["encoding"])
     return Settings(**widths, **read)
+
+
+def _fields(register: str, values: dict[str, int]) -> dict[str, int]:
+    """The fields of a register."""
+    word = values.get(register, reset_value(register))
+    return {f.name: word >> low & (1 << f.bits) - 1 for f, low in fields_of(register)}
+
+
+def teacher_register(dead: int) -> int:
+    """The value of register TEACHER with the teacher on; dead: as of `Settings`."""
+    (_, on_at), (_, dead_at) = fields_of("TEACHER")
+    return 1 << on_at | dead << dead_at
 
 
 def encoding_code(params: HwParams, code: int) -> int:

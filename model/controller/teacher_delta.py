@@ -1,4 +1,4 @@
-"""Errors against a teacher: the hidden codes, and output codes, that a sample should have.  Model only.
+"""Errors against a teacher: the hidden codes that a sample should have, and, in the model only, its output codes.
 
 No error is carried back then, no label and no upper layer is needed: each column follows its own target, as B. Widrow and
 M. Hoff's rule does (IRE WESCON 1960); hints for a hidden layer: A. Romero et al., ICLR 2015 (FitNets).
@@ -15,28 +15,21 @@ class Teacher(NamedTuple):
     """What the samples of a run should give."""
 
     hidden: np.ndarray  # int16[n, columns], hidden codes 0..Q
-    outputs: (
-        np.ndarray
-    )  # int16[n, classes], output codes; [0, classes]: an analog upper layer follows the margin
-    dead: int
-    """Largest difference of hidden codes that is none: what the noise of a read makes."""
+    outputs: np.ndarray
+    """int16[n, classes], output codes of an analog upper layer, which only the golden model follows; [0, classes]: none."""
 
     def of(self, samples: slice) -> "Teacher":
         """That of some samples."""
-        return Teacher(self.hidden[samples], self.outputs[samples], self.dead)
+        return Teacher(self.hidden[samples], self.outputs[samples])
 
 
 @kernel
 def teacher_delta(codes, wanted, dead, delta_bits):
-    """delta_j = saturate(wanted_j - codes_j) where that is more than `dead`, else 0; and whether any of them is not 0.
-
-    codes: int32[n]; wanted: int16[n].  Returns int32[n], 0 or 1.
-    """
-    limit, update = (1 << (delta_bits - 1)) - 1, 0
+    """delta_j = saturate(wanted_j - codes_j) where that is more than `dead`, else 0.  codes: int32[n]; wanted: int16[n]."""
+    limit = (1 << (delta_bits - 1)) - 1
     delta = np.zeros(codes.shape[0], np.int32)
     for j in range(codes.shape[0]):
         error = np.int64(wanted[j]) - np.int64(codes[j])
         if abs(error) > dead:
             delta[j] = saturate(error, -limit, limit)
-            update = 1
-    return delta, update
+    return delta

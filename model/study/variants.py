@@ -148,7 +148,7 @@ def epoch(s, state, between, array, pixels, labels, kinds, unit, curve, events, 
             top = between_layers(between, hidden, s.adc_bits)
         logits = upper_layer(top, state.weights, s.adc_bits, s.logit_shift, s.logit_bits)
         if error_kind == 0:
-            update, target, rival, _ = margin_error(logits, labels[n], s.margin, 1)
+            update, target, rival, _ = margin_error(logits, labels[n], s.margin, 1, 0)
             error[:] = 0
             error[target], error[rival] = 1 << ERROR_BITS, -(1 << ERROR_BITS)
         else:

@@ -4,6 +4,7 @@ import numpy as np
 
 from model.controller.backprop_delta import backprop_delta
 from model.controller.margin_error import margin_error
+from model.controller.teacher_delta import teacher_delta
 from model.controller.upper_layer import upper_layer
 from sim.cases import Outputs, Pick, flagged, pick_list, ungrouped, words
 from sim.cases import write_path as whole
@@ -81,7 +82,12 @@ def draw_classifier(p: HwParams, pick: Pick) -> Case:
     samples = len(case.inputs["i"]) // p.adc_groups
     labels = [{"label": label} for label in pick_list(pick, 0, p.classes - 1, samples)]
     config = case.config | {"margin": pick(0, 2 * p.logit_limit + 1), "train": pick(0, 1)}
-    return Case(case.inputs | {"label": labels}, config, case.setup)
+    inputs = case.inputs | {"label": labels}
+    if p.teacher:
+        config |= whole.draw_always(p, pick) | {"dead": whole.draw_dead(p, pick)}
+        updating = samples * config["train"] * config["always"]
+        inputs["wanted"] = [item for _ in range(updating) for item in whole.draw_wanted(p, pick)]
+    return Case(inputs, config, case.setup)
 
 
 def golden_classifier(p: HwParams, case: Case) -> tuple[Outputs, dict]:
@@ -89,15 +95,18 @@ def golden_classifier(p: HwParams, case: Case) -> tuple[Outputs, dict]:
     verdicts: list[dict] = []
     logits: list[dict] = []
     deltas: list[dict] = []
+    wanted = iter(case.inputs.get("wanted", []))
     for hidden, label in zip(ungrouped(p, case.inputs["i"]), case.inputs["label"], strict=True):
         codes = upper_layer(hidden, weights, p.adc_bits, case.config["shift"], p.logit_bits)
-        verdict = margin_error(
-            np.array(codes, np.int32), label["label"], case.config["margin"], case.config["train"]
-        )
+        verdict = margin_error(np.array(codes, np.int32), label["label"], *whole.margin_settings(case))
         update, target, rival, prediction = map(int, verdict)
         logits.append({"logits": codes.tolist()})
         verdicts.append({"update": update, "target": target, "rival": rival, "prediction": prediction})
-        if update:
+        if update and case.config.get("always"):
+            taught = [next(wanted)["count"] for _ in range(p.columns)]
+            delta = teacher_delta(hidden, np.array(taught, np.int16), case.config["dead"], p.delta_bits)
+            deltas += flagged(words(delta, p.update_columns), "deltas")
+        elif update:
             delta = backprop_delta(weights, hidden, target, rival, p.adc_bits, p.delta_bits)
             deltas += flagged(words(delta, p.update_columns), "deltas")
     return {"o": verdicts, "logits": logits, "deltas": deltas}, {}

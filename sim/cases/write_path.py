@@ -7,12 +7,14 @@ from model.controller.commit_queue import commit_queue
 from model.controller.margin_error import margin_error
 from model.controller.pulse_scheduler import pulse_scheduler
 from model.controller.settings import RULE_CODE, settings
+from model.controller.teacher_delta import teacher_delta
 from model.controller.update_rule import effective_threshold, firing, sample_key, update_rule
 from model.controller.upper_layer import upper_layer
 from sim.cases import Outputs, Pick, flagged, grouped, joined, pick_list, ungrouped, words
 from sim.simulation import Case
 from spec.numerics import MASK32, signed_limit
 from spec.params import HwParams
+from spec.registers import fields_of
 
 FEW_STROBES = 600
 """About how many strobes a drawn transfer has at most."""
@@ -77,16 +79,58 @@ def draw_margin_error(p: HwParams, pick: Pick) -> Case:
         for _ in range(samples)
     ]
     labels = [{"label": label} for label in pick_list(pick, 0, p.classes - 1, samples)]
-    return Case({"i": logits, "label": labels}, {"margin": pick(0, 2 * near + 1), "train": pick(0, 1)})
+    config = {"margin": pick(0, 2 * near + 1), "train": pick(0, 1)}
+    return Case({"i": logits, "label": labels}, config | draw_always(p, pick))
+
+
+def draw_always(p: HwParams, pick: Pick) -> dict[str, int]:
+    """The pin that is there with a teacher."""
+    return {"always": pick(0, 1)} if p.teacher else {}
 
 
 def golden_margin_error(p: HwParams, case: Case) -> tuple[Outputs, dict]:
     out = []
     for item, label in zip(case.inputs["i"], case.inputs["label"], strict=True):
         logits = np.array(item["logits"], np.int32)
-        verdict = margin_error(logits, label["label"], case.config["margin"], case.config["train"])
+        verdict = margin_error(logits, label["label"], *margin_settings(case))
         named = dict(zip(("update", "target", "rival", "prediction"), map(int, verdict), strict=True))
         out.append(named | {"active": item["active"]})
+    return {"o": out}, {}
+
+
+def margin_settings(case: Case) -> tuple[int, int, int]:
+    """The last arguments of `margin_error`."""
+    return case.config["margin"], case.config["train"], case.config.get("always", 0)
+
+
+# -- teacher_delta ---------------------------------------------------------------------------------
+
+
+def draw_teacher_delta(p: HwParams, pick: Pick) -> Case:
+    hidden, wanted = [], []
+    for _ in range(pick(1, 3)):
+        hidden += grouped(p, pick_list(pick, 0, p.adc_limit, p.columns))
+        wanted += draw_wanted(p, pick)
+    return Case({"i": hidden, "wanted": wanted}, {"dead": draw_dead(p, pick)})
+
+
+def draw_wanted(p: HwParams, pick: Pick) -> list[dict]:
+    """The codes that the columns should have for one sample."""
+    return [{"count": code} for code in pick_list(pick, 0, p.adc_limit, p.columns)]
+
+
+def draw_dead(p: HwParams, pick: Pick) -> int:
+    """A dead zone, often a small one."""
+    widest = (1 << fields_of("TEACHER")[1][0].bits) - 1
+    return pick(0, min(widest, p.adc_limit)) >> pick(0, 3)
+
+
+def golden_teacher_delta(p: HwParams, case: Case) -> tuple[Outputs, dict]:
+    out = []
+    wanted = np.array([item["count"] for item in case.inputs["wanted"]], np.int16).reshape(-1, p.columns)
+    for hidden, codes in zip(ungrouped(p, case.inputs["i"]), wanted, strict=True):
+        delta = teacher_delta(hidden, codes, case.config["dead"], p.delta_bits)
+        out += flagged(words(delta, p.update_columns), "deltas")
     return {"o": out}, {}
 
 

@@ -54,7 +54,7 @@ def test_verdicts_equal_the_golden_function(shape, margin, pauses):
     samples = samples_of(p, 32, np.random.default_rng(8))
     run = judge(p, samples, margin, 1, pauses)
     assert [verdict(payload) for payload in run.outputs["o"]] == [
-        (*margin_error(logits, label, margin, 1), active) for logits, label, active in samples
+        (*margin_error(logits, label, margin, 1, 0), active) for logits, label, active in samples
     ]
     assert run.given["i"] == run.given["label"]
 
@@ -63,7 +63,7 @@ def test_nothing_updates_outside_training():
     samples = samples_of(TINY, 9, np.random.default_rng(9))
     run = judge(TINY, samples, (1 << MARGIN_BITS) - 1, 0, 0.0)
     assert [verdict(payload) for payload in run.outputs["o"]] == [
-        (*margin_error(logits, label, (1 << MARGIN_BITS) - 1, 0), active) for logits, label, active in samples
+        (*margin_error(logits, label, (1 << MARGIN_BITS) - 1, 0, 0), active) for logits, label, active in samples
     ]
     assert not any(payload.update for payload in run.outputs["o"])
 
