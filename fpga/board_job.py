@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fpga.host_link import LinkError, UartBus
+from model.controller.teacher_delta import Teacher
 from model.record import RunRecord, Strobes
 from model.system import GoldenController
 from model.training.hybrid import HybridJob, HybridResult, Progress, hybrid
@@ -33,12 +34,19 @@ class BoardPair(PairedController):
         return expected
 
     async def run(
-        self, mode: Mode, pixels: np.ndarray, labels: np.ndarray, *, trace: bool = False, **kwargs: Any
+        self,
+        mode: Mode,
+        pixels: np.ndarray,
+        labels: np.ndarray,
+        *,
+        trace: bool = False,
+        teacher: Teacher | None = None,
+        **kwargs: Any,
     ) -> RunRecord:
         self._runs += 1
         operation = f"run {self._runs} ({mode.name.lower()})"
-        expected = await self.golden.run(mode, pixels, labels)
-        got = await self.rtl.run(mode, pixels, labels, **kwargs)
+        expected = await self.golden.run(mode, pixels, labels, teacher=teacher)
+        got = await self.rtl.run(mode, pixels, labels, teacher=teacher, **kwargs)
         for name, left, right in zip(got._fields, (expected.predictions, expected.updates), got, strict=True):
             wrong = np.flatnonzero(left != right)
             if len(wrong):

@@ -11,7 +11,7 @@ from model.bench import golden_speed
 from model.cycles import emulated_array, predict, work_of
 from model.system import GoldenController, run
 from model.training.hybrid import HybridJob, hybrid
-from sim.host import sample_words
+from sim.feed import sample_words
 from spec.link import PAYLOAD_MAX, PLACE_BYTES, START_REQUEST, Command, Frame, encode
 from spec.params import HwParams
 from spec.registers import Mode

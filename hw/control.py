@@ -164,6 +164,19 @@ def _encoded(c, name):
     return ~Cat(chosen).any() if name == first else chosen[others.index(name)]
 
 
+def teacher(c, m):
+    """Training that follows the codes of the stream of counts."""
+    on, block = c.registers.field("TEACHER", "on"), c.teacher_delta
+    m.d.comb += [
+        c.margin_error.always.eq(on),
+        block.dead.eq(c.registers.field("TEACHER", "dead")),
+        block.wanted.payload.eq(c.counts.payload),
+        block.wanted.valid.eq(c.counts.valid & c.taught),
+    ]
+    with m.If(c.taught):
+        m.d.comb += c.counts.ready.eq(block.wanted.ready)
+
+
 def calibration(c, m):
     """What the calibration is told, and its results; rows are not driven while offsets are measured."""
     block, field, sequencer = c.calibration, c.registers.field, c.sequencer
@@ -276,7 +289,7 @@ def upper(c, m):
         u.amplitude.eq(field("WRITE", "amplitude")),
         u.depress.eq(field("WRITE", "depress")),
         u.backward_lsb.eq(field("BACKWARD_LSB")),
-        u.transposed.eq(field("BACKWARD")),
+        u.transposed.eq(field("BACKWARD") & ~c.taught),
         u.trains_first.eq(field("TRAINED", "first")),
         u.trains_last.eq(field("TRAINED", "last")),
         u.transfer.eq(field("CONTROL", "start") & there & (s.mode == Mode.TRANSFER)),

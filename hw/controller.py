@@ -34,6 +34,7 @@ from hw.sequencer import Sequencer
 from hw.shift_add import ShiftAdd
 from hw.stream_register import StreamRegister
 from hw.taps import Taps
+from hw.teacher_delta import TeacherDelta
 from hw.update_rule import UpdateRule
 from hw.update_walk import UpdateWalk
 from hw.upper_layer import UpperLayer
@@ -78,8 +79,8 @@ def controller_ports(params: HwParams) -> dict[str, wiring.Member]:
 class Controller(wiring.Component):
     """The digital controller of one crossbar array, on one macro or a grid of them.
 
-    request, response: register bus.  samples: raw inputs.  counts: pulse counts of a transfer.  results: one per
-    sample; the host must take them.  macro: the analog array; of a grid, macro_<row>_<column> for each (spec/grid.py).
+    request, response: register bus.  samples: raw inputs.  counts: pulse counts of a transfer, or what else the host
+    wants of the cells (`Count`).  results: one per sample; the host must take them.  macro: the analog array; of a grid, macro_<row>_<column> for each (spec/grid.py).
     image: device image words for an emulated array.  busy, fault: register STATUS.  taps: every stage's transfers.
     conditions: see hw/conditions.py.
     """
@@ -106,6 +107,7 @@ class Controller(wiring.Component):
             *([("upper_layer", UpperLayer)] if not (p.analog_upper or p.compact) else []),
             *([("classifier", Classifier)] if p.compact else
               [("margin_error", MarginError), ("backprop_delta", BackpropDelta)]),
+            *([("teacher_delta", TeacherDelta)] if p.teacher and not p.compact else []),
             ("update_rule", UpdateWalk if p.compact else UpdateRule), ("commit_queue", CommitQueue),
             ("pulse_scheduler", WordScheduler if p.compact else PulseScheduler),
         ):  # fmt: skip
@@ -119,7 +121,7 @@ class Controller(wiring.Component):
         if p.analog_upper:  # it flushes itself: its write lines have to end a strobe
             self.upper_layer = m.submodules.upper_layer = AnalogUpper(p)
         if p.compact:  # one block is all three
-            self.upper_layer = self.margin_error = self.backprop_delta = self.classifier
+            self.upper_layer = self.margin_error = self.backprop_delta = self.teacher_delta = self.classifier
         self._flush = flush
         self.array = self._array(m)
         self._read_path(m)
@@ -135,6 +137,8 @@ class Controller(wiring.Component):
         m.d.comb += self.conditions.eq(Cat(conditions(self)))
         if p.verify:
             control.verify(self, m)
+        if p.teacher:
+            control.teacher(self, m)
         if p.analog_upper:
             control.upper(self, m)
         return m
@@ -201,9 +205,23 @@ class Controller(wiring.Component):
         else:
             inlet, outlet = self._fifo(m, "hidden_fifo", HiddenCodes(p), p.adc_groups + 2)
             link(m, self.activation.o, inlet)
-            link(m, outlet, self.upper_layer.i)
+            self._hidden_codes(m, outlet)
             link(m, self.upper_layer.o, self.margin_error.i)
         link(m, self.input_buffer.label, self.margin_error.label)
+
+    def _hidden_codes(self, m, codes):
+        """To the upper layer and, of samples that follow a teacher, to the block that compares them with its codes."""
+        if not self.params.teacher:
+            link(m, codes, self.upper_layer.i)
+            return
+        takers = self.upper_layer.i, self.teacher_delta.i
+        free = takers[1].ready | ~self.taught
+        m.d.comb += [
+            [taker.payload.eq(codes.payload) for taker in takers],
+            takers[0].valid.eq(codes.valid & free),
+            takers[1].valid.eq(codes.valid & takers[0].ready & self.taught),
+            codes.ready.eq(takers[0].ready & free),
+        ]
 
     def _classify(self, m):
         """Of compact hardware: column codes to verdicts, and to the errors that follow them."""
@@ -247,7 +265,7 @@ class Controller(wiring.Component):
             (rule_in, training),
         ]
         if not p.compact:  # a classifier has its own verdicts
-            sinks.append((self.backprop_delta.i, update & ~self._transposed))
+            sinks.append((self.backprop_delta.i, update & ~self._transposed & ~self.taught))
         if p.analog_upper:
             sinks.append((self.upper_layer.verdict, 1))
             m.d.comb += self.upper_layer.verdict.payload.eq(verdict.payload)
@@ -271,19 +289,24 @@ class Controller(wiring.Component):
         return self.registers.field("TRAINED", layer) if self.params.analog_upper else Const(1)
 
     @property
+    def taught(self):
+        """Whether this is a training run whose errors are against the host's codes."""
+        return self.sequencer.training & self.registers.field("TEACHER", "on") if self.params.teacher else Const(0)
+
+    @property
     def _transposed(self):
         """Whether errors come from transposed reads of the upper array."""
         return self.registers.field("BACKWARD") if self.params.transposed_upper else Const(0)
 
     def _deltas(self, m, inlet):
-        """The hidden units' errors, from the digital copy of the upper weights or from the upper array."""
-        if not self.params.transposed_upper:
-            link(m, self.backprop_delta.o, inlet)
-            return
-        with m.If(self._transposed):
-            link(m, self.upper_layer.deltas, inlet)
-        with m.Else():
-            link(m, self.backprop_delta.o, inlet)
+        """The hidden units' errors, from the digital copy of the upper weights, from the upper array, or from a teacher."""
+        link(m, self.backprop_delta.o, inlet)
+        if self.params.transposed_upper:
+            with m.If(self._transposed):
+                link(m, self.upper_layer.deltas, inlet)
+        if self.params.teacher:
+            with m.If(self.taught):
+                link(m, self.teacher_delta.o, inlet)
 
     def _write_path(self, m):
         """Updates to pulses on the write lines."""

@@ -14,7 +14,7 @@ from model.controller.calibration import begin, finish
 from model.controller.counters import COUNTERS, TIMES, counters, upper_counters
 from model.controller.pulse_scheduler import pulse_scheduler
 from model.controller.settings import BIT_SERIAL, Settings, settings, verify_settings
-from model.controller.teacher_delta import Teacher
+from model.controller.teacher_delta import Teacher, check_teacher
 from model.cycles import (
     Gathered,
     Work,
@@ -230,12 +230,13 @@ class GoldenController:
 
         The returned record has predictions, updates and strobes, and every stage if `trace`; `watch` gets the stages
         of each chunk of samples, but no strobes, instead.  With `tally` it has what the strobes on the first
-        layer add up to instead of them: a run with small thresholds has gigabytes.  teacher: of the samples, whose errors
-        a training run follows then instead of the margin's; no hardware does that, so its cycles are not counted.
+        layer add up to instead of them: a run with small thresholds has gigabytes.  teacher: of the samples of a
+        training run with register TEACHER on.  Raises `InputError`.
         """
         s, p = settings(self.params, self.registers, mode), self.params
         begin(self.state.channels)
         train = 1 if mode in (Mode.TRAIN, Mode.TUNE) else 0
+        check_teacher(teacher, bool(train and s.teacher), len(pixels))
         tuner, chunk = (self._tuner(), 1) if mode is Mode.TUNE else (None, chunk_of(p))
         labels = np.asarray(labels, np.int64)
         predictions, updates, clipped, planes_clipped = [NONE], [NONE], 0, 0
@@ -249,7 +250,7 @@ class GoldenController:
             return {name: [] for name in stage_names(p)} if trace or watch else {}
 
         traces = new_traces()
-        gathered = Gathered(p) if self.timed and teacher is None else None
+        gathered = Gathered(p) if self.timed else None
         whole = bool(trace or watch or gathered)
         entries, log = (
             rows_log(chunk * p.rows, p.columns),

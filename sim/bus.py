@@ -47,7 +47,7 @@ class Bus(Protocol):
         """Send words of raw samples; returns how many were taken, fewer than all when one waits for too long."""
 
     async def send_counts(self, words: Iterable[int]) -> int:
-        """Send pulse counts of a transfer; as `send_samples`."""
+        """Send pulse counts of a transfer, or what else the host wants of the cells (`Count`); as `send_samples`."""
 
     async def results(self) -> list[int]:
         """The words of the results that came since the last call."""

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from hw.conditions import CONDITIONS
-from model.controller.settings import Settings
+from model.controller.settings import Settings, settings
 from model.record import RunRecord
 from spec.choices import ADC_KINDS, ENCODINGS, MEMORY_RULES, RULES, UPPER_LAYERS
 from spec.numerics import signed_limit
 from spec.params import HwParams
 from spec.registers import VERIFY_WAYS, Fault, Mode
-from spec.run_file import BACKWARD, TRAINED
+from spec.run_file import BACKWARD, ERRORS, TRAINED
 
 FOLDER = Path("build") / "coverage"
 
@@ -70,6 +70,8 @@ def _spec_bins() -> Iterator[tuple[str, str]]:
     )
     for kind in UPPER_LAYERS:
         yield f"upper layer {kind}", "a run on samples"
+    for source in ERRORS:
+        yield f"errors {source}", "a training run with errors"
     for layers in TRAINED:
         yield f"trained {layers}", "a training run with pulses on these layers, of an analog upper layer"
     for source in BACKWARD:
@@ -142,14 +144,14 @@ def of_run(p: HwParams, s: Settings, mode: Mode, record: RunRecord, memory: np.n
 
 def of_upper(p: HwParams, registers: Mapping[str, int], mode: Mode, record: RunRecord) -> Counter[str]:
     """Bins of the upper layer that a run on samples hit; registers: by name, as `of_run` else."""
-    hits = Counter({f"upper layer {p.upper_layer}": 1})
+    hits, taught = Counter({f"upper layer {p.upper_layer}": 1}), settings(p, dict(registers)).teacher
     if record.upper is None or mode not in (Mode.TRAIN, Mode.TUNE):
         return hits
     moved = tuple(
         layer for layer, strobes in (("first", record.strobes), ("last", record.upper)) if len(strobes)
     )
     hits.update(f"trained {name}" for name, layers in TRAINED.items() if layers == moved)
-    if np.any(record.trace["delta"]):
+    if np.any(record.trace["delta"]) and not taught:
         hits[f"backward {BACKWARD[registers.get('BACKWARD', 0)]}"] += 1
     return hits
 
@@ -191,6 +193,8 @@ def _training(p: HwParams, s: Settings, record: RunRecord, memory: np.ndarray) -
     hits = _values(
         trace, "delta", p.delta_limit, ("delta saturates at +", "delta saturates at -", "delta zero")
     )
+    if np.any(trace["delta"]):
+        hits[f"errors {ERRORS[s.teacher]}"] += 1
     hits["commit at once" if p.commit_depth == 1 else "commit delayed"] += 1
     rule = RULES[s.rule]
     if min(record.strobes.pulses_up, record.strobes.pulses_down) > 0:

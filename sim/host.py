@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hw.interfaces import Count, Pixels, Result
+from hw.interfaces import Count, Result
 from hw.register_file import identity
+from model.controller.teacher_delta import Teacher, check_teacher
 from sim.bus import Bus
+from sim.feed import COUNTS, SAMPLES, feed
 from sim.payloads import Words, unpack
 from spec.choices import ENCODINGS
 from spec.device_image import DeviceImage
@@ -34,8 +36,6 @@ from spec.registers import (
 COUNTERS = tuple(register.name for register in REGISTERS if register.doc.startswith("counter: "))
 """Registers that count; the golden model counts some of them too."""
 
-CHUNK = 16
-"""Samples between two reports of progress."""
 PAUSES = 1_000_000
 """Looks at STATUS after which a run that makes no end is given up."""
 
@@ -263,9 +263,18 @@ class Host:
         await self._idle()
 
     async def run(
-        self, mode: Mode, pixels: np.ndarray, labels: np.ndarray, *, progress: Progress | None = None
+        self,
+        mode: Mode,
+        pixels: np.ndarray,
+        labels: np.ndarray,
+        *,
+        teacher: Teacher | None = None,
+        progress: Progress | None = None,
     ) -> Outcome:
-        """Infer, train, tune or calibrate on samples in order: pixels uint8[n, inputs], labels int[n]."""
+        """Infer, train, tune or calibrate on samples in order: pixels uint8[n, inputs], labels int[n].
+
+        teacher: of the samples of a training run with register TEACHER on.
+        """
         if mode not in (Mode.INFER, Mode.TRAIN, Mode.TUNE, Mode.CALIBRATE):
             raise InputError(f"{mode!r} is not a run on samples", key="mode")
         if mode is Mode.CALIBRATE:
@@ -276,17 +285,25 @@ class Host:
             await self._check_pulse_cap()
         pixels = _integers("pixels", pixels, (len(pixels), p.inputs), 0, 255).astype(np.uint8)
         labels = _integers("labels", labels, (len(pixels),), 0, p.classes - 1)
+        await self._check_teacher(mode, teacher, len(pixels))
         await self._idle()
         await self.configure(MODE=mode, SAMPLES=len(pixels))
         await self.bus.results()
         await self._trigger("start")
-        for first in range(0, len(pixels), CHUNK):
-            part = slice(first, first + CHUNK)
-            await self._stream(self.bus.send_samples, sample_words(p, pixels[part], labels[part]))
-            if progress:
-                progress(len(pixels[part]))
+        send = {SAMPLES: self.bus.send_samples, COUNTS: self.bus.send_counts}
+        for stream, words, complete in feed(p, pixels, labels, teacher):
+            await self._stream(send[stream], words)
+            if progress and complete:
+                progress(complete)
         await self._idle()
         return self._outcome(await self.bus.results(), labels)
+
+    async def _check_teacher(self, mode: Mode, teacher: Teacher | None, samples: int) -> None:
+        """As `check_teacher`, and that its codes are some."""
+        trains, p = mode in (Mode.TRAIN, Mode.TUNE) and self.params.teacher, self.params
+        check_teacher(teacher, bool(trains and await self.read_field("TEACHER", "on")), samples)
+        if teacher is not None:
+            _integers("codes", teacher.hidden, (samples, p.columns), 0, p.adc_limit)
 
     async def conductances(self, *, progress: Progress | None = None) -> np.ndarray:
         """States of all pairs of the array that register LAYER means, uint16[rows, columns, 2], G+ first.
@@ -364,18 +381,6 @@ def check_encoding(params: HwParams, code: int) -> None:
     """Raise `InputError` for an input encoding that is not built in."""
     if code not in [ENCODINGS.index(name) for name in params.encodings]:
         raise InputError(f"{code} is not built in: {', '.join(params.encodings)}", key="ENCODING")
-
-
-def sample_words(params: HwParams, pixels: np.ndarray, labels: np.ndarray) -> Words:
-    """Samples as words of the layout `Pixels`; the bias row and the padding are 0.  uint8[n, inputs], int[n]."""
-    layout, lanes = Pixels(params), params.dac_load_lanes
-    rows = np.zeros((len(pixels), params.row_words, (layout.size + 7) // 8), np.uint8)
-    padded = np.zeros((len(pixels), params.row_words * lanes), np.uint8)
-    padded[:, : params.inputs] = pixels
-    first, label = (layout[name].offset // 8 for name in ("pixels", "label"))  # both begin a byte
-    rows[:, :, first : first + lanes] = padded.reshape(len(pixels), params.row_words, lanes)
-    rows[:, :, label] = labels[:, None]
-    return Words(rows.reshape(-1, rows.shape[2]))
 
 
 def _mask(bits: int) -> int:

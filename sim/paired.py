@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from model.controller.counters import COUNTERS
+from model.controller.teacher_delta import Teacher
 from model.controller.update_rule import ACCUMULATE, FIRST_BY_CHANCE
 from model.record import RunRecord
 from sim.coverage import of_run, of_upper
@@ -114,13 +115,20 @@ class PairedController:
         return got
 
     async def run(
-        self, mode: Mode, pixels: np.ndarray, labels: np.ndarray, *, trace: bool = False, **kwargs: Any
+        self,
+        mode: Mode,
+        pixels: np.ndarray,
+        labels: np.ndarray,
+        *,
+        trace: bool = False,
+        teacher: Teacher | None = None,
+        **kwargs: Any,
     ) -> RunRecord:
         """All stages are compared; the traces are kept if `trace`."""
         self._runs += 1
-        expected = await self.golden.run(mode, pixels, labels, trace=True)
+        expected = await self.golden.run(mode, pixels, labels, trace=True, teacher=teacher)
         self._under_way = f"run {self._runs} ({mode.name.lower()})", expected.trace
-        got = await self.rtl.run(mode, pixels, labels, trace=True, **kwargs)
+        got = await self.rtl.run(mode, pixels, labels, trace=True, teacher=teacher, **kwargs)
         self._compare(got.trace)
         self._cover(expected)
         self.bins += of_run(

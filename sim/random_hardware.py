@@ -28,11 +28,12 @@ RULE_SETS = (
 def random_hardware(seed: int) -> HwParams:
     """Legal parameters from a seed.
 
-    Grid, converters and upper layer are drawn apart: see `on_a_grid`, `random_converters`, `random_upper`.
+    Grid, converters, upper layer and teacher are drawn apart: see `on_a_grid`, `random_converters`, `random_upper`.
     """
     tiles = np.random.default_rng([seed, 2]).choice(GRID_SHARES, 2)
     drawn = random_converters(on_a_grid(_random_array(seed), *tiles), np.random.default_rng([seed, 1]))
-    return random_upper(drawn, np.random.default_rng([seed, 3]))
+    drawn = random_upper(drawn, np.random.default_rng([seed, 3]))
+    return replace(drawn, teacher=int(np.random.default_rng([seed, 4]).integers(2)))
 
 
 def on_a_grid(p: HwParams, rows: int, columns: int) -> HwParams:

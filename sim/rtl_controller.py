@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from model.controller.teacher_delta import Teacher
 from model.record import RunRecord, Strobes
 from model.system import NONE
 from sim.host import Host
@@ -53,11 +54,12 @@ class RtlController:
         labels: np.ndarray,
         *,
         trace: bool = False,
+        teacher: Teacher | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> RunRecord:
         """As `Host.run`; the record has predictions, updates and strobes, and every stage if `trace`."""
         self.monitor.restart()
-        await self.host.run(mode, pixels, labels, progress=progress)
+        await self.host.run(mode, pixels, labels, teacher=teacher, progress=progress)
         seen = self.monitor.trace
         verdicts = np.array(seen["verdict"]).reshape(-1, 4)
         return RunRecord(

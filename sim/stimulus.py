@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from model.controller.column_adc import column_adc
+from model.controller.settings import teacher_register
+from model.controller.teacher_delta import Teacher
 from model.device.compile import compile_device
 from model.device.laws import pulses_to_reach
 from model.record import RunRecord
@@ -31,6 +33,8 @@ _CLIPPED_QUANTILE = 0.97
 _INFERENCES = 4
 _THINNED_BITS = 8
 """Most bits of a rule without memory that thin its pulses: a short run has few of them."""
+_DEAD_PART = 8
+"""Full scale over the dead zone of errors against codes."""
 _OFFSET_SHIFT = 1
 _CONVERTER = ConverterSpread(offset_spread=0.02, gain_spread=0.1)
 """Errors of the converters where the hardware has them and the device file does not say."""
@@ -52,6 +56,8 @@ class Stimulus:
     pixels: np.ndarray  # uint8[samples, inputs]
     labels: np.ndarray  # int64[samples]
     targets: dict[str, np.ndarray]  # by way of program-verify: int64[rows, columns, 2]
+    teacher: Teacher | None = None
+    """Codes for the samples, of hardware with a teacher."""
     upper_counts: np.ndarray | None = None
     """int32[columns + 1, classes], of an analog upper layer."""
     faults: bool = False
@@ -80,6 +86,8 @@ async def exercise(ctl: Any, stimulus: Stimulus, *, progress=None) -> RunRecord:
     await ctl.run(Mode.INFER, s.pixels[few], s.labels[few])
     if s.params.analog_upper:
         await _train_single(ctl, s)
+    if s.teacher:
+        await _follow(ctl, s)
     if s.params.verify:
         await ctl.clear_memory()
         await ctl.run(Mode.TUNE, s.pixels, s.labels)
@@ -114,6 +122,14 @@ async def _train_single(ctl: Any, s: Stimulus) -> None:
     await ctl.configure(TRAINED=both)
     if s.params.transposed_upper:
         await ctl.configure(BACKWARD=1)
+
+
+async def _follow(ctl: Any, s: Stimulus) -> None:
+    """Training towards codes, all runs that there are."""
+    await ctl.configure(TEACHER=teacher_register(s.params.adc_limit // _DEAD_PART))
+    for mode in (Mode.TRAIN, Mode.TUNE) if s.params.verify else (Mode.TRAIN,):
+        await ctl.run(mode, s.pixels, s.labels, teacher=s.teacher)
+    await ctl.configure(TEACHER=0)
 
 
 async def _calibrate(ctl: Any, stimulus: Stimulus, few: slice) -> None:
@@ -160,6 +176,8 @@ def make_stimulus(
     )
     if params.verify:
         stimulus = replace(stimulus, targets=_targets(rng, params))
+    if params.teacher:
+        stimulus = replace(stimulus, teacher=_teacher(np.random.default_rng((seed, 2)), params, samples))
     if params.analog_upper:
         counts = _counts(np.random.default_rng((seed, 1)), params.upper, device)
         stimulus = replace(stimulus, upper_counts=counts)
@@ -202,6 +220,12 @@ def _counts(rng: np.random.Generator, params: HwParams, device: DeviceSpec) -> n
     limit = min(signed_limit(params.count_bits), max(2, _TRANSFER_STROBES // params.rows))
     pulses = np.minimum(pulses_to_reach(device, share), rng.integers(0, limit + 1, share.shape))
     return (sign * pulses).astype(np.int32)
+
+
+def _teacher(rng: np.random.Generator, params: HwParams, samples: int) -> Teacher:
+    """Any codes, often those at the ends."""
+    codes = rng.integers(-1, params.adc_limit + 2, (samples, params.columns)).clip(0, params.adc_limit)
+    return Teacher(codes.astype(np.int16), np.zeros((0, params.classes), np.int16))
 
 
 def _weights(rng: np.random.Generator, params: HwParams) -> np.ndarray:

@@ -49,6 +49,8 @@ TRAINED = {"first": ("first",), "last": ("last",), "both": ("first", "last")}
 """Fields of the register TRAINED that are set, by what a run calls them."""
 BACKWARD = ("copy", "transposed")
 """Sources of the hidden units' errors, by their code in the register BACKWARD."""
+ERRORS = ("labels", "codes")
+"""What the online epoch follows, by the field TEACHER.on: labels by the margin, or the offline network's hidden codes."""
 MOST_SEEDS = 1000
 MOST_UNITS = 4096
 """Of one further hidden layer."""

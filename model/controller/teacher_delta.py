@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from model.jit import kernel, saturate
+from spec.errors import InputError
 
 
 class Teacher(NamedTuple):
@@ -21,6 +22,18 @@ class Teacher(NamedTuple):
     def of(self, samples: slice) -> "Teacher":
         """That of some samples."""
         return Teacher(self.hidden[samples], self.outputs[samples])
+
+
+def check_teacher(teacher: Teacher | None, follows: bool, samples: int) -> None:
+    """Raise `InputError` unless there is a teacher of so many samples where the run follows one, and else none.
+
+    follows: whether this is a training run with register TEACHER on.
+    """
+    if follows != (teacher is not None):
+        text = "the run follows codes, none are given" if follows else "codes are given, the run follows none"
+        raise InputError(text, key="TEACHER")
+    if teacher is not None and len(teacher.hidden) != samples:
+        raise InputError(f"codes of {len(teacher.hidden)} samples for {samples}", key="TEACHER")
 
 
 @kernel

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from model.controller.teacher_delta import Teacher
 from model.record import RunRecord, Strobes
 from model.system import NONE, GoldenController
 from model.training.hybrid import HybridJob, Progress
@@ -68,11 +69,17 @@ class FastController:
         return self._record(NONE, NONE)
 
     async def run(
-        self, mode: Mode, pixels: np.ndarray, labels: np.ndarray, *, progress: Callable | None = None
+        self,
+        mode: Mode,
+        pixels: np.ndarray,
+        labels: np.ndarray,
+        *,
+        teacher: Teacher | None = None,
+        progress: Callable | None = None,
     ) -> RunRecord:
         """As `Host.run`; the record has predictions, updates and strobes."""
         self._begin(mode)
-        outcome = await self.host.run(mode, pixels, labels, progress=progress)
+        outcome = await self.host.run(mode, pixels, labels, teacher=teacher, progress=progress)
         return self._record(outcome.predictions, outcome.updates)
 
 
@@ -115,15 +122,24 @@ class BulkPair(PairedController):
         return got
 
     async def run(
-        self, mode: Mode, pixels: np.ndarray, labels: np.ndarray, *, trace: bool = False, **kwargs: Any
+        self,
+        mode: Mode,
+        pixels: np.ndarray,
+        labels: np.ndarray,
+        *,
+        trace: bool = False,
+        teacher: Teacher | None = None,
+        **kwargs: Any,
     ) -> RunRecord:
         """`trace` is for callers of the others; there is none to keep."""
         self._runs += 1
         name = f"run {self._runs} ({mode.name.lower()})"
         clipped = (await self.golden.counters())["CLIPPED"]
         digests = self._new_digests()
-        golden = self._golden(name, self.golden.run(mode, pixels, labels, watch=digests), digests)
-        got = await self._operate(name, len(labels), golden, self.rtl.run(mode, pixels, labels, **kwargs))
+        of_run = mode, pixels, labels
+        golden = self._golden(name, self.golden.run(*of_run, watch=digests, teacher=teacher), digests)
+        rtl = self.rtl.run(*of_run, teacher=teacher, **kwargs)
+        got = await self._operate(name, len(labels), golden, rtl)
         self.coverage["clipped codes"] += (await self.golden.counters())["CLIPPED"] - clipped
         self.coverage["saturated weights"] = self._saturated()
         return got

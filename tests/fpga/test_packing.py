@@ -5,7 +5,7 @@ import pytest
 
 from fpga.items import sample_parts
 from fpga.packing import GROUP_MAX, Packer
-from sim.host import sample_words
+from sim.feed import sample_words
 from spec.link import bytes_for
 from spec.params import INSTANCES
 

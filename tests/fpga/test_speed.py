@@ -8,7 +8,8 @@ from fpga.simulated.board import DirectChannel, SimulatedBoard
 from fpga.speed import BAUDS, BoardSpeed, line_bytes
 from fpga.uart import FRAME_BITS
 from model.system import run
-from sim.host import Host, sample_words
+from sim.feed import sample_words
+from sim.host import Host
 from spec.link import WINDOW
 from spec.params import INSTANCES
 from spec.registers import Mode

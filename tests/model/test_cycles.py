@@ -28,7 +28,7 @@ from model.cycles import (
 from model.cycles.state import AHEAD
 from model.system import GoldenController, run
 from model.training.calibrate import calibration_register
-from sim.host import sample_words
+from sim.feed import sample_words
 from sim.runner import run_bench
 from sim.simulation import BUILD
 from sim.stimulus import make_stimulus

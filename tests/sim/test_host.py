@@ -7,7 +7,8 @@ import pytest
 
 from hw.interfaces import Pixels
 from model.system import COUNTERS, GoldenController, run
-from sim.host import HardwareFault, Host, HostError, IdentityError, sample_words
+from sim.feed import sample_words
+from sim.host import HardwareFault, Host, HostError, IdentityError
 from sim.payloads import pack
 from spec.errors import InputError
 from spec.params import INSTANCES, HwParams
