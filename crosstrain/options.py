@@ -24,6 +24,13 @@ Backward = Annotated[
         help="Errors from a copy of an analog upper layer, or transposed reads: copy, transposed.",
     ),
 ]
+Errors = Annotated[
+    str | None,
+    typer.Option(
+        "--errors",
+        help="What the online epoch follows: labels, or codes of the offline network's hidden units.",
+    ),
+]
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Processes that measure. [default: one for each core]")
 ]

@@ -291,7 +291,11 @@ class Controller(wiring.Component):
     @property
     def taught(self):
         """Whether this is a training run whose errors are against the host's codes."""
-        return self.sequencer.training & self.registers.field("TEACHER", "on") if self.params.teacher else Const(0)
+        return (
+            self.sequencer.training & self.registers.field("TEACHER", "on")
+            if self.params.teacher
+            else Const(0)
+        )
 
     @property
     def _transposed(self):

@@ -230,7 +230,7 @@ def _last_layer(run: RunSpec, data: Dataset, net: OfflineNet) -> Callable[[int, 
     The learning rate is that of the first seed.
     """
     if run.params.analog_upper:
-        only = replace(run, trained="last", backward="copy")
+        only = replace(run, trained="last", backward="copy", errors="labels")
         chosen = {"threshold": run.threshold, "margin": run.margin}
         return lambda seed, net: hybrid_with(run.rule)(Trial(only, data, net, seed), chosen)
     method = STUDIED["last layer"]

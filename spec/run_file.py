@@ -156,6 +156,16 @@ class RunSpec:
             f"{PLAIN_CLIP:g} of a plain one"
         },
     )
+    errors: str = field(
+        default=ERRORS[0],
+        metadata={
+            "doc": "what the online epoch follows: labels, by the margin, or the offline network's hidden codes: "
+            + ", ".join(ERRORS)
+        },
+    )
+    dead: int = _number(
+        0, 0, 511, "errors = codes: codes by which a column may be off from its own without an error"
+    )
     train_samples: int = _number(0, 0, 10**9, "samples of the online epoch; 0: all")
     test_samples: int = _number(0, 0, 10**9, "test samples; 0: all")
     seeds: tuple[int, ...] = field(
@@ -191,6 +201,11 @@ class RunSpec:
     def _check_upper(self) -> None:
         choice(self.trained, tuple(TRAINED), "trained")
         choice(self.backward, BACKWARD, "backward")
+        choice(self.errors, ERRORS, "errors")
+        if self.errors == "codes" and not self.params.teacher:
+            raise InputError("the hardware follows labels only: its parameter teacher is 0", key="errors")
+        if self.errors == "codes" and self.trained != "first":
+            raise InputError("there are codes for the first layer only: train that alone", key="errors")
         if self.offline.hidden and self.params.analog_upper:
             raise InputError("an analog upper layer is right above the array: take []", key="offline.hidden")
         if self.trained != "first" and not self.params.analog_upper:
@@ -199,8 +214,8 @@ class RunSpec:
             raise InputError("the hardware has no upper array that is read transposed", key="backward")
 
 
-_SCALARS = ("rule", "threshold", "margin", "trained", "backward", "upper_threshold", "x_threshold", "delta_threshold", "clip_sigmas", "train_samples",
-            "test_samples")  # fmt: skip
+_SCALARS = ("rule", "threshold", "margin", "trained", "backward", "upper_threshold", "x_threshold", "delta_threshold", "clip_sigmas", "errors", "dead",
+            "train_samples", "test_samples")  # fmt: skip
 _KEYS = ("data", "params", "device", "nonideal", "offline", *_SCALARS, "seeds")
 
 

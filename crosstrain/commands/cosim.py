@@ -9,7 +9,16 @@ import typer
 
 from crosstrain.console import simulating, steps
 from crosstrain.files import make_folder, write
-from crosstrain.options import DATA, Backward, Simulator, Trained, check_count, check_rule, check_simulator
+from crosstrain.options import (
+    DATA,
+    Backward,
+    Errors,
+    Simulator,
+    Trained,
+    check_count,
+    check_rule,
+    check_simulator,
+)
 from spec.errors import InputError
 
 MOST_SAMPLES = 1_000_000
@@ -52,6 +61,7 @@ def cosim(
     ] = "accumulate",
     trained: Trained = None,
     backward: Backward = None,
+    errors: Errors = None,
     offline: Annotated[
         str | None,
         typer.Option(help="With --data: the software network, plain or noise-aware. [default: noise-aware]"),
@@ -89,7 +99,7 @@ def cosim(
     check_count(seed, 0, MASK32, "--seed")
     if tests is not None:
         check_count(tests, 1, MOST_SAMPLES, "--tests")
-    _check_random(data, tests=tests, offline=offline, trained=trained, backward=backward)
+    _check_random(data, tests=tests, offline=offline, trained=trained, backward=backward, errors=errors)
     samples_shown = _window(window, engine, waves)
     folder = make_folder(out) if out else None
     places = folder or Path("build/waves")
@@ -102,7 +112,7 @@ def cosim(
             summary, found, device_pulse = _random(*job, progress=progress, **kind)
         else:
             given = {"data": data, "params": params, "device": device, "rule": rule, "trained": trained,
-                     "backward": backward, "offline": offline and {"kind": offline}, "seeds": [seed],
+                     "backward": backward, "errors": errors, "offline": offline and {"kind": offline}, "seeds": [seed],
                      "train_samples": samples or 0, "test_samples": tests or 0}  # fmt: skip
             summary, found, device_pulse = _data(given, engine, fast if engine == FAST else bulk, progress)
     if pulses and found.record:

@@ -8,7 +8,7 @@ import typer
 
 from crosstrain.console import console, simulating, steps, table
 from crosstrain.files import make_folder, write
-from crosstrain.options import DATA, Backward, Out, Simulator, Trained, check_count, check_simulator
+from crosstrain.options import DATA, Backward, Errors, Out, Simulator, Trained, check_count, check_simulator
 
 DEFAULT_SEEDS = 10
 MOST_SEEDS = 1000
@@ -27,6 +27,7 @@ def train(
     ] = None,
     trained: Trained = None,
     backward: Backward = None,
+    errors: Errors = None,
     sim: Simulator = "verilator",
     seeds: Annotated[
         int | None, typer.Option(help="Golden seeds; the RTL runs the first. [default: 10]")
@@ -45,6 +46,7 @@ def train(
         "rule": rule,
         "trained": trained,
         "backward": backward,
+        "errors": errors,
     }
     run = _run(config, options, seeds)
     if not no_rtl:

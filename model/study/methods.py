@@ -22,7 +22,7 @@ from model.training.write_costs import load_loops, tune_settings, verify_setting
 from spec.choices import CHANCE_RULES, MEMORY_RULES, RULES
 from spec.errors import InputError
 from spec.registers import Mode
-from spec.run_file import RunSpec
+from spec.run_file import ERRORS, RunSpec
 
 Settings = dict[str, Any]
 """Values by name, of one candidate; as JSON has them."""
@@ -96,6 +96,9 @@ class Method:
             upper = f"a float upper layer by {self.extra}" if self.extra else "an analog upper layer"
             text = f"{self.name!r} has {upper}, right above the array, and no further hidden layers"
             raise InputError(f"{text}: take offline.hidden = []", key="method")
+        if run.errors != ERRORS[0]:
+            text = f"a method says itself what its epoch follows: take {ERRORS[0]!r}, and method 'hybrid teacher'"
+            raise InputError(text, key="errors")
         self.needs(run)
 
     @property

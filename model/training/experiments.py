@@ -43,6 +43,8 @@ def choose_thresholds(
     """
     thresholds = [int(run.threshold)] if run.threshold != AUTO else grid(run.params, run.rule)
     margins = MARGINS if run.margin == AUTO else [float(run.margin)]
+    if run.errors == "codes":  # the margin does nothing
+        margins = margins[:1]
     candidates = [(t, m) for t in thresholds for m in margins]
     if len(candidates) == 1:
         return candidates[0]

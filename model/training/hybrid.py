@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from model.controller.settings import BIT_SERIAL, RULE_CODE, encoding_code
+from model.controller.settings import BIT_SERIAL, RULE_CODE, encoding_code, teacher_register
+from model.controller.teacher_delta import Teacher
 from model.record import RunRecord
 from model.training.analog_upper import AnalogUpper, erase_and_transfer, search_upper_lsb
 from model.training.calibrate import calibrate, channel_targets
 from model.training.range_search import search_lsb, search_serial
+from model.training.teacher import teacher_of
 from model.training.transfer import Upper, hidden_codes, quantise_layers
 from spec.device_image import DeviceImage
 from spec.errors import InputError
@@ -85,6 +87,10 @@ class HybridJob:
     """Further registers, such as the pulse timing."""
     analog_upper: AnalogUpper | None = None
     """Where the upper layer is analog."""
+    hidden_weights: np.ndarray | None = None
+    """Float weights of the first layer, float[rows, columns], whose codes the online epoch follows; None: labels."""
+    dead: int = 0
+    """Codes by which a column may be off from those without an error."""
     between: tuple[np.ndarray, ...] = ()
     """Float weights of digital layers between the columns and the upper layer, float[units below + 1, units]."""
 
@@ -95,6 +101,8 @@ class HybridJob:
         if not 1 <= self.threshold <= most:
             text = f"{self.threshold} is outside 1..{most}, what the rule can act on once it doubled twice"
             raise InputError(text, key="threshold")
+        if self.hidden_weights is not None and not self.params.teacher:
+            raise InputError("the hardware follows labels only: its parameter teacher is 0", key="errors")
 
     @property
     def encoding(self) -> int:
@@ -117,6 +125,7 @@ class HybridJob:
     def settings(self, upper: Upper) -> dict[str, int]:
         """All registers of the inference and the online epoch but those of the range."""
         n = len(self.train_pixels)
+        taught = 0 if self.hidden_weights is None else teacher_register(self.dead)
         return {
             "RULE": RULE_CODE[self.rule],
             "LOGIT_SHIFT": upper.logit_shift,
@@ -127,6 +136,7 @@ class HybridJob:
             "X_THRESHOLD": self.x_threshold,
             "DELTA_THRESHOLD": self.delta_threshold,
             "WRITE": 0,
+            **({"TEACHER": taught} if self.params.teacher else {}),
         } | dict(self.registers)
 
     def upper_settings(self, step: int) -> dict[str, int]:
@@ -273,8 +283,10 @@ async def _phases(
         records[name] = await start(counting(progress, name, total))
         counters[name] = await ctl.counters()
 
-    def samples(mode: Mode, pixels: np.ndarray, labels: np.ndarray) -> Callable:
-        return lambda step: ctl.run(mode, pixels, labels, trace=trace, progress=step)
+    def samples(
+        mode: Mode, pixels: np.ndarray, labels: np.ndarray, teacher: Teacher | None = None
+    ) -> Callable:
+        return lambda step: ctl.run(mode, pixels, labels, trace=trace, teacher=teacher, progress=step)
 
     if transfer:
         await phase("transfer", job.params.rows, lambda step: ctl.transfer(job.counts, progress=step))
@@ -286,7 +298,9 @@ async def _phases(
     test = samples(Mode.INFER, job.test_pixels, job.test_labels)
     await phase("open loop", len(job.test_pixels), test)
     await ctl.clear_memory()
-    await phase("online", len(job.train_pixels), samples(Mode.TRAIN, job.train_pixels, job.train_labels))
+    teacher = teacher_of(job, code_step(registers), registers)
+    epoch = samples(Mode.TRAIN, job.train_pixels, job.train_labels, teacher)
+    await phase("online", len(job.train_pixels), epoch)
     await phase("hybrid", len(job.test_pixels), test)
     return HybridResult(
         lsb=lsb,

@@ -84,6 +84,8 @@ def prepare(run: RunSpec, data: Dataset, net: OfflineNet, seed: int) -> HybridJo
         margin_127=DEFAULT_MARGIN if run.margin == AUTO else float(run.margin),
         registers={"UPDATE_SEED": seed} if run.rule in CHANCE_RULES else {},
         analog_upper=_analog_upper(run) if params.analog_upper else None,
+        hidden_weights=net.hidden if run.errors == "codes" else None,
+        dead=run.dead,
         between=net.between,
     )
 

@@ -19,6 +19,7 @@ from model.training.analog_upper import erase_and_transfer
 from model.training.hybrid import UPPER_TRANSFER, HybridJob, code_step, set_ranges
 from model.training.offline import OfflineNet
 from model.training.prepare import on_split, prepare
+from model.training.teacher import teacher_of
 from spec.choices import CHANCE_RULES
 from spec.registers import Mode
 from spec.run_file import RunSpec
@@ -84,11 +85,18 @@ class Trial:
         timed = timed and is_modelled(params) and not net.between
         self.ctl = GoldenController(params, self.job.image, timed=timed)
         self._starts: dict[object, Start] = {}
+        self._kept: tuple[tuple, Teacher | None] | None = None  # a teacher, and what it is of
 
     def job_with(self, rule: str, threshold: int, margin: float) -> HybridJob:
-        """The job with another update rule."""
+        """The job with another update rule, whose epoch follows the labels."""
         drawn = {"UPDATE_SEED": self.seed} if rule in CHANCE_RULES else {}
-        return replace(self.job, rule=rule, threshold=threshold, margin_127=margin, registers=drawn)
+        changes = {"threshold": threshold, "margin_127": margin, "registers": drawn}
+        return replace(self.job, rule=rule, hidden_weights=None, **changes)
+
+    def taught_job(self, rule: str, threshold: int, dead: int = 0) -> HybridJob:
+        """The job with another update rule, whose epoch follows the network's hidden codes; dead: as of `HybridJob`."""
+        job = self.job_with(rule, threshold, 0.0)
+        return replace(job, hidden_weights=self.net.hidden, dead=dead)
 
     def start(self, key: object, write: Write) -> Start:
         """The controller as `write` left it, made the first time and put back later; one method works on it at a time.
@@ -138,26 +146,36 @@ class Trial:
         job: HybridJob,
         mode: Mode = Mode.TRAIN,
         first_row: int = 0,
-        teacher: Teacher | None = None,
     ) -> Outcome:
         """One online epoch from `start` with the samples, rule and thresholds of `job`, and what it led to.
 
-        Pulses of rows before `first_row` are not counted: the caller sees to it that they do nothing.  teacher: of the
-        job's samples, as of `GoldenController.run`.
+        Pulses of rows before `first_row` are not counted: the caller sees to it that they do nothing.  A job with a
+        teacher has the trial's own first samples.
         """
         ctl, step = self.ctl, code_step(self.ctl.registers)
         golden(ctl.configure(**job.settings(job.upper(step)), **job.upper_settings(step)))
+        teacher = self._teacher(job)
         golden(ctl.clear_counters())
         record = golden(ctl.run(mode, job.train_pixels, job.train_labels, tally=True, teacher=teacher))
         counters, tally = golden(ctl.counters()), cast(Tally, record.tally)
         named = {"STROBES": tally.strobes, "PULSES_UP": tally.up, "PULSES_DOWN": tally.down}
         counters |= {name: int(of_rows[first_row:].sum()) for name, of_rows in named.items()}
-        if first_row or teacher:  # the times are of all rows, and of no other errors than the margin's
+        if first_row:  # the times are of all rows
             counters = {name: count for name, count in counters.items() if name not in TIMES}
         words = 0 if job.rule in CHANCE_RULES else memory_words(job, record)
         pulses = ctl.array.pulses()
         worst = max(int(start.pulses[:first_row].max(initial=0)), int(pulses[first_row:].max()))
         return Outcome(self.accuracy(), start.phases | {"online": counters}, worst, words)
+
+    def _teacher(self, job: HybridJob) -> Teacher | None:
+        """The job's teacher, kept for further settings on the same array."""
+        if job.hidden_weights is None:
+            return None
+        step, upper_lsb = code_step(self.ctl.registers), self.ctl.registers.get("UPPER_LSB")
+        key = id(job.hidden_weights), step, upper_lsb, len(job.train_pixels)
+        if self._kept is None or self._kept[0] != key:
+            self._kept = key, teacher_of(job, step, self.ctl.registers, outputs=True)
+        return self._kept[1]
 
 
 def open_loop(ctl: GoldenController, counts: np.ndarray) -> dict[str, int]:

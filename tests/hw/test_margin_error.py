@@ -63,7 +63,8 @@ def test_nothing_updates_outside_training():
     samples = samples_of(TINY, 9, np.random.default_rng(9))
     run = judge(TINY, samples, (1 << MARGIN_BITS) - 1, 0, 0.0)
     assert [verdict(payload) for payload in run.outputs["o"]] == [
-        (*margin_error(logits, label, (1 << MARGIN_BITS) - 1, 0, 0), active) for logits, label, active in samples
+        (*margin_error(logits, label, (1 << MARGIN_BITS) - 1, 0, 0), active)
+        for logits, label, active in samples
     ]
     assert not any(payload.update for payload in run.outputs["o"])
 
