@@ -1,13 +1,13 @@
 """Cycles of a run: predicts the counters CYCLES, ELAPSED and STRETCH of the hardware, exactly.
 
 The kernels walk the controller's handshakes and timers cycle by cycle, without any data: what flows are counts of
-the golden model's record (`work`).  The host is never late: a word of samples, or a count or target, in each cycle,
-every result taken at once.
+the golden model's record (`work`).  The host is never late: a word of samples, and a count, target or wanted code, in
+each cycle, every result taken at once.
 """
 
 import numpy as np
 
-from model.controller.settings import verify_settings
+from model.controller.settings import settings, verify_settings
 from model.cycles.state import STATE, Constants, Flow, empty_pipes
 from model.cycles.walk import walk
 from model.cycles.work import (
@@ -80,6 +80,8 @@ def predict(
         planes=p.dac_bits if serial else 1, serial=int(serial), calibrated=p.calibration,
         tune=int(mode is Mode.TUNE), verifies=int(mode is Mode.VERIFY),
         averages=verify_settings(registers).averages, columns=p.columns, rows=p.rows,
+        taught=int(mode in (Mode.TRAIN, Mode.TUNE) and settings(p, registers).teacher), channels=p.adc_channels,
+        update_columns=p.update_columns, macro_columns=p.macro_columns,
     )  # fmt: skip
     flow = Flow(
         work.hidden, work.updates, work.rows, work.pulsed, work.words, work.strobes, work.loops, work.pairs,

@@ -147,6 +147,7 @@ def upper_layer(s, c, w, p):
         if s.bias_group:
             s.up_g = 0
             s.up_n += 1
+            s.whole += c.taught
 
 
 @kernel
@@ -174,7 +175,7 @@ def margin_error(s, c, w, p):
 def verdicts(s, c, w, p):
     """A verdict goes to all of its takers at once; then the backward pass and their queues move."""
     verdict = s.margin == MARGIN_VERDICT
-    upd = verdict and w.updates[s.verdicts] == 1
+    upd = verdict and not c.taught and w.updates[s.verdicts] == 1
     s.accept = (verdict and s.rel_in != c.slots - 1 and (not c.train or s.rule_in != c.slots - 1)
               and (not upd or s.back_idle))  # fmt: skip
     if s.back == BACK_IDLE:

@@ -13,6 +13,7 @@ RULE_IDLE, RULE_DELTAS, RULE_ROWS, RULE_END = range(4)
 BACK_IDLE, BACK_TARGET, BACK_RIVAL, BACK_DRAIN = range(4)
 MARGIN_IDLE, MARGIN_SCAN, MARGIN_LAST, MARGIN_VERDICT = range(4)
 LOGIT_IDLE, LOGIT_SHIFT, LOGIT_LAST, LOGIT_OFFER = range(4)
+TEACH_FETCH, TEACH_HOLD, TEACH_COLUMN = range(3)
 PLANE_TAKE, PLANE_ADD, PLANE_GIVE = range(3)
 SCHEDULE_ROW, SCHEDULE_STROBES, SCHEDULE_REPORT, SCHEDULE_DONE = range(4)
 (
@@ -54,6 +55,7 @@ STATE = np.dtype(
     verify loop loop_pulses readings tunes pairs entry over
     full_0 full_1 count_bank count_column count_row sched sched_bank sched_row sched_strobe sched_word
     issued issued_last read_out read_out_last compared compared_last finished_row offered
+    teach whole column lane inside place step step_last
     """.split()
     ]
 )
@@ -92,6 +94,11 @@ class Constants(NamedTuple):
     averages: int
     columns: int
     rows: int
+    taught: int
+    """1: the run follows a teacher."""
+    channels: int
+    update_columns: int
+    macro_columns: int
 
 
 class Flow(NamedTuple):

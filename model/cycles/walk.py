@@ -18,6 +18,7 @@ from model.cycles.write_path import (
     commit_queue,
     driver_and_gate,
     row_scan,
+    teacher_delta,
     update_rule,
     verify,
 )
@@ -140,7 +141,10 @@ def walk(s, c, w, p):
         array(s, c, w, p)
         update_rule(s, c, w, p)
         row_scan(s, c, w, p)
-        backprop_delta(s, c, w, p)
+        if c.taught:
+            teacher_delta(s, c, w, p)
+        else:
+            backprop_delta(s, c, w, p)
         verdicts(s, c, w, p)
         margin_error(s, c, w, p)
         upper_layer(s, c, w, p)

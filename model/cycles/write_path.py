@@ -16,6 +16,9 @@ from model.cycles.state import (
     RULE_END,
     RULE_IDLE,
     RULE_ROWS,
+    TEACH_COLUMN,
+    TEACH_FETCH,
+    TEACH_HOLD,
     VERIFY_COMPARE,
     VERIFY_DECIDE,
     VERIFY_FIRST,
@@ -233,3 +236,30 @@ def backprop_delta(s, c, w, p):
     s.first_rival, s.first_last = s.back == BACK_RIVAL, s.back == BACK_RIVAL and s.back_w == c.words - 1
     if s.b_adv and p.back_rival[BACK_STAGES - 1]:
         s.d_next = True
+
+
+@kernel
+def teacher_delta(s, c, w, p):
+    """hw/teacher_delta.py: a column per cycle, as its wanted code is never late; each group of codes is fetched before."""
+    advance = not (s.d_valid and s.del_in == c.slots * c.words - 1)
+    s.d_next = s.d_valid and not advance
+    takes = s.teach == TEACH_COLUMN and advance
+    if advance and s.step:
+        s.d_next = s.step_last or s.place == c.update_columns - 1
+        s.place = 0 if s.d_next else s.place + 1
+    if advance:
+        s.step = takes
+    if s.teach == TEACH_FETCH:
+        if s.whole != 0:
+            s.teach = TEACH_HOLD
+    elif s.teach == TEACH_HOLD:
+        s.teach, s.lane = TEACH_COLUMN, 0
+    elif takes:
+        s.step_last = s.column == c.columns - 1
+        ends = s.step_last or s.inside == c.macro_columns - 1
+        if ends or s.lane == c.channels - 1:
+            s.teach = TEACH_FETCH
+        s.whole -= s.step_last
+        s.column = 0 if s.step_last else s.column + 1
+        s.inside = 0 if ends else s.inside + 1
+        s.lane += 1

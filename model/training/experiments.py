@@ -42,7 +42,7 @@ def choose_thresholds(
     of a few devices, whose seeds no run is likely to use; among equals the one with fewer online pulses wins.
     """
     thresholds = [int(run.threshold)] if run.threshold != AUTO else grid(run.params, run.rule)
-    margins = MARGINS if run.margin == AUTO else [float(run.margin)]
+    margins = list(MARGINS) if run.margin == AUTO else [float(run.margin)]
     if run.errors == "codes":  # the margin does nothing
         margins = margins[:1]
     candidates = [(t, m) for t in thresholds for m in margins]

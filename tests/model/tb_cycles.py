@@ -40,11 +40,12 @@ async def counters_are_read(dut):
         for address, value in run["registers"]:
             await bus.write(address, value)
         await command(dut, bus, CLEAR_COUNTERS)
-        send = {"samples": bus.send_samples, "counts": bus.send_counts}[run["stream"]]
-        sending = cocotb.start_soon(send(run["words"]))
+        send = {"samples": bus.send_samples, "counts": bus.send_counts}
+        sending = [cocotb.start_soon(send[stream](words)) for stream, words in run["words"].items()]
         await RisingEdge(dut.clk)
         await command(dut, bus, START)
-        await sending
+        for stream in sending:
+            await stream
         assert not dut.fault.value
         found.append([await bus.read(address) for address in job["counted"]])
     Path(os.environ["CYCLES_FOUND"]).write_text(json.dumps(found))

@@ -14,6 +14,7 @@ from hw.macro import timing
 from hw.top import EmulatedTop
 from hw.update_lane import UpdateLane
 from model.controller.counters import TIMES
+from model.controller.settings import teacher_register
 from model.cycles import (
     LANE_LATENCY,
     LEAST_QUEUE,
@@ -28,7 +29,7 @@ from model.cycles import (
 from model.cycles.state import AHEAD
 from model.system import GoldenController, run
 from model.training.calibrate import calibration_register
-from sim.feed import sample_words
+from sim.feed import code_words, sample_words
 from sim.runner import run_bench
 from sim.simulation import BUILD
 from sim.stimulus import make_stimulus
@@ -57,15 +58,18 @@ def test_latencies_are_those_of_the_blocks():
 
 
 def words_of(stimulus, run):
-    """What the host streams in: the name of the stream and its words."""
+    """What the host streams in: the words of each stream."""
     s = stimulus
     if run.mode is Mode.TRANSFER:
-        return "counts", s.counts.ravel().tolist()
+        return {"counts": s.counts.ravel().tolist()}
     if run.mode is Mode.VERIFY:
         targets = s.targets[run.way]
         words = targets[..., 0] - targets[..., 1] if run.way == "pair" else targets
-        return "counts", words.ravel().tolist()
-    return "samples", list(sample_words(s.params, s.pixels, s.labels))
+        return {"counts": words.ravel().tolist()}
+    words = {"samples": list(sample_words(s.params, s.pixels, s.labels))}
+    if run.registers.get("TEACHER"):
+        words["counts"] = list(code_words(s.params, s.teacher.hidden))
+    return words
 
 
 def counted(stimulus, runs, folder):
@@ -81,9 +85,8 @@ def counted(stimulus, runs, folder):
     }
     for one in runs:
         registers = one.registers | {"MODE": int(one.mode)}
-        stream, words = words_of(s, one)
-        one_job = {"registers": [(ADDRESS[name], value) for name, value in registers.items()]}
-        job["runs"].append(one_job | {"stream": stream, "words": words})
+        written = [(ADDRESS[name], value) for name, value in registers.items()]
+        job["runs"].append({"registers": written, "words": words_of(s, one)})
     asked, found = folder / "job.json", folder / "found.json"
     asked.write_text(json.dumps(job))
     build = BUILD / f"cycles-{p.hash32:08x}"
@@ -109,7 +112,8 @@ def predicted(stimulus, runs):
             trace = run(golden.verify(s.targets[one.way], one.way, trace=True)).trace
             work = verify_work(s.params, one.way, golden.array.pulses() - before)
         else:
-            trace = run(golden.run(one.mode, s.pixels, s.labels, trace=True)).trace
+            taught = s.teacher if one.registers.get("TEACHER") else None
+            trace = run(golden.run(one.mode, s.pixels, s.labels, trace=True, teacher=taught)).trace
             work = work_of(s.params, trace)
         array = emulated_array(s.params, golden.registers, trace, work, timing)
         found.append(predict(s.params, one.mode, golden.registers, work, array))
@@ -133,6 +137,7 @@ def equal(
 
 
 TRAIN, INFER = Run(Mode.TRAIN), Run(Mode.INFER)
+TRAINED_BY_LABELS = Run(Mode.TRAIN, {"TEACHER": 0})
 
 
 @pytest.mark.parametrize(
@@ -206,6 +211,27 @@ def test_counters_of_program_verify_and_tuned_training_are_predicted(
 def test_counters_of_a_grid_are_predicted(check, encoding):
     params = replace(TINY, macro_rows=4, macro_columns=4, encodings=("amplitude", "bit_serial"), dac_bits=4)
     check(params, [Run(Mode.TRANSFER), TRAIN, INFER], encoding=encoding)
+
+
+TAUGHT = Run(Mode.TRAIN, {"TEACHER": teacher_register(1)})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"adc_channels": 5, "commit_depth": 1, "update_columns": 1},
+        {"rows": 1, "adc_bits": 3, "adc_channels": 6, "queue_depth": 64, "update_columns": 6},
+        {"macro_columns": 4, "macro_rows": 4, "adc_channels": 3},
+        {"verify": 1, "rows": 3},
+    ],
+    ids=["two words", "word of one column", "codes are slowest", "grid", "tuned"],
+)
+def test_counters_of_training_with_a_teacher_are_predicted(check, changes):
+    runs = [TAUGHT, TRAINED_BY_LABELS]
+    if changes.get("verify"):
+        runs.append(Run(Mode.TUNE, TAUGHT.registers))
+    check(replace(TINY, **changes), runs)
 
 
 def test_a_mode_without_runs_is_refused():
