@@ -216,15 +216,12 @@ class Classifier(wiring.Component):
             m.d.comb += self._chosen.eq(verdict.rival)
             m.d.sync += of_target.eq(self._weight)
             m.next = "SUBTRACT"
-        there = Const(1)  # what the error is made of
         if p.teacher:
             taught = self.always & (self._unit < p.columns)
             code = self.wanted.payload.count.as_unsigned()[: p.adc_bits - 1]
             against = teacher_error(code - self._hidden, self.dead, p.delta_limit)
-            error, there = Mux(self.always, Mux(taught, against, 0), error), ~taught | self.wanted.valid
-        with m.State("SUBTRACT"), m.If(there):
-            if p.teacher:
-                m.d.comb += self.wanted.ready.eq(taught)
+            error = Mux(self.always, Mux(taught, against, 0), error)
+        with m.State("SUBTRACT"):
             m.d.sync += [
                 word.eq(Cat(word, error[: p.delta_bits])[p.delta_bits :]),
                 self._unit.eq(self._unit + 1),
@@ -232,6 +229,11 @@ class Classifier(wiring.Component):
             m.next = "TARGET"
             with m.If((self._unit + 1)[: self._lane_bits] == 0 if lanes > 1 else Const(1)):
                 m.next = "GIVE"
+            if p.teacher:
+                m.d.comb += self.wanted.ready.eq(taught)
+                with m.If(taught & ~self.wanted.valid):
+                    m.d.sync += [word.eq(word), self._unit.eq(self._unit)]
+                    m.next = "SUBTRACT"
         with m.State("GIVE"):
             m.d.comb += self.deltas.valid.eq(1)
             with m.If(self.deltas.ready):

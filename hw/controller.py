@@ -265,7 +265,8 @@ class Controller(wiring.Component):
             (rule_in, training),
         ]
         if not p.compact:  # a classifier has its own verdicts
-            sinks.append((self.backprop_delta.i, update & ~self._transposed & ~self.taught))
+            elsewhere = self._transposed | self.taught if p.teacher else self._transposed
+            sinks.append((self.backprop_delta.i, update & ~elsewhere))
         if p.analog_upper:
             sinks.append((self.upper_layer.verdict, 1))
             m.d.comb += self.upper_layer.verdict.payload.eq(verdict.payload)
