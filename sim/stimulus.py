@@ -33,6 +33,8 @@ _CLIPPED_QUANTILE = 0.97
 _INFERENCES = 4
 _THINNED_BITS = 8
 """Most bits of a rule without memory that thin its pulses: a short run has few of them."""
+_FOLLOWED = {Mode.TRAIN: 12, Mode.TUNE: 3}
+"""Samples of a run that follows codes, by its mode."""
 _DEAD_PART = 8
 """Full scale over the dead zone of errors against codes."""
 _OFFSET_SHIFT = 1
@@ -125,10 +127,11 @@ async def _train_single(ctl: Any, s: Stimulus) -> None:
 
 
 async def _follow(ctl: Any, s: Stimulus) -> None:
-    """Training towards codes, all runs that there are."""
+    """Training towards codes, on the first samples: each of them updates."""
     await ctl.configure(TEACHER=teacher_register(s.params.adc_limit // _DEAD_PART))
-    for mode in (Mode.TRAIN, Mode.TUNE) if s.params.verify else (Mode.TRAIN,):
-        await ctl.run(mode, s.pixels, s.labels, teacher=s.teacher)
+    for mode, samples in _FOLLOWED.items() if s.params.verify else [(Mode.TRAIN, _FOLLOWED[Mode.TRAIN])]:
+        part = slice(samples)
+        await ctl.run(mode, s.pixels[part], s.labels[part], teacher=s.teacher.of(part))  # type: ignore[union-attr]
     await ctl.configure(TEACHER=0)
 
 

@@ -5,14 +5,14 @@ import json
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from crosstrain.commands.cosim import DEFAULT_SAMPLES, MOST_SAMPLES
 from crosstrain.console import simulating, steps
 from crosstrain.files import make_folder, write
-from crosstrain.options import DATA, check_count, check_rule
+from crosstrain.options import DATA, Errors, check_count, check_rule
 from spec.errors import InputError
 from spec.params import HwParams
 
@@ -47,6 +47,7 @@ def run_on(
     rule: Annotated[
         str | None, typer.Option(help="Update rule. [default: the first that is built in]")
     ] = None,
+    errors: Errors = None,
     offline: Annotated[
         str | None, typer.Option(help="With --data: the software network, plain or noise-aware.")
     ] = None,
@@ -69,14 +70,16 @@ def run_on(
     hardware, rate = _hardware(board, params)
     check_count(seed, 0, MASK32, "--seed")
     check_count(DEFAULT_SAMPLES if samples is None else samples, 1, MOST_SAMPLES, "--samples")
-    if data is None and (tests is not None or offline is not None):
-        raise InputError("needs --data", key="--tests" if tests is not None else "--offline")
+    for option, value in {"--tests": tests, "--offline": offline, "--errors": errors}.items():
+        if data is None and value is not None:
+            raise InputError("needs --data", key=option)
     rule = check_rule(rule or hardware.rules[0], hardware)
     folder = make_folder(out) if out else None
     with steps() as progress:
-        job = _job(
-            hardware, params or hardware.name, data, device, rule, offline, samples, tests, seed, progress
-        )
+        given = {"params": params or hardware.name, "data": data, "device": device, "rule": rule, "errors": errors,
+                 "offline": offline and {"kind": offline}, "seeds": [seed], "train_samples": samples or 0,
+                 "test_samples": tests or 0}  # fmt: skip
+        job = _job(hardware, given, samples, progress)
         found = _play(port, baud or rate, patience, job, read_out, progress)
     summary = _summary(found, hardware, port, rule)
     text = json.dumps(summary, indent=2) + "\n"
@@ -100,18 +103,16 @@ def _hardware(board: str | None, params: str | None) -> tuple[HwParams, int]:
     return found.params, found.baud
 
 
-def _job(hardware, params, data, device, rule, offline, samples, tests, seed, progress):
-    """A job of the data, or a random one."""
+def _job(hardware: HwParams, given: dict[str, Any], samples: int | None, progress):
+    """A job of the data, or a random one; given: the run file's values, None where the default is meant."""
     from sim.data_job import data_job
     from sim.stimulus import make_stimulus
     from spec.device_file import load_device
     from spec.run_file import run_from_dict
 
-    if data is None:
-        spec = load_device(device or "AlOx/HfO2")
-        return make_stimulus(hardware, spec, rule, samples or DEFAULT_SAMPLES, seed)
-    given = {"data": data, "params": params, "device": device, "rule": rule, "seeds": [seed],
-             "offline": offline and {"kind": offline}, "train_samples": samples or 0, "test_samples": tests or 0}  # fmt: skip
+    if given["data"] is None:
+        spec, seed = load_device(given["device"] or "AlOx/HfO2"), given["seeds"][0]
+        return make_stimulus(hardware, spec, given["rule"], samples or DEFAULT_SAMPLES, seed)
     return data_job(run_from_dict({k: v for k, v in given.items() if v is not None}), progress)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from hw.interfaces import Count, Pixels, Result
 from hw.register_file import identity
 from model.controller.register_file import register_file
+from model.controller.teacher_delta import Teacher
 from model.system import GoldenController, run
 from sim.bus import Bus
 from sim.payloads import pack, unpack
@@ -31,6 +32,7 @@ class FakeBus(Bus):
         self.image = [0] * IMAGE_WORDS
         self.weights: list[int] = []
         self.words: list[int] = []
+        self.codes: list[int] = []
         self.needed = 0
         self.pauses = 0
         self._looks = 0
@@ -71,6 +73,8 @@ class FakeBus(Bus):
         return self._take(words, Mode.INFER, Mode.TRAIN)
 
     async def send_counts(self, words: Iterable[int]) -> int:
+        if self.stored["MODE"] == Mode.TRAIN:
+            return self._take_codes(words)
         return self._take(words, Mode.TRANSFER)
 
     async def results(self) -> list[int]:
@@ -83,7 +87,7 @@ class FakeBus(Bus):
     # -- the hardware --------------------------------------------------------------------------
 
     def _begin(self, needed: int) -> None:
-        self.needed, self.words, self._looks = needed, [], BUSY_LOOKS
+        self.needed, self.words, self.codes, self._looks = needed, [], [], BUSY_LOOKS
         self.inputs["STATUS"] |= BUSY
 
     def _latch(self, cause: Fault) -> None:
@@ -98,9 +102,26 @@ class FakeBus(Bus):
         self.words += taken
         if self.break_after is not None and len(self.words) > self.break_after:
             self._latch(self.cause)
-        elif len(self.words) == self.needed:
-            self._finish()
+        else:
+            self._finish_if_whole()
         return len(taken)
+
+    @property
+    def _taught(self) -> bool:
+        return self.stored["MODE"] == Mode.TRAIN and bool(self.golden.settings.teacher)
+
+    def _take_codes(self, words: Iterable[int]) -> int:
+        """A column's code is taken when its sample is there."""
+        whole = len(self.words) // self.params.row_words * self.params.columns
+        taken = list(words)[: min(self.most, whole - len(self.codes))]
+        self.codes += taken
+        self._finish_if_whole()
+        return len(taken)
+
+    def _finish_if_whole(self) -> None:
+        codes = self.stored["SAMPLES"] * self.params.columns if self._taught else 0
+        if (len(self.words), len(self.codes)) == (self.needed, codes):
+            self._finish()
 
     def _finish(self) -> None:
         p, mode = self.params, Mode(self.stored["MODE"])
@@ -116,7 +137,9 @@ class FakeBus(Bus):
                 self.stored["SAMPLES"], -1
             )
             labels = np.array([word["label"] for word in words[:: p.row_words]])
-            record = run(self.golden.run(mode, pixels[:, : p.inputs], labels))
+            codes = np.array(self.codes, np.int16).reshape(-1, p.columns)
+            teacher = Teacher(codes, np.zeros((0, p.classes), np.int16)) if self._taught else None
+            record = run(self.golden.run(mode, pixels[:, : p.inputs], labels, teacher=teacher))
             for prediction, label, update in zip(record.predictions, labels, record.updates, strict=True):
                 result = {"prediction": int(prediction), "label": int(label), "update": int(update)}
                 self._results.append(pack(Result(p), result))

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from hw.interfaces import Pixels
+from model.controller.settings import teacher_register
+from model.controller.teacher_delta import Teacher
 from model.system import COUNTERS, GoldenController, run
-from sim.feed import sample_words
+from sim.feed import COUNTS, feed, sample_words
+from sim.feed import SAMPLES as SAMPLE_STREAM
 from sim.host import HardwareFault, Host, HostError, IdentityError
 from sim.payloads import pack
 from spec.errors import InputError
@@ -61,6 +64,62 @@ def test_a_job_does_the_same_as_on_the_golden_controller(seed, most):
     assert {name: got[3][name] for name in COUNTERS} == expected[3]
     assert host.bus.pauses > 0
     assert host.bus.stored["MODE"] == Mode.INFER
+
+
+def taught(p: HwParams, samples: int = SAMPLES) -> Teacher:
+    """Codes for the samples."""
+    codes = np.random.default_rng(3).integers(0, p.adc_limit + 1, (samples, p.columns))
+    return Teacher(codes.astype(np.int16), np.zeros((0, p.classes), np.int16))
+
+
+@pytest.mark.parametrize("most", [1000, 5])
+def test_codes_of_a_teacher_go_with_the_samples(seed, most):
+    rng, image = np.random.default_rng(seed), simple_image()
+    counts = rng.integers(-20, 21, (TINY.rows, TINY.columns))
+    pixels, labels = rng.integers(0, 256, (SAMPLES, TINY.inputs)), rng.integers(0, TINY.classes, SAMPLES)
+    bus = FakeBus(TINY, most=most)
+    host, golden = Host(bus, TINY), GoldenController(TINY, image)
+    run(host.load_image(image))
+    for ctl in (host, golden):
+        run(ctl.configure(LSB=3000, THRESHOLD=1 << 12, TEACHER=teacher_register(1)))
+        run(ctl.erase())
+        run(ctl.transfer(counts))
+    done: list[int] = []
+    got = run(host.run(Mode.TRAIN, pixels, labels, teacher=taught(TINY), progress=done.append))
+    expected = run(golden.run(Mode.TRAIN, pixels, labels, teacher=taught(TINY)))
+    assert sum(done) == SAMPLES
+    assert got.updates.tolist() == [1] * SAMPLES
+    assert got.predictions.tolist() == expected.predictions.tolist()
+    assert len(expected.strobes)
+    assert run(host.conductances()).tolist() == run(golden.conductances()).tolist()
+
+
+@pytest.mark.parametrize(
+    ("on", "codes", "message"),
+    [
+        (1, None, "the run follows codes, none are given"),
+        (0, np.zeros((2, TINY.columns), int), "codes are given, the run follows none"),
+        (1, np.zeros((3, TINY.columns), int), "codes of 3 samples for 2"),
+        (1, np.zeros((2, TINY.columns - 1), int), "shape"),
+        (1, np.full((2, TINY.columns), TINY.adc_limit + 1), "32 is outside 0..31"),
+    ],
+)
+def test_codes_that_do_not_fit_a_run_are_refused_before_it_starts(on, codes, message):
+    bus = FakeBus(TINY)
+    host = Host(bus, TINY)
+    run(host.configure(TEACHER=on))
+    teacher = None if codes is None else Teacher(codes, np.zeros((0, TINY.classes), int))
+    samples = np.zeros((2, TINY.inputs), int), np.zeros(2, int)
+    with pytest.raises(InputError, match=message):
+        run(host.run(Mode.TRAIN, *samples, teacher=teacher))
+    assert not bus.words and not bus.codes
+
+
+def test_codes_follow_when_the_next_sample_was_sent():
+    pixels, labels = np.zeros((3, TINY.inputs), np.uint8), np.zeros(3, int)
+    order = [(stream, done) for stream, _, done in feed(TINY, pixels, labels, taught(TINY, 3))]
+    sample = (SAMPLE_STREAM, 0)
+    assert order == [sample, sample, (COUNTS, 1), sample, (COUNTS, 1), (COUNTS, 1)]
 
 
 @pytest.mark.parametrize(
