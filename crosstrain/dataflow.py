@@ -7,7 +7,9 @@ Handshakes and configuration are left out.
 import ast
 from dataclasses import dataclass, field
 
-DATA_METHODS = ("_read_path", "_column_codes", "_verdicts", "_write_path")
+DATA_METHODS = (
+    "_read_path", "_column_codes", "_hidden_codes", "_verdicts", "_errors", "_write_path", "_wanted",
+)  # fmt: skip
 """Methods of `Controller` that carry samples and pulses; the others carry control, weights and counters."""
 
 _HANDSHAKES = ("ready", "valid", "swap", "integrate", "rewind", "depress")

@@ -165,16 +165,12 @@ def _encoded(c, name):
 
 
 def teacher(c, m):
-    """Training that follows the codes of the stream of counts."""
-    on, block = c.registers.field("TEACHER", "on"), c.teacher_delta
+    """Training that follows codes of the host."""
+    field = c.registers.field
     m.d.comb += [
-        c.margin_error.always.eq(on),
-        block.dead.eq(c.registers.field("TEACHER", "dead")),
-        block.wanted.payload.eq(c.counts.payload),
-        block.wanted.valid.eq(c.counts.valid & c.taught),
+        c.margin_error.always.eq(field("TEACHER", "on")),
+        c.teacher_delta.dead.eq(field("TEACHER", "dead")),
     ]
-    with m.If(c.taught):
-        m.d.comb += c.counts.ready.eq(block.wanted.ready)
 
 
 def calibration(c, m):

@@ -138,6 +138,7 @@ class Controller(wiring.Component):
         if p.verify:
             control.verify(self, m)
         if p.teacher:
+            self._wanted(m)
             control.teacher(self, m)
         if p.analog_upper:
             control.upper(self, m)
@@ -203,24 +204,26 @@ class Controller(wiring.Component):
         if p.compact:
             self._classify(m)
         else:
-            inlet, outlet = self._fifo(m, "hidden_fifo", HiddenCodes(p), p.adc_groups + 2)
-            link(m, self.activation.o, inlet)
-            self._hidden_codes(m, outlet)
+            self._hidden_codes(m)
             link(m, self.upper_layer.o, self.margin_error.i)
         link(m, self.input_buffer.label, self.margin_error.label)
 
-    def _hidden_codes(self, m, codes):
+    def _hidden_codes(self, m):
         """To the upper layer and, of samples that follow a teacher, to the block that compares them with its codes."""
-        if not self.params.teacher:
-            link(m, codes, self.upper_layer.i)
+        p, upper = self.params, self.upper_layer.i
+        inlet, outlet = self._fifo(m, "hidden_fifo", HiddenCodes(p), p.adc_groups + 2)
+        link(m, self.activation.o, inlet)
+        if not p.teacher:
+            link(m, outlet, upper)
             return
-        takers = self.upper_layer.i, self.teacher_delta.i
-        free = takers[1].ready | ~self.taught
+        other = self.teacher_delta.i
+        free = other.ready | ~self.taught
         m.d.comb += [
-            [taker.payload.eq(codes.payload) for taker in takers],
-            takers[0].valid.eq(codes.valid & free),
-            takers[1].valid.eq(codes.valid & takers[0].ready & self.taught),
-            codes.ready.eq(takers[0].ready & free),
+            upper.payload.eq(outlet.payload),
+            other.payload.eq(outlet.payload),
+            upper.valid.eq(outlet.valid & free),
+            other.valid.eq(outlet.valid & upper.ready & self.taught),
+            outlet.ready.eq(upper.ready & free),
         ]
 
     def _classify(self, m):
@@ -303,25 +306,32 @@ class Controller(wiring.Component):
         """Whether errors come from transposed reads of the upper array."""
         return self.registers.field("BACKWARD") if self.params.transposed_upper else Const(0)
 
-    def _deltas(self, m, inlet):
+    def _errors(self, m):
         """The hidden units' errors, from the digital copy of the upper weights, from the upper array, or from a teacher."""
+        p = self.params
+        inlet, outlet = self._fifo(m, "delta_fifo", Deltas(p), p.input_slots * p.update_words, registered=True)
         link(m, self.backprop_delta.o, inlet)
-        if self.params.transposed_upper:
+        if p.transposed_upper:
             with m.If(self._transposed):
                 link(m, self.upper_layer.deltas, inlet)
-        if self.params.teacher:
+        if p.teacher:
             with m.If(self.taught):
                 link(m, self.teacher_delta.o, inlet)
+        self.deltas = inlet
+        link(m, outlet, self.update_rule.deltas)
+
+    def _wanted(self, m):
+        """The codes that a teacher wants of the columns: they share a stream with what is wanted of the cells."""
+        wanted = self.teacher_delta.wanted
+        m.d.comb += [wanted.payload.eq(self.counts.payload), wanted.valid.eq(self.counts.valid & self.taught)]
+        with m.If(self.taught):
+            m.d.comb += self.counts.ready.eq(wanted.ready)
 
     def _write_path(self, m):
         """Updates to pulses on the write lines."""
         p, sequencer = self.params, self.sequencer
         if not p.compact:
-            depth = p.input_slots * p.update_words
-            inlet, outlet = self._fifo(m, "delta_fifo", Deltas(p), depth, registered=True)
-            self._deltas(m, inlet)
-            self.deltas = inlet
-            link(m, outlet, self.update_rule.deltas)
+            self._errors(m)
         link(m, self.input_buffer.rows, self.update_rule.rows)
         link(m, self.update_rule.o, self.commit_queue.i)
         link(m, self.commit_queue.o, self.pulse_scheduler.online)
