@@ -309,7 +309,9 @@ class Controller(wiring.Component):
     def _errors(self, m):
         """The hidden units' errors, from the digital copy of the upper weights, from the upper array, or from a teacher."""
         p = self.params
-        inlet, outlet = self._fifo(m, "delta_fifo", Deltas(p), p.input_slots * p.update_words, registered=True)
+        inlet, outlet = self._fifo(
+            m, "delta_fifo", Deltas(p), p.input_slots * p.update_words, registered=True
+        )
         link(m, self.backprop_delta.o, inlet)
         if p.transposed_upper:
             with m.If(self._transposed):

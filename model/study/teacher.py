@@ -11,6 +11,7 @@ from dataclasses import replace
 from model.study.coarse import coarse_transfer
 from model.study.methods import (
     TRIES,
+    Candidates,
     Method,
     Settings,
     Transfer,
@@ -20,14 +21,18 @@ from model.study.methods import (
     thresholds,
     written_counts,
 )
+from model.study.methods import built_in as with_rule
 from model.study.sparse import QUIET
 from model.training.trial import Outcome, Trial, open_loop
+from spec.numerics import round_shift
 from spec.run_file import RunSpec
 
 DEAD = (0, 4)
 """Dead zones of the error that are tried, in codes."""
 SHARES = (1 / 64, 1 / 16, 1 / 4)
 """Parts of the online epoch that are tried: each of its samples teaches every column."""
+LARGE = 1 / 16, 1 / 8, 1 / 4
+"""Errors that are large, of full scale."""
 UPPER = (40, 80, 160)
 """Thresholds of an analog upper layer that are tried: errors of one code at the largest input code."""
 
@@ -37,10 +42,40 @@ def built_in(run: RunSpec) -> RunSpec:
     return replace(run, params=replace(run.params, teacher=1))
 
 
+def ruled(rule: str) -> Callable[[RunSpec], RunSpec]:
+    """Hardware that has the teacher and this update rule."""
+    return lambda run: built_in(with_rule(rule)(run))
+
+
 def hybrid_teacher(trial: Trial, settings: Settings) -> Outcome:
     """Open-loop transfer, one online epoch of open-loop pulses towards the teacher's codes."""
     job = trial.taught_job("accumulate", settings["threshold"], settings["dead"])
     return trial.train(trial.transferred(), job)
+
+
+def sign_rule(rule: str) -> Callable[[Trial, Settings], Outcome]:
+    """The same under a rule that looks at signs of large inputs and errors only."""
+
+    def measure(trial: Trial, settings: Settings) -> Outcome:
+        p = trial.job.params
+        job = replace(
+            trial.taught_job(rule, settings["threshold"]),
+            x_threshold=round_shift(settings["x"], 8 - p.dac_bits),
+            delta_threshold=max(1, round(settings["delta"] * p.adc_limit)),
+        )
+        return trial.train(trial.transferred(), job)
+
+    return measure
+
+
+def large_ones(rule: str, inputs: tuple[int, ...]) -> Candidates:
+    """Thresholds of the rule, of inputs (of 255) and of errors (of full scale)."""
+
+    def candidates(run: RunSpec, samples: int) -> list[Settings]:
+        picked = thresholds(run, rule, TRIES // (len(inputs) * len(LARGE)), samples)
+        return [{"threshold": t, "x": x, "delta": d} for t in picked for x in inputs for d in LARGE]
+
+    return candidates
 
 
 def part_of_epoch(transfer: Transfer) -> Callable[[Trial, Settings], Outcome]:
@@ -98,7 +133,11 @@ def both_thresholds(run: RunSpec, samples: int) -> list[Settings]:
 TEACHER = (
     Method("hybrid teacher", "the online epoch towards the offline network's hidden codes, no labels", hybrid_teacher,
            thresholds_and_dead, built_in, bits=memory_bits("accumulate")),
-    Method("hybrid teacher short", "the same with part of the epoch, rows that are hardly driven not written",
+    Method("hybrid teacher counter", "the same, signs of large inputs and errors counted", sign_rule("counter"),
+           large_ones("counter", (192, 224)), ruled("counter"), bits=memory_bits("counter")),
+    Method("hybrid teacher manhattan", "the same, their pulses thinned; no memory", sign_rule("manhattan"),
+           large_ones("manhattan", (192,)), ruled("manhattan")),
+    Method("hybrid teacher short", "hybrid teacher with part of the epoch, rows that are hardly driven not written",
            part_of_epoch(open_loop), thresholds_and_shares, built_in, bits=memory_bits("accumulate")),
     Method("hybrid teacher coarse", "that, transferred by pulses of doubled widths", part_of_epoch(coarse_transfer),
            thresholds_and_shares, built_in, bits=memory_bits("accumulate"), model_only=True),

@@ -8,6 +8,7 @@ import pytest
 from model.controller.settings import teacher_register
 from model.controller.teacher_delta import Teacher, teacher_delta
 from model.study.controls import METHODS
+from model.study.methods import TRIES
 from model.system import GoldenController
 from model.system import run as golden
 from model.training.hybrid import code_step, hybrid
@@ -206,3 +207,26 @@ def test_epoch_in_pieces_is_the_same(trial, monkeypatch):
     monkeypatch.setattr("model.system.chunk_of", lambda params: 7)
     assert METHODS["hybrid teacher"].measure(trial, SETTINGS) == outcome
     assert np.array_equal(trial.ctl.array.conductances(), states)
+
+
+def test_counted_signs_of_large_errors_are_enough(trial, net):
+    trial.transferred()
+    before = trial.accuracy()
+    settings = {"threshold": 4, "x": 192, "delta": 1 / 16}
+    outcome = METHODS["hybrid teacher counter"].measure(trial, settings)
+    assert outcome.accuracy - before > (net.test_accuracy - before) / 2
+
+
+def test_without_a_memory_pulses_come_at_once(digits, digits_run, net):
+    method = METHODS["hybrid teacher manhattan"]
+    trial = Trial(method.hardware(digits_run), digits, net, seed=1)
+    outcome = method.measure(trial, {"threshold": 64, "x": 192, "delta": 1 / 8})
+    assert pulses(outcome) > 0
+    assert outcome.memory_words == 0 == method.bits(digits_run)
+
+
+@pytest.mark.parametrize("name", [n for n in METHODS if n.startswith("hybrid teacher")])
+def test_every_form_has_as_many_tries_as_other_methods(name, digits_run):
+    method = METHODS[name]
+    tries = method.candidates(method.hardware(digits_run), 1000)
+    assert 6 <= len(tries) <= TRIES
