@@ -219,13 +219,19 @@ TAUGHT = Run(Mode.TRAIN, {"TEACHER": teacher_register(1)})
 @pytest.mark.parametrize(
     "changes",
     [
-        {},
-        {"adc_channels": 5, "commit_depth": 1, "update_columns": 1},
-        {"rows": 1, "adc_bits": 3, "adc_channels": 6, "queue_depth": 64, "update_columns": 6},
-        {"macro_columns": 4, "macro_rows": 4, "adc_channels": 3},
-        {"verify": 1, "rows": 3},
+        pytest.param({}, id="two words", marks=pytest.mark.slow),
+        pytest.param(
+            {"adc_channels": 5, "commit_depth": 1, "update_columns": 1},
+            id="word of one column",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            {"rows": 1, "adc_bits": 3, "adc_channels": 6, "queue_depth": 64, "update_columns": 6},
+            id="codes are slowest",
+        ),
+        pytest.param({"macro_columns": 4, "macro_rows": 4, "adc_channels": 3}, id="grid"),
+        pytest.param({"verify": 1, "rows": 3}, id="tuned"),
     ],
-    ids=["two words", "word of one column", "codes are slowest", "grid", "tuned"],
 )
 def test_counters_of_training_with_a_teacher_are_predicted(check, changes):
     runs = [TAUGHT, TRAINED_BY_LABELS]
