@@ -16,12 +16,12 @@ from model.study.methods import (
     Settings,
     Transfer,
     analog,
+    built_in,
     memory_bits,
     sparsity,
     thresholds,
     written_counts,
 )
-from model.study.methods import built_in as with_rule
 from model.study.sparse import QUIET
 from model.training.trial import Outcome, Trial, open_loop
 from spec.numerics import round_shift
@@ -37,14 +37,14 @@ UPPER = (40, 80, 160)
 """Thresholds of an analog upper layer that are tried: errors of one code at the largest input code."""
 
 
-def built_in(run: RunSpec) -> RunSpec:
+def with_teacher(run: RunSpec) -> RunSpec:
     """Hardware that has the teacher."""
     return replace(run, params=replace(run.params, teacher=1))
 
 
 def ruled(rule: str) -> Callable[[RunSpec], RunSpec]:
     """Hardware that has the teacher and this update rule."""
-    return lambda run: built_in(with_rule(rule)(run))
+    return lambda run: with_teacher(built_in(rule)(run))
 
 
 def hybrid_teacher(trial: Trial, settings: Settings) -> Outcome:
@@ -117,7 +117,7 @@ def both_layers(trial: Trial, settings: Settings) -> Outcome:
 
 def analog_both(run: RunSpec) -> RunSpec:
     """An analog upper layer, too, of which both layers are trained."""
-    return built_in(analog("both")(run))
+    return with_teacher(analog("both")(run))
 
 
 def both_thresholds(run: RunSpec, samples: int) -> list[Settings]:
@@ -132,15 +132,15 @@ def both_thresholds(run: RunSpec, samples: int) -> list[Settings]:
 
 TEACHER = (
     Method("hybrid teacher", "the online epoch towards the offline network's hidden codes, no labels", hybrid_teacher,
-           thresholds_and_dead, built_in, bits=memory_bits("accumulate")),
+           thresholds_and_dead, with_teacher, bits=memory_bits("accumulate")),
     Method("hybrid teacher counter", "the same, signs of large inputs and errors counted", sign_rule("counter"),
            large_ones("counter", (192, 224)), ruled("counter"), bits=memory_bits("counter")),
     Method("hybrid teacher manhattan", "the same, their pulses thinned; no memory", sign_rule("manhattan"),
            large_ones("manhattan", (192,)), ruled("manhattan")),
     Method("hybrid teacher short", "hybrid teacher with part of the epoch, rows that are hardly driven not written",
-           part_of_epoch(open_loop), thresholds_and_shares, built_in, bits=memory_bits("accumulate")),
+           part_of_epoch(open_loop), thresholds_and_shares, with_teacher, bits=memory_bits("accumulate")),
     Method("hybrid teacher coarse", "that, transferred by pulses of doubled widths", part_of_epoch(coarse_transfer),
-           thresholds_and_shares, built_in, bits=memory_bits("accumulate"), model_only=True),
+           thresholds_and_shares, with_teacher, bits=memory_bits("accumulate"), model_only=True),
     Method("analog both teacher", "upper layer analog, both trained towards the codes that they should give", both_layers,
            both_thresholds, analog_both, bits=memory_bits("accumulate"), model_only=True, deep=False),
 )  # fmt: skip
