@@ -90,13 +90,16 @@ def _write(out: Path, result) -> None:
     _print(figures, out)
 
 
+def _towards(result: dict[str, Any]) -> str:
+    """What the epoch followed, where it was not the labels."""
+    return "" if result["errors"] == "labels" else f" towards {result['errors']}"
+
+
 def _print(result: dict[str, Any], out: Path) -> None:
     from sim.report.page import figure, method_rows, percent
 
     seeds = len(result["seeds"])
-    title = (
-        f"{result['data']} on {result['device']}, {result['rule']}, {seeds} seed{'s' if seeds > 1 else ''}"
-    )
+    title = f"{result['data']} on {result['device']}, {result['rule']}{_towards(result)}, {seeds} seed{'s' if seeds > 1 else ''}"
     rows = [[m["label"], m["accuracy"], m["gain"], m["pulses"], m["reads"]] for m in method_rows(result)]
     screen = console()
     screen.print(

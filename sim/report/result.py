@@ -87,6 +87,7 @@ def result_json(result: MainResult) -> dict[str, Any]:
         "device_source": run.device.source,
         "assumed": list(run.device.assumed),
         "rule": run.rule,
+        "errors": run.errors,
         "threshold": run.threshold,
         "margin": run.margin,
         "lsb": first.lsb,

@@ -135,6 +135,26 @@ def test_options_change_what_the_run_file_says(program, config, tmp_path):
     assert (result["device"], result["rule"], result["seeds"]) == ("FeFET", "counter", [0])
 
 
+def test_epoch_follows_codes_where_it_is_told_to(program, config, tmp_path):
+    options = "--config", config, "--seeds", "1", "--errors", "codes", "--no-rtl", "--out", tmp_path
+    left = program("train", *options)
+    assert left.status == 0, left
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["updates"] == result["samples"]
+    assert "accumulate towards codes" in left.out.replace("\n", "")
+    assert "towards the offline network" in (tmp_path / "report.html").read_text()
+    assert load_run(tmp_path / "run.toml").errors == "codes"
+
+
+def test_codes_are_refused_by_hardware_without_a_teacher(program, config, tmp_path):
+    hardware = tmp_path / "hardware.toml"
+    hardware.write_text(program("params", "--dump", "TINY").out.replace("teacher = 1", "teacher = 0"))
+    options = "--config", config, "--params", hardware, "--errors", "codes", "--out", tmp_path
+    left = program("train", *options)
+    assert (left.status, len(left.err.splitlines())) == (2, 1)
+    assert "errors: the hardware follows labels only: its parameter teacher is 0" in left.err
+
+
 @pytest.mark.slow
 def test_rtl_runs_the_first_seed_without_a_mismatch(program, config, tmp_path):
     out = tmp_path / "out"
