@@ -7,7 +7,13 @@ import numpy as np
 from model.controller.calibration import Channels, calibration, channels, measure
 from model.controller.column_adc import column_adc
 from model.controller.partial_sum import partial_sum
-from model.controller.update_rule import effective_threshold, firing, sample_key, update_rule
+from model.controller.update_rule import (
+    effective_threshold,
+    firing,
+    sample_key,
+    update_quiet_rows,
+    update_rule,
+)
 from model.device.array import array_bend, array_integrate, array_strobe
 from model.jit import kernel
 from spec.params import HwParams
@@ -59,8 +65,10 @@ def update(s, state, codes, delta, sample, slot, entries, logged):
     threshold = effective_threshold(s.threshold, sample, s.double_first, s.double_second)
     key, count = sample_key(s, sample), 0
     delta = firing(delta, key, s)
+    left = np.empty(codes.shape[0], np.uint8)
+    update_quiet_rows(state.memory, codes, delta, threshold, s, left)
     for i in range(codes.shape[0]):
-        if codes[i] != 0:
+        if left[i]:
             up, down = state.queue_up[slot, count], state.queue_down[slot, count]
             if update_rule(state.memory[i], i, codes[i], delta, threshold, key, s, up, down) > 0:
                 state.queue_row[slot, count] = i

@@ -6,6 +6,10 @@ from model.jit import kernel, saturate, thinning_mask, update_draw, update_key, 
 from spec.choices import CHANCE_RULES, RULES
 
 ACCUMULATE, STOCHASTIC = RULES.index("accumulate"), RULES.index("stochastic")
+NARROW_BITS = 30
+"""Width of a memory up to which 32 bits hold its sums."""
+NEVER = (1 << 31) - 1
+"""More than any |delta|."""
 FIRST_BY_CHANCE = RULES.index(CHANCE_RULES[0])
 """Rules from this one on have no memory."""
 
@@ -102,3 +106,53 @@ def update_rule(memory, row, code, delta, threshold, key, s, up, down):
         memory[j] = saturate(value, -limit, limit) if moves else memory[j]
         pulses += rises + falls
     return pulses
+
+
+@kernel
+def add_products(memory, factor, delta):
+    """Add factor * delta to a row's memory; returns the lowest and the highest sum, or 0."""
+    factor, lowest, highest = np.int32(factor), np.int32(0), np.int32(0)
+    for j in range(memory.shape[0]):
+        value = np.int32(memory[j] + np.int32(factor * delta[j]))
+        lowest, highest = min(lowest, value), max(highest, value)
+        memory[j] = value
+    return lowest, highest
+
+
+@kernel
+def add_signs(memory, factor, delta, least):
+    """As `add_products`, of the signs of those errors whose size is at least `least`."""
+    factor, lowest, highest = np.int32(factor), np.int32(0), np.int32(0)
+    for j in range(memory.shape[0]):
+        sign = np.int32(delta[j] >= least) - np.int32(-delta[j] >= least)
+        value = np.int32(memory[j] + np.int32(factor * sign))
+        lowest, highest = min(lowest, value), max(highest, value)
+        memory[j] = value
+    return lowest, highest
+
+
+@kernel
+def update_quiet_rows(memory, codes, delta, threshold, s, reached):
+    """`update_rule` of those rows, nearly all, in which no weight reaches the threshold; the others stay as they were.
+
+    memory: int32[rows, columns]; codes: int32[rows]; reached: uint8[rows], is set to 1 for driven rows that are left.
+    Sums are of 32 bits, for many columns at a time; where those may not do, all driven rows are left.
+    """
+    bits = s.accumulator_bits if s.rule == ACCUMULATE else s.counter_bits
+    narrow = s.rule < FIRST_BY_CHANCE and s.accumulator_bits <= NARROW_BITS and threshold >> (bits - 1) == 0
+    for i in range(codes.shape[0]):
+        reached[i] = codes[i] != 0 and not narrow
+        if codes[i] == 0 or not narrow:
+            continue
+        if s.rule == ACCUMULATE:
+            factor, least = codes[i], np.int32(0)
+            lowest, highest = add_products(memory[i], factor, delta)
+        else:
+            factor, least = np.int32(1), np.int32(s.delta_threshold if codes[i] >= s.x_threshold else NEVER)
+            lowest, highest = add_signs(memory[i], factor, delta, least)
+        if lowest <= -threshold or highest >= threshold:
+            reached[i] = 1
+            if s.rule == ACCUMULATE:
+                add_products(memory[i], -factor, delta)
+            else:
+                add_signs(memory[i], -factor, delta, least)
