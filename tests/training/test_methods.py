@@ -27,7 +27,9 @@ INHERITED = {"hybrid accumulate": TRAINED, "verify pair": VERIFIED}
 OTHERS = {"last layer": {"rate": 3e-3}, "hybrid + last layer": TRAINED | {"rate": 3e-3}, "error softmax": {"threshold": 1 << 15, "unit": 1 / 8},
           "error squared": {"threshold": 1 << 15, "unit": 1.0}, "mixed precision": {"threshold": 1 << 15, "unit": 1 / 8},
           "hybrid counter": {"threshold": 4, "margin": 20.0}, "hybrid manhattan": {"threshold": 16, "margin": 20.0},
-          "hybrid stochastic": {"threshold": 16, "margin": 20.0}}  # fmt: skip
+          "hybrid stochastic": {"threshold": 16, "margin": 20.0},
+          "hybrid teacher counter": {"threshold": 4, "x": 192, "delta": 1 / 8},
+          "hybrid teacher manhattan": {"threshold": 64, "x": 192, "delta": 1 / 8}}  # fmt: skip
 
 
 def settings_of(name: str, run) -> dict:
@@ -128,7 +130,7 @@ def test_rules_without_memory_use_none(outcomes, digits_run):
     without = {
         name for name, outcome in outcomes.items() if outcome.memory_words == 0 and "online" in outcome.phases
     }
-    assert without == {"last layer", *(f"hybrid {rule}" for rule in CHANCE_RULES)}
+    assert without == {"last layer", "hybrid teacher manhattan", *(f"hybrid {rule}" for rule in CHANCE_RULES)}
     assert {name for name in without if METHODS[name].bits(digits_run)} == set()
     assert METHODS["hybrid counter"].bits(digits_run) == digits_run.params.counter_bits
 
