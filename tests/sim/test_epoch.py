@@ -23,8 +23,8 @@ from spec.run_file import RunSpec, default_run
 class TracedController(GoldenController):
     """A golden controller that keeps the stages of its training run."""
 
-    async def run(self, mode, pixels, labels, *, trace=False, progress=None):
-        record = await super().run(mode, pixels, labels, trace=mode is Mode.TRAIN, progress=progress)
+    async def run(self, mode, pixels, labels, *, trace=False, **options):
+        record = await super().run(mode, pixels, labels, trace=mode is Mode.TRAIN, **options)
         if mode is Mode.TRAIN:
             self.trace = record.trace
         return record
