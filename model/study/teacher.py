@@ -58,11 +58,9 @@ def sign_rule(rule: str) -> Callable[[Trial, Settings], Outcome]:
 
     def measure(trial: Trial, settings: Settings) -> Outcome:
         p = trial.job.params
-        job = replace(
-            trial.taught_job(rule, settings["threshold"]),
-            x_threshold=round_shift(settings["x"], 8 - p.dac_bits),
-            delta_threshold=max(1, round(settings["delta"] * p.adc_limit)),
-        )
+        least = max(1, round(settings["delta"] * p.adc_limit))
+        job = trial.taught_job(rule, settings["threshold"], least - 1)  # words of smaller errors take no time
+        job = replace(job, x_threshold=round_shift(settings["x"], 8 - p.dac_bits), delta_threshold=least)
         return trial.train(trial.transferred(), job)
 
     return measure
