@@ -199,6 +199,7 @@ def _check_random(data: str | None, **options: object) -> None:
         "offline": "only a job with --data has a software network",
         "trained": "a random job trains every layer; this is for --data",
         "backward": "a random job takes errors from everywhere; this is for --data",
+        "errors": "a random job follows labels and codes; this is for --data",
     }
     for key, value in options.items():
         if data is None and value is not None:

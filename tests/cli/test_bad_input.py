@@ -166,6 +166,13 @@ def test_device_file(bad_input, tmp_path, out, old, new, said):
         (("cosim", "--tests", "4"), "--tests: only a job with --data is tested"),
         (("cosim", "--trained", "both"), "--trained: a random job trains every layer"),
         (("cosim", "--backward", "copy"), "--backward: a random job takes errors from everywhere"),
+        (("cosim", "--errors", "codes"), "--errors: a random job follows labels and codes"),
+        (("run-on", "/dev/null", "--errors", "codes"), "--errors: needs --data"),
+        (("train", "--errors", "words"), "errors: 'words' is not one of labels, codes"),
+        (
+            ("train", "--errors", "codes", "--params", "ORANGECRAB"),
+            "errors: the hardware follows labels only: its parameter teacher is 0",
+        ),
         (
             ("cosim", "--data", "digits", "--trained", "both"),
             "trained: only an analog upper layer is trained",
