@@ -80,10 +80,10 @@ class Plan:
         return points
 
     def measurements(self, chosen: dict[tuple[str, str], Settings]) -> list[dict]:
-        """Points that count, those of one network and array together; of its first array the cycles are counted too."""
+        """Points that count, those of one network and array together; of the very first the cycles are counted too."""
         return [
             {"task": "measure", "run": run, "method": name, "settings": chosen[label, name], "net": net,
-             "seed": NET_STRIDE * net + array, "split": "test"} | ({} if array else {"timed": True})
+             "seed": NET_STRIDE * net + array, "split": "test"} | ({} if net or array else {"timed": True})
             for label, run in self.runs.items() for net in range(self.nets) for array in range(self.arrays)
             for name in self.methods
         ]  # fmt: skip

@@ -91,3 +91,17 @@ def test_times_of_writing_are_those_of_its_pulses(stimulus):
         found = run(timed.counters())
         assert np.sum(work.loops) == found["PULSES_UP"] + found["PULSES_DOWN"]
         assert times(timed) == expected(traced, Mode.VERIFY, work)
+
+
+@pytest.mark.parametrize("registers", [{}, {"VERIFY_AVERAGES": 3, "GUARD": 7, "PULSE": 1, "INTEGRATE": 1}])
+@pytest.mark.parametrize("most", [0, 1, 40])
+def test_times_of_many_cells_add_up(registers, most, seed, monkeypatch):
+    p = replace(TINY, verify=1)
+    pulses = np.random.default_rng(seed).integers(0, most + 1, (p.rows, p.columns, 2))
+    for way in VERIFY_WAYS:
+        work = verify_work(p, way, pulses)
+        array = ideal_array(p, registers, work)
+        added = predict(p, Mode.VERIFY, registers, work, array)
+        with monkeypatch.context() as patch:
+            patch.setattr("model.cycles.FEWEST", len(work.loops))
+            assert predict(p, Mode.VERIFY, registers, work, array) == added
