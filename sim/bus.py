@@ -8,11 +8,12 @@ from cocotb.simtime import get_sim_time
 from cocotb.triggers import First, RisingEdge, Timer
 
 from hw.register_file import BusRequest, BusResponse
+from sim.feed import COUNTS, SAMPLES
 from sim.payloads import pack, unpack
 from sim.streams import StreamPins, read
 
-REQUEST, RESPONSE, SAMPLES, COUNTS, RESULTS = "request", "response", "samples", "counts", "results"
-"""Streams of the controller's top, by their names there."""
+REQUEST, RESPONSE, RESULTS = "request", "response", "results"
+"""Streams of the controller's top, by their names there; the others are in sim/feed.py."""
 
 STALL_CYCLES = 5000
 """How long a word waits to be taken before the sender looks whether the run goes on."""

@@ -38,6 +38,7 @@ from spec.errors import InputError
 from spec.numerics import MASK32
 from spec.params import INSTANCES, HwParams
 from spec.params_file import from_dict, load, read_toml
+from spec.registers import fields_of
 
 AUTO = "auto"
 PLAIN, NOISE_AWARE = "plain", "noise-aware"
@@ -51,6 +52,7 @@ BACKWARD = ("copy", "transposed")
 """Sources of the hidden units' errors, by their code in the register BACKWARD."""
 ERRORS = ("labels", "codes")
 """What the online epoch follows, by the field TEACHER.on: labels by the margin, or the offline network's hidden codes."""
+MOST_DEAD = max((1 << f.bits) - 1 for f, _ in fields_of("TEACHER") if f.name == "dead")
 MOST_SEEDS = 1000
 MOST_UNITS = 4096
 """Of one further hidden layer."""
@@ -164,7 +166,7 @@ class RunSpec:
         },
     )
     dead: int = _number(
-        0, 0, 511, "errors = codes: codes by which a column may be off from its own without an error"
+        0, 0, MOST_DEAD, "errors = codes: codes by which a column may be off from its own without an error"
     )
     train_samples: int = _number(0, 0, 10**9, "samples of the online epoch; 0: all")
     test_samples: int = _number(0, 0, 10**9, "test samples; 0: all")

@@ -90,8 +90,9 @@ class Trial:
     def job_with(self, rule: str, threshold: int, margin: float) -> HybridJob:
         """The job with another update rule, whose epoch follows the labels."""
         drawn = {"UPDATE_SEED": self.seed} if rule in CHANCE_RULES else {}
-        job = replace(self.job, rule=rule, threshold=threshold, margin_127=margin, registers=drawn)
-        return replace(job, hidden_weights=None)
+        return replace(
+            self.job, rule=rule, threshold=threshold, margin_127=margin, registers=drawn, hidden_weights=None
+        )
 
     def taught_job(self, rule: str, threshold: int, dead: int = 0) -> HybridJob:
         """The job with another update rule, whose epoch follows the network's hidden codes; dead: as of `HybridJob`."""
