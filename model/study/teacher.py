@@ -31,6 +31,8 @@ DEAD = (0, 4)
 """Dead zones of the error that are tried, in codes."""
 SHARES = (1 / 64, 1 / 16, 1 / 4)
 """Parts of the online epoch that are tried: each of its samples teaches every column."""
+SKIPS = (0.1, 0.2, 0.3, 0.4)
+"""Weights that are left out in `hybrid teacher sparse`, below these shares of what a pair can be."""
 LARGE = 1 / 16, 1 / 8, 1 / 4
 """Errors that are large, of full scale."""
 UPPER = (40, 80, 160)
@@ -100,6 +102,11 @@ def thresholds_and_shares(run: RunSpec, samples: int) -> list[Settings]:
     ]
 
 
+def skips_and_shares(run: RunSpec, samples: int) -> list[Settings]:
+    """Small weights that are left out, and a quarter of the shares of the epoch that are tried otherwise."""
+    return [{"skip": skip, "share": share / 4} for share in SHARES for skip in SKIPS]
+
+
 def thresholds_and_dead(run: RunSpec, samples: int) -> list[Settings]:
     """Thresholds as of the update rule, and dead zones."""
     picked = thresholds(run, "accumulate", TRIES // len(DEAD), samples)
@@ -139,6 +146,8 @@ TEACHER = (
            part_of_epoch(open_loop), thresholds_and_shares, with_teacher, bits=memory_bits("accumulate")),
     Method("hybrid teacher coarse", "that, transferred by pulses of doubled widths", part_of_epoch(coarse_transfer),
            thresholds_and_shares, with_teacher, bits=memory_bits("accumulate"), model_only=True),
+    Method("hybrid teacher sparse", "nor are small weights written", part_of_epoch(coarse_transfer), skips_and_shares,
+           with_teacher, settings_of="hybrid teacher coarse", bits=memory_bits("accumulate"), model_only=True),
     Method("analog both teacher", "upper layer analog, both trained towards the codes that they should give", both_layers,
            both_thresholds, analog_both, bits=memory_bits("accumulate"), model_only=True, deep=False),
 )  # fmt: skip

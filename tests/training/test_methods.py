@@ -23,7 +23,8 @@ from spec.registers import Mode, reset_value
 
 TRAINED = {"threshold": 1 << 15, "margin": 20.0}
 VERIFIED = {"tolerance": 0.02, "averages": 1}
-INHERITED = {"hybrid accumulate": TRAINED, "verify pair": VERIFIED}
+INHERITED = {"hybrid accumulate": TRAINED, "verify pair": VERIFIED,
+             "hybrid teacher coarse": {"threshold": 1 << 15, "quiet": 1e-3, "share": 0.25}}  # fmt: skip
 OTHERS = {"last layer": {"rate": 3e-3}, "hybrid + last layer": TRAINED | {"rate": 3e-3}, "error softmax": {"threshold": 1 << 15, "unit": 1 / 8},
           "error squared": {"threshold": 1 << 15, "unit": 1.0}, "mixed precision": {"threshold": 1 << 15, "unit": 1 / 8},
           "hybrid counter": {"threshold": 4, "margin": 20.0}, "hybrid manhattan": {"threshold": 16, "margin": 20.0},
@@ -109,7 +110,7 @@ def test_cycles_are_known_of_what_the_hardware_does(outcomes, trials):
     for name, outcome in outcomes.items():
         counted = all("CYCLES" in phase for phase in outcome.phases.values())
         # Of coarse pulses the controller's part is hardware.
-        of_model = METHODS[name].model_only and not name.endswith("coarse")
+        of_model = METHODS[name].model_only and not name.endswith(("coarse", "teacher sparse"))
         assert counted is not (of_model or trials(name).job.params.analog_upper), name
 
 

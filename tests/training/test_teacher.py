@@ -104,6 +104,21 @@ def test_coarse_pulses_are_counted_before_part_of_the_epoch(trial):
     assert outcome.phases["transfer"]["WIDE_PULSES"] > 0
 
 
+def test_small_weights_are_left_to_part_of_the_epoch(trial):
+    settings = {"threshold": 1 << 16, "share": 0.25, "quiet": 0.0, "skip": 0.2}
+    method = METHODS["hybrid teacher sparse"]
+    sparse, whole = method.measure(trial, settings), method.measure(trial, settings | {"skip": 0.0})
+    assert sparse.phases["transfer"]["PULSES_UP"] < whole.phases["transfer"]["PULSES_UP"]
+    assert sparse.phases["online"]["PULSES_UP"] > whole.phases["online"]["PULSES_UP"]
+
+
+def test_shares_of_the_sparse_method_reach_below_those_of_the_others(digits_run):
+    method = METHODS["hybrid teacher sparse"]
+    tried = [settings["share"] for settings in method.candidates(digits_run, 1000)]
+    others = [settings["share"] for settings in METHODS[method.settings_of].candidates(digits_run, 1000)]
+    assert min(tried) < min(others) <= max(tried)
+
+
 def test_output_codes_are_those_of_the_nominal_array(digits, ideal_run, net):
     analog = METHODS["analog both teacher"].hardware(ideal_run)
     trial = Trial(analog, digits, net, seed=1)
