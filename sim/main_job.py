@@ -51,17 +51,24 @@ VERIFY = {"tolerance": VERIFY_TOLERANCE, "averages": 1}
 
 @dataclass(frozen=True, eq=False)
 class Marks:
-    """What a golden controller had done when each chunk of the online epoch ended."""
+    """What a golden controller had done when each chunk of the online epoch ended, and when all was committed."""
 
     samples: np.ndarray
-    strobes: np.ndarray
+    """int64[n + 1], the last one twice."""
+    pulses: np.ndarray
+    """On all G+ and on all G-, int64[n + 1, 2]."""
 
 
 class WatchedController(GoldenController):
-    """A golden controller that remembers what the report shows of the online epoch."""
+    """A golden controller that remembers what the report shows of the online epoch, in place of its strobes.
+
+    Those of MNIST would be most of what the job has in memory.
+    """
 
     before: np.ndarray
     """States when the epoch began, uint16[rows, columns, 2]."""
+    given: np.ndarray
+    """Pulses of the epoch on each cell, uint32[rows, columns, 2]."""
     marks: Marks
     online_seconds: float
 
@@ -82,22 +89,24 @@ class WatchedController(GoldenController):
                 mode, pixels, labels, trace=trace, watch=watch, tally=tally, progress=progress
             )
         self.before = await self.conductances()
-        first, done, samples, strobes = self.strobes, 0, [], []
+        first, done, samples, given = self.array.pulses(), 0, [], []
 
         def mark(count: int) -> None:
             nonlocal done
             done += count
             samples.append(done)
-            strobes.append(self.strobes - first)
-            if progress:
+            given.append((self.array.pulses() - first).sum(axis=(0, 1), dtype=np.int64))
+            if progress and count:
                 progress(count)
 
         started = time.perf_counter()
         record = await super().run(
-            mode, pixels, labels, trace=trace, watch=watch, tally=tally, teacher=teacher, progress=mark
+            mode, pixels, labels, trace=trace, watch=watch, tally=True, teacher=teacher, progress=mark
         )
         self.online_seconds = time.perf_counter() - started
-        self.marks = Marks(np.array(samples), np.array(strobes))
+        mark(0)
+        self.given = self.array.pulses() - first
+        self.marks = Marks(np.array(samples), np.array(given))
         return record
 
 
@@ -116,8 +125,9 @@ class FirstSeed:
     job: HybridJob
     result: HybridResult
     before: np.ndarray
-    """States when the online epoch began, uint16[rows, columns, 2]."""
+    given: np.ndarray
     marks: Marks
+    """As of `WatchedController`."""
     samples_per_s: float
     compiled: CompileReport
     """What became of the device on its way to integers."""
@@ -193,7 +203,8 @@ def _golden_seeds(
         if not kept:
             speed = len(job.train_labels) / controller.online_seconds
             compiled = compile_report(run, net, seed)
-            kept.append(FirstSeed(job, result, controller.before, controller.marks, speed, compiled))
+            watched = controller.before, controller.given, controller.marks
+            kept.append(FirstSeed(job, result, *watched, speed, compiled))
         progress("golden seeds", k + 1, len(run.seeds))
     return kept[0], accuracies
 
@@ -244,15 +255,12 @@ def rtl_window(first: FirstSeed) -> HybridJob:
     A window ends where `ENOUGH_PULSES` have been applied in each direction, and keeps the epoch's registers, so that
     it is the beginning of the golden run to the bit; fewer test samples are read.
     """
-    job, result, marks = first.job, first.result, first.marks
+    job, marks = first.job, first.marks
     if len(job.train_labels) <= WHOLE_EPOCH:
         return job
-    strobes = result.records["online"].strobes
-    ups, downs = (np.cumsum(mask.sum(axis=1)) for mask in (strobes.up, strobes.down))
-    enough = max(int(np.searchsorted(pulses, ENOUGH_PULSES)) + 1 for pulses in (ups, downs))
-    chunk = int(np.searchsorted(marks.strobes, enough))
-    samples = int(marks.samples[min(chunk, len(marks.samples) - 1)])
-    whole = {name: result.registers[name] for name in ("DOUBLE_FIRST", "DOUBLE_SECOND")}
+    enough = (marks.pulses >= ENOUGH_PULSES).all(axis=1)
+    samples = int(marks.samples[enough.argmax() if enough.any() else -1])
+    whole = {name: first.result.registers[name] for name in ("DOUBLE_FIRST", "DOUBLE_SECOND")}
     return replace(
         job,
         train_pixels=job.train_pixels[:samples],

@@ -37,23 +37,16 @@ _PACKAGES = ("crosstrain", "numpy", "numba", "scikit-learn", "amaranth", "cocotb
 def result_arrays(result: MainResult) -> dict[str, np.ndarray]:
     """What the figures draw, by the names of `ARRAY_NAMES`; conductances in uS."""
     first, unit, marks = result.first.result, result.first.compiled.uS_per_code, result.first.marks
-    strobes = first.records["online"].strobes
-    per_cell = np.zeros(result.first.before.shape, np.int32)
-    np.add.at(per_cell[..., 0], strobes.row, strobes.up)
-    np.add.at(per_cell[..., 1], strobes.row, strobes.down)
     # Pulses that the last samples left in the queue are committed after the last chunk, and counted with it.
-    bounds = np.append(marks.strobes[:-1], len(strobes))
-    totals = [
-        np.concatenate([[0], np.cumsum(mask.sum(axis=1))])[bounds] for mask in (strobes.up, strobes.down)
-    ]
+    totals = np.delete(marks.pulses, -2, axis=0).T
     curves = response_curves(result)
     curves["cells"] = curves["cells"][:, :SHOWN_DEVICES]
     return {
         "average": first.learning_curve(_window(len(first.train_correct))).astype(np.float32),
         "before": _difference(result.first.before, unit),
         "after": _difference(np.asarray(first.conductances), unit),
-        "per_cell": per_cell,
-        "chunk_ends": marks.samples,
+        "per_cell": result.first.given.astype(np.int32),
+        "chunk_ends": marks.samples[:-1],
         "chunk_up": np.diff(totals[0], prepend=0),
         "chunk_down": np.diff(totals[1], prepend=0),
         **{name: curve.astype(np.float32) for name, curve in curves.items()},
