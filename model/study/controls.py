@@ -14,7 +14,7 @@ from model.study.teacher import TEACHER
 from model.study.variants import VARIANTS
 from model.system import run as golden
 from model.training.hybrid import code_step, load_layers
-from model.training.offline import Adam, accuracy, gradients, untrained, with_bias
+from model.training.offline import Adam, accuracy, gradients, untrained
 from model.training.transfer import quantise_layers
 from model.training.trial import Outcome, Trial
 from spec.errors import InputError
@@ -53,7 +53,10 @@ def _retrain_upper(trial: Trial, rate: float) -> dict[str, int]:
     full_scale = job.full_scale(code_step(ctl.registers))
     codes = _hidden_codes(trial, Split(job.train_pixels, job.train_labels))
     counters = golden(ctl.counters())
-    values = with_bias((codes * (full_scale / job.params.adc_limit)).astype(np.float32))
+    values = np.ones((len(codes), codes.shape[1] + 1), np.float32)
+    np.multiply(
+        codes, full_scale / job.params.adc_limit, out=values[:, :-1], dtype=np.float64, casting="same_kind"
+    )
     trained = _retrain(trial.net.layers[1:], values, job.train_labels, rate, trial.seed)
     upper = quantise_layers(trained, full_scale, codes, job.params)
     golden(load_layers(ctl, upper))

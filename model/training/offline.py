@@ -37,8 +37,8 @@ class OfflineNet(NamedTuple):
 
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
 _DENORMAL_GUARD = 1e-12  # gradients that are exactly 0 would decay the moments into denormals, 7 times slower
-_AT_ONCE = 4096
-"""Samples whose predictions are made together."""
+AT_ONCE = 4096
+"""Samples that are worked on together where all of them would take hundreds of megabytes."""
 _RATE_STEPS = ((0.6, 1.0), (0.85, 0.3), (1.0, 0.1))  # share of the epochs up to which the rate is times this
 
 
@@ -78,8 +78,8 @@ def net_of(
 def accuracy(layers: Sequence[np.ndarray], split: Split) -> float:
     """Share of right predictions of the float network."""
     right = 0
-    for first in range(0, len(split), _AT_ONCE):
-        part = slice(first, first + _AT_ONCE)
+    for first in range(0, len(split), AT_ONCE):
+        part = slice(first, first + AT_ONCE)
         _, logits = _forward(layers, _inputs(split.pixels[part]))
         right += int(np.count_nonzero(logits.argmax(axis=1) == split.labels[part]))
     return right / len(split)

@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from model.controller.teacher_delta import Teacher
-from model.training.offline import with_bias
+from model.training.offline import AT_ONCE, with_bias
 from model.training.transfer import hidden_codes, preactivations
 from spec.run_file import TRAINED
 
 if TYPE_CHECKING:
     from model.training.hybrid import HybridJob
-
-_AT_ONCE = 4096
-"""Samples whose hidden values are worked out together."""
 
 
 def teacher_of(
@@ -31,8 +28,8 @@ def teacher_of(
     last = above if above and "last" in TRAINED[above.trained] else None
     codes = [np.zeros((0, job.params.columns), np.int16)]
     logits = [np.zeros((0, job.params.classes), np.int16)]
-    for first in range(0, len(job.train_pixels), _AT_ONCE):
-        part = job.train_pixels[first : first + _AT_ONCE]
+    for first in range(0, len(job.train_pixels), AT_ONCE):
+        part = job.train_pixels[first : first + AT_ONCE]
         hidden = np.maximum(preactivations(part, job.hidden_weights, np.inf, job.params).sum(axis=1), 0)
         codes.append(hidden_codes(hidden, full_scale, job.params).astype(np.int16))
         if last:

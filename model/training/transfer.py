@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from model.controller.between_layers import LAYER_ERROR_BITS, Between, between_of
+from model.training.offline import AT_ONCE
 from model.training.range_search import CLIPPED_PER_MILLE
 from spec.errors import InputError
 from spec.numerics import round_shift, signed_limit
@@ -130,7 +131,7 @@ def quantise_upper(weights: np.ndarray, full_scale: float, hidden: np.ndarray, p
     the largest code.  hidden: codes of unlabelled samples, int[n, columns], for the range of the outputs.
     """
     integers, _ = upper_codes(scaled_weights(weights, full_scale), params)
-    sums = hidden @ integers[:-1].astype(np.int64) + params.adc_limit * integers[-1].astype(np.int64)
+    sums = _exact(hidden, integers[:-1]) + params.adc_limit * integers[-1].astype(np.int64)
     largest = LOGIT_HEADROOM * float(np.abs(sums).max())
     shift = 0
     while largest / (1 << shift) > params.logit_limit:
@@ -146,7 +147,7 @@ def quantise_layers(
     Integer weights of each as there.  A shift up is the least with which at most 0.1 % of the samples' codes reach Q.
     """
     *further, last = layers
-    codes, integers, forward = [hidden.astype(np.int64)], [], []
+    codes, integers, forward = [hidden], [], []
     for weights in further:
         whole, step = upper_codes(scaled_weights(weights, full_scale), params)
         sums = _exact(codes[-1], whole[:-1]) + params.adc_limit * whole[-1].astype(np.int64)
@@ -164,7 +165,11 @@ def quantise_layers(
 
 def _exact(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """The product of two integer matrices, int64; in floats, which are fast, and exact below 2**53."""
-    return (values.astype(np.float64) @ weights.astype(np.float64)).astype(np.int64)
+    found, factor = np.empty((len(values), weights.shape[1]), np.int64), weights.astype(np.float64)
+    for first in range(0, len(values), AT_ONCE):
+        part = slice(first, first + AT_ONCE)
+        found[part] = values[part].astype(np.float64) @ factor
+    return found
 
 
 def _forward_shift(sums: np.ndarray, params: HwParams) -> int:
