@@ -66,14 +66,17 @@ def _retrain_upper(trial: Trial, rate: float) -> dict[str, int]:
 
 def _hidden_codes(trial: Trial, split: Split) -> np.ndarray:
     """Codes of the hidden units, int16[n, columns]."""
-    parts: list[np.ndarray] = []
+    codes, done = np.empty((len(split), trial.job.params.columns), np.int16), 0
 
     def keep(stages: dict[str, list[np.ndarray]]) -> None:
-        parts.append(np.array(stages["hidden"], np.int16))
+        nonlocal done
+        more = stages["hidden"]
+        codes[done : done + len(more)] = more
+        done += len(more)
 
     golden(trial.ctl.clear_counters())
     golden(trial.ctl.run(Mode.INFER, split.pixels, split.labels, watch=keep))
-    return np.concatenate(parts)
+    return codes
 
 
 def _retrain(
