@@ -17,8 +17,20 @@ BUILD = Path("build") / "fast"
 HERE = Path(__file__).parent
 SOURCES = tuple(HERE / name for name in ("bench.sv", "array.sv", "harness.cpp", "main.cpp"))
 OPTIMISED = ("-Wno-fatal", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert")
-VERILATOR = ("--cc", "--exe", "--build", "-j", "0", *OPTIMISED, "-CFLAGS", "-O2 -fPIC", "-LDFLAGS", "-shared",
-             "--top-module", "bench")  # fmt: skip
+VERILATOR = (
+    "--cc",
+    "--exe",
+    "--build",
+    "-j",
+    "0",
+    *OPTIMISED,
+    "-LDFLAGS",
+    "-shared",
+    "--top-module",
+    "bench",
+)
+COMPILED = "-O2"
+"""How the C++ is compiled."""
 WAVES = ("--trace", "--trace-structs")
 
 
@@ -54,7 +66,7 @@ def write_sizes(params: HwParams, folder: Path) -> None:
 def build_library(params: HwParams, *, waves: bool = False) -> Path:
     """The bench as a shared library; with `waves` one that can write them, at half the speed.  Raises BuildError."""
     folder = folder_of(params)
-    options = VERILATOR + (WAVES if waves else ())
+    options = (*VERILATOR, "-CFLAGS", f"{COMPILED} -fPIC", *(WAVES if waves else ()))
     with open(folder / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         write_sources(params)

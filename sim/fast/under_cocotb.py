@@ -5,6 +5,7 @@ from pathlib import Path
 
 from model.training.hybrid import HybridJob, Progress
 from sim.cosim import RUN_FOLDER, WAVES, CosimResult, simulate
+from sim.fast import build
 from sim.fast.build import HERE, OPTIMISED, folder_of, write_sources
 from sim.fast.replay import replay
 from sim.runner import PortsOnly
@@ -20,8 +21,8 @@ def run_bulk(
     """Run a job on the bench under cocotb, as `run_fast` does without.  Raises `SimulationError`."""
     prepare()
     folder = folder_of(job.params)
-    build = folder / "cocotb"
-    build.mkdir(exist_ok=True)
+    objects = folder / "cocotb"
+    objects.mkdir(exist_ok=True)
 
     def start(run: Path) -> Callable[[], None]:
         write_sources(job.params)
@@ -29,13 +30,13 @@ def run_bulk(
             toplevel="bench",
             module="sim.fast.tb_bench",
             verilog_sources=[*(str(HERE / name) for name in SOURCES), str((folder / "controller.sv").resolve())],
-            sim_build=str(build.resolve()),
+            sim_build=str(objects.resolve()),
             timescale="1ns/1ps",
             extra_args=[*OPTIMISED, "--timing", "-DFREE_RUNNING", f"-I{folder.resolve()}", "-LDFLAGS", "-rdynamic",
-                        "-CFLAGS", f"-O2 -std=c++20 -I{folder.resolve()}"],
+                        "-CFLAGS", f"{build.COMPILED} -std=c++20 -I{folder.resolve()}"],
             extra_env={RUN_FOLDER: str(run)},
         )  # fmt: skip
         return simulator.run
 
-    found = simulate(job, build, f"verilator on {job.params.name}", start, progress)
+    found = simulate(job, objects, f"verilator on {job.params.name}", start, progress)
     return replay(job, found, replays, progress)

@@ -106,6 +106,6 @@ def test_a_macro_alone_keeps_the_name_of_its_port(params, tmp_path):
     "name",
     ["2x2 all", *(pytest.param(name, marks=pytest.mark.slow) for name in ("2x1", "4x4 all", "3x2 large"))],
 )
-def test_bench_of_a_grid_equals_golden_model(name):
+def test_bench_of_a_grid_equals_golden_model(name, short_jobs):
     found = run_fast(make_stimulus(GRIDS[name], load_device("AlOx/HfO2"), "accumulate", 40, 2))
     assert (found.mismatches, found.differences, found.vacuous) == (0, [], False)

@@ -16,6 +16,7 @@ from sim.stimulus import exercise, make_stimulus
 from spec.device_file import load_device
 from spec.params import INSTANCES
 
+pytestmark = pytest.mark.usefixtures("short_jobs")
 TINY = INSTANCES["TINY"]
 ODD = replace(
     TINY, name="ODD", rows=70, columns=35, dac_bits=5, adc_channels=33, adc_bits=5, cmp_latency_cycles=2
@@ -79,10 +80,9 @@ FAULTS = [
 
 
 @pytest.fixture
-def quick_builds(tmp_path, monkeypatch):
-    """Builds of their own that are made in a moment."""
+def own_builds(tmp_path, monkeypatch):
+    """In a folder of the test's own."""
     monkeypatch.setattr(build, "BUILD", tmp_path / "build")
-    monkeypatch.setattr(build, "VERILATOR", tuple(o.replace("-O2", "-O0") for o in build.VERILATOR))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def quick_builds(tmp_path, monkeypatch):
     ids=[f"{fault[1]}-{k}" for k, fault in enumerate(FAULTS)],
 )
 def test_first_difference_is_told_by_stage_sample_and_element(
-    params, module, old, new, first, tmp_path, quick_builds
+    params, module, old, new, first, tmp_path, own_builds
 ):
     stimulus, steps = make_stimulus(params, load_device("AlOx/HfO2"), "accumulate", 40, 2), []
     with mutated(module, old, new):
@@ -102,7 +102,7 @@ def test_first_difference_is_told_by_stage_sample_and_element(
     assert steps[-1][0].startswith("replay: ")
 
 
-def test_fault_is_found_long_before_a_prediction_is_wrong(tmp_path, quick_builds, monkeypatch):
+def test_fault_is_found_long_before_a_prediction_is_wrong(tmp_path, own_builds, monkeypatch):
     monkeypatch.setattr(pair, "replay", lambda job, found, folder, progress: found)
     with mutated(*ROW_OF_ANOTHER_LANE):
         found = run_fast(make_stimulus(TINY, load_device("AlOx/HfO2"), "accumulate", 40, 2))
@@ -111,7 +111,7 @@ def test_fault_is_found_long_before_a_prediction_is_wrong(tmp_path, quick_builds
     assert int(re.search(r"sample (\d+), prediction", wrong[0])[1]) > 3
 
 
-def test_fault_of_an_analog_upper_layer_is_named_by_its_stage(tmp_path, quick_builds, monkeypatch):
+def test_fault_of_an_analog_upper_layer_is_named_by_its_stage(tmp_path, own_builds, monkeypatch):
     monkeypatch.setattr(pair, "replay", lambda job, found, folder, progress: found)
     with mutated(*RIVAL_RAISED):
         found = run_fast(make_stimulus(TRANSPOSED, load_device("AlOx/HfO2"), "accumulate", 40, 2))
@@ -120,7 +120,7 @@ def test_fault_of_an_analog_upper_layer_is_named_by_its_stage(tmp_path, quick_bu
 
 
 @pytest.mark.slow
-def test_bench_under_cocotb_is_looked_into_on_the_library(tmp_path, quick_builds):
+def test_bench_under_cocotb_is_looked_into_on_the_library(tmp_path, own_builds):
     with mutated(*ROW_OF_ANOTHER_LANE):
         stimulus = make_stimulus(TINY, load_device("AlOx/HfO2"), "accumulate", 40, 2)
         found = run_bulk(stimulus, replays=tmp_path)

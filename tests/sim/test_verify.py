@@ -42,7 +42,7 @@ def test_rtl_equals_golden_model(stimulus, simulator):
 
 
 @pytest.mark.slow
-def test_library_equals_golden_model(stimulus):
+def test_library_equals_golden_model(stimulus, short_jobs):
     check(run_fast(stimulus))
 
 
