@@ -119,13 +119,14 @@ def array_strobes(array, first, row, up, down, polarity, times, events):
 
 
 @kernel
-def array_strobe_pair(array, first, row, column, plus, minus, polarity, events):
-    """`array_strobe` of the cells of one pair, those of `plus` and `minus` that are nonzero."""
+def array_strobes_pair(array, first, row, column, plus, minus, polarity, times, events):
+    """`array_strobe` of the cells of one pair, those of `plus` and `minus` that are nonzero, so many times."""
     k = macro_at(array.places, row, column)
     state = first if k == 0 else macro_state(array, k)
     row, column = row - array.places[k, 1], column - array.places[k, 2]
-    strobe_pair(state, row, column, plus, minus, polarity, events[k, 1])
-    events[k, 1] = (events[k, 1] + 1) & MASK32
+    for _ in range(times):
+        strobe_pair(state, row, column, plus, minus, polarity, events[k, 1])
+        events[k, 1] = (events[k, 1] + 1) & MASK32
 
 
 @kernel

@@ -12,7 +12,7 @@ from model.controller.between_layers import LAYER_ERROR_BITS, between_delta, bet
 from model.controller.dac_encode import dac_encode
 from model.controller.margin_error import margin_error
 from model.controller.upper_layer import upper_layer
-from model.device.array import array_strobe, array_strobe_pair, macro_state
+from model.device.array import array_strobe, array_strobes_pair, macro_state
 from model.jit import draw, event_key, kernel, saturate
 from model.sample import read
 from model.study.methods import TRIES, Candidates, Method, Settings, memory_bits, online, thresholds
@@ -114,11 +114,10 @@ def refresh_row(array, macro, row, given, curve, events):
     columns, strobes = given.shape[1], 0
     for j in range(columns):
         if max(given[row, j, 0], given[row, j, 1]) >= curve[0]:
-            for _ in range(curve[1]):
-                array_strobe_pair(array, macro, row, j, 1, 1, 1, events)
+            array_strobes_pair(array, macro, row, j, 1, 1, 1, curve[1], events)
             difference = given[row, j, 0] - given[row, j, 1]
-            for _ in range(abs(difference)):
-                array_strobe_pair(array, macro, row, j, int(difference > 0), int(difference < 0), 0, events)
+            up, down = int(difference > 0), int(difference < 0)
+            array_strobes_pair(array, macro, row, j, up, down, 0, abs(difference), events)
             strobes += curve[1] + abs(difference)
             given[row, j, 0], given[row, j, 1] = max(difference, 0), max(-difference, 0)
     return strobes

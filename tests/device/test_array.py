@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model.controller.partial_sum import partial_sum
-from model.device.array import GoldenArray, array_strobe_pair
+from model.device.array import GoldenArray, array_strobes_pair
 from model.device.compile import compile_device
 from model.device.macro import GoldenMacro
 from model.device.verify import VerifySettings, verify_array
@@ -71,7 +71,7 @@ def test_macros_without_a_selected_cell_get_no_strobe(image):
 
 
 @pytest.mark.parametrize("params", [TINY, GRID], ids=lambda p: p.name)
-def test_a_strobe_of_one_pair_is_that_of_masks_with_one_column(params, image):
+def test_strobes_of_one_pair_are_those_of_masks_with_one_column(params, image):
     masked, paired, rng = GoldenArray(params, image), GoldenArray(params, image), np.random.default_rng(2)
     events = paired.events
     for plus, minus in [(1, 0), (0, 1), (1, 1)] * 20:
@@ -82,9 +82,11 @@ def test_a_strobe_of_one_pair_is_that_of_masks_with_one_column(params, image):
         )
         up, down = (np.zeros(params.columns, np.uint8) for _ in range(2))
         up[column], down[column] = plus, minus
-        masked.strobe(row, up, down, polarity)
+        times = int(rng.integers(4))
+        for _ in range(times):
+            masked.strobe(row, up, down, polarity)
         first = paired.macros[0].state
-        array_strobe_pair(paired.state, first, row, column, plus, minus, polarity, events)
+        array_strobes_pair(paired.state, first, row, column, plus, minus, polarity, times, events)
     assert np.array_equal(events, masked.events)
     assert np.array_equal(paired.conductances(), masked.conductances())
     assert np.array_equal(paired.pulses(), masked.pulses())
