@@ -4,7 +4,7 @@ So one job drives model and hardware.  What a sample does is in `model/sample.py
 `model/trace.py`.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import numpy as np
@@ -237,7 +237,7 @@ class GoldenController:
         begin(self.state.channels)
         train = 1 if mode in (Mode.TRAIN, Mode.TUNE) else 0
         check_teacher(teacher, bool(train and s.teacher), len(pixels))
-        tuner, chunk = (self._tuner(), 1) if mode is Mode.TUNE else (None, chunk_of(p))
+        tuner, chunk = (self._tuner(), p.commit_depth) if mode is Mode.TUNE else (None, chunk_of(p))
         labels = np.asarray(labels, np.int64)
         predictions, updates, clipped, planes_clipped = [NONE], [NONE], 0, 0
         planes = p.dac_bits if s.encoding == BIT_SERIAL else 0
@@ -259,14 +259,16 @@ class GoldenController:
         for array in self.arrays:
             array.settle()
         refresh = self.array.refresh_samples
-        for part_of in parts(len(pixels), chunk, refresh):
+        cut = self._tune_parts if tuner else parts
+        for part_of in cut(len(pixels), chunk, refresh):
             first = part_of.start
             if refresh and first and first % refresh == 0:
                 for array in self.arrays:
                     array.settle()
             if tuner:  # what is tuned is no longer in the queue
-                tuned.append(self._tune(tuner, first, gathered))
-                strobes.append(tuned[-1])
+                commit_of = self._tune(tuner, first, gathered)
+                strobes.append(commit_of)
+                tuned += [commit_of, *[Strobes.empty(p.columns)] * (len(part_of) - 1)]
                 if tally:
                     tuned.clear()
             part = np.ascontiguousarray(pixels[first : part_of.stop], np.uint8)
@@ -346,6 +348,16 @@ class GoldenController:
         if gathered:
             gathered.add_tuned(row, up | down, strobes.row, (strobes.up | strobes.down).argmax(axis=1))
         return strobes
+
+    def _tune_parts(self, samples: int, chunk: int, refresh: int) -> Iterator[range]:
+        """The pieces of a tune run: a commit comes before each, and there is none within it."""
+        for part_of in parts(samples, chunk, refresh):
+            first = part_of.start
+            for n in part_of[1:]:
+                if self.state.queue_count[n % self.params.commit_depth]:
+                    yield range(first, n)
+                    first = n
+            yield range(first, part_of.stop)
 
     def _flush(self, samples: int, log: Log) -> Strobes:
         """Commit what the last D samples left, in order."""

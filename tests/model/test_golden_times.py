@@ -77,6 +77,22 @@ def test_times_of_samples_are_those_of_their_trace(stimulus, mode):
     assert times(timed) == dict.fromkeys(TIMES, 0)
 
 
+def test_pieces_of_a_tune_run_are_its_samples_one_after_the_other(stimulus, monkeypatch):
+    def left(ctl):
+        n = range(150)
+        record = run(ctl.run(Mode.TUNE, stimulus.pixels[n], stimulus.labels[n], trace=True))
+        sent = {name: np.concatenate([[], *map(np.ravel, items)]) for name, items in record.trace.items()}
+        return sent | run(ctl.counters()) | {"states": run(ctl.conductances()), "events": ctl.array.events}
+
+    pieces = left(golden(stimulus, timed=False))
+    monkeypatch.setattr(
+        GoldenController, "_tune_parts", lambda ctl, n, *_: [range(k, k + 1) for k in range(n)]
+    )
+    single = left(golden(stimulus, timed=False))
+    assert pieces["VERIFY_READS"] > 0
+    assert pieces.keys() == single.keys() and all(np.array_equal(pieces[k], single[k]) for k in pieces)
+
+
 def test_times_of_writing_are_those_of_its_pulses(stimulus):
     timed, traced = (golden(stimulus, timed=timed) for timed in (True, False))
     run(timed.transfer(stimulus.counts))
