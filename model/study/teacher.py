@@ -103,7 +103,7 @@ def thresholds_and_shares(run: RunSpec, samples: int) -> list[Settings]:
 
 
 def skips_and_shares(run: RunSpec, samples: int) -> list[Settings]:
-    """Small weights that are left out, and a quarter of the shares of the epoch that are tried otherwise."""
+    """Small weights that are left out, and shares of the epoch, quarters of those that are tried otherwise."""
     return [{"skip": skip, "share": share / 4} for share in SHARES for skip in SKIPS]
 
 

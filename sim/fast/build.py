@@ -17,18 +17,7 @@ BUILD = Path("build") / "fast"
 HERE = Path(__file__).parent
 SOURCES = tuple(HERE / name for name in ("bench.sv", "array.sv", "harness.cpp", "main.cpp"))
 OPTIMISED = ("-Wno-fatal", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert")
-VERILATOR = (
-    "--cc",
-    "--exe",
-    "--build",
-    "-j",
-    "0",
-    *OPTIMISED,
-    "-LDFLAGS",
-    "-shared",
-    "--top-module",
-    "bench",
-)
+VERILATOR = ("--cc", "--exe", "--build", "-j", "0", *OPTIMISED, "-LDFLAGS", "-shared", "--top-module", "bench")  # fmt: skip
 COMPILED = "-O2"
 """How the C++ is compiled."""
 WAVES = ("--trace", "--trace-structs")
