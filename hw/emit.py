@@ -57,11 +57,16 @@ def to_systemverilog(
         write_verilog_opts=["-sv"],
     )
     text = _zeros_in_loops(text)
-    return _write(Path(path), _for_icarus(text if source_attributes else _registers_together(text)))
+    return write(Path(path), _for_icarus(text if source_attributes else _registers_together(text)))
 
 
 def to_fast_systemverilog(component: Component, name: str, path: str | Path) -> Path:
-    """As `to_systemverilog`, optimised for a fast simulation in Verilator; Icarus cannot read it.
+    """As `to_systemverilog`, optimised for a fast simulation in Verilator (`fast_systemverilog`)."""
+    return write(Path(path), fast_systemverilog(component, name))
+
+
+def fast_systemverilog(component: Component, name: str) -> str:
+    """The text of `to_systemverilog`, optimised for a fast simulation in Verilator; Icarus cannot read it.
 
     A register that keeps its value is written as an `if` around its assignment: with the logic that only it needs, it
     costs nothing in the cycles in which it stands still.
@@ -70,7 +75,7 @@ def to_fast_systemverilog(component: Component, name: str, path: str | Path) -> 
     commands = ("proc", "opt -full", "memory_collect", "write_verilog -norename -noattr -sv")
     script = "\n".join((f"read_rtlil <<rtlil\n{to_text(component, name)}\nrtlil", *commands))
     yosys = verilog.find_yosys(lambda version: version >= (0, 40))
-    return _write(Path(path), _zeros_in_loops(yosys.run(["-q", "-"], script, ignore_warnings=True)))
+    return _zeros_in_loops(yosys.run(["-q", "-"], script, ignore_warnings=True))
 
 
 def to_rtlil(component: Component, name: str, path: str | Path, *, source_attributes: bool = False) -> Path:
@@ -78,7 +83,7 @@ def to_rtlil(component: Component, name: str, path: str | Path, *, source_attrib
 
     Raises TypeError when `component` has no signature.
     """
-    return _write(Path(path), to_text(component, name, source_attributes=source_attributes))
+    return write(Path(path), to_text(component, name, source_attributes=source_attributes))
 
 
 def _zeros_in_loops(text: str) -> str:
@@ -157,7 +162,8 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _write(path: Path, text: str) -> Path:
+def write(path: Path, text: str) -> Path:
+    """Write a text, unless the file has it; return the path."""
     if path.is_file() and path.read_text() == text:
         return path
     path.parent.mkdir(parents=True, exist_ok=True)

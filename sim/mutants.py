@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+from sim.fast.build import controller_text
+
 
 def load_mutant(module_name: str, old: str, new: str) -> ModuleType:
     """The module `module_name` with `old` replaced by `new`, as a module of its own that nobody imports.
@@ -49,9 +51,11 @@ def mutated(module_name: str, old: str, new: str) -> Iterator[ModuleType]:
     sys.modules[module_name] = mutant
     for module, name, value in places:
         setattr(module, name, twins[id(value)])
+    controller_text.cache_clear()
     try:
         yield mutant
     finally:
         sys.modules[module_name] = original
         for module, name, value in places:
             setattr(module, name, value)
+        controller_text.cache_clear()

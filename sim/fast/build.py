@@ -3,10 +3,11 @@
 import fcntl
 import hashlib
 import subprocess
+from functools import lru_cache
 from pathlib import Path
 
 from hw.controller import Controller
-from hw.emit import to_fast_systemverilog
+from hw.emit import fast_systemverilog, write
 from sim.cosim import SimulationError
 from sim.fast.text import defines, wires
 from sim.toolchain import environment
@@ -33,6 +34,12 @@ def folder_of(params: HwParams) -> Path:
     return folder
 
 
+@lru_cache(maxsize=8)
+def controller_text(params: HwParams) -> str:
+    """The controller in Verilog, which takes seconds to make and is the same for each job of a process."""
+    return fast_systemverilog(Controller(params), "controller")
+
+
 def write_sources(params: HwParams) -> None:
     """The controller's text and what the bench includes, into the folder of the parameters.
 
@@ -41,7 +48,7 @@ def write_sources(params: HwParams) -> None:
     if params.compact:
         raise InputError("the bench of whole epochs is not there for compact hardware", key="compact")
     folder = folder_of(params)
-    to_fast_systemverilog(Controller(params), "controller", folder / "controller.sv")
+    write(folder / "controller.sv", controller_text(params))
     write_sizes(params, folder)
     (folder / "wires.svh").write_text(wires(params))
 

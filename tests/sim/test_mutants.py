@@ -1,6 +1,7 @@
 """Modules with a seeded fault, and the originals beside them."""
 
 import sys
+from itertools import count
 
 import pytest
 
@@ -8,7 +9,10 @@ import formal.pulse_gate
 import model.controller.pulse_driver
 from hw.pulse_gate import PulseGate
 from model.controller.pulse_driver import slot_cycles
+from sim.fast import build
+from sim.fast.build import controller_text
 from sim.mutants import load_mutant, mutated
+from spec.params import INSTANCES
 
 OLD, NEW = "guard_min) + max(width, 1)", "guard_min) + max(width, 2)"
 
@@ -53,3 +57,16 @@ def test_a_mutant_of_a_component_is_found_by_its_users():
     with mutated("hw.pulse_gate", "self._working & self._overdue", "self._working | self._overdue") as mutant:
         assert formal.pulse_gate.PulseGate is PulseGate is mutant.PulseGate
     assert formal.pulse_gate.PulseGate is PulseGate is original
+
+
+def test_the_kept_text_of_a_controller_is_that_of_its_modules(monkeypatch):
+    texts = count()
+    monkeypatch.setattr(build, "fast_systemverilog", lambda component, name: str(next(texts)))
+    controller_text.cache_clear()
+    try:
+        assert [controller_text(INSTANCES["TINY"]) for _ in range(2)] == ["0", "0"]
+        with mutated("model.controller.pulse_driver", OLD, NEW):
+            assert controller_text(INSTANCES["TINY"]) == "1"
+        assert controller_text(INSTANCES["TINY"]) == "2"
+    finally:
+        controller_text.cache_clear()
