@@ -74,8 +74,8 @@ class GoldenController:
         self._counters = self._zeros()
         self.given_up = {"capped": 0, "unresponsive": 0}
         """Why cells or pairs were given up, since the beginning."""
-        self.strobes = 0
-        """Of all training so far, up to date whenever `run` reports progress."""
+        self.tally: Tally | None = None
+        """Of a run that tallies, up to date whenever `run` reports progress."""
 
     @property
     def settings(self) -> Settings:
@@ -243,6 +243,7 @@ class GoldenController:
         planes = p.dac_bits if s.encoding == BIT_SERIAL else 0
         upper = self.upper.prepare(self.registers, chunk) if self.upper else None
         strobes: list[Strobes] | Tally = Tally(p.rows) if tally else [Strobes.empty(p.columns)]
+        self.tally = strobes if isinstance(strobes, Tally) else None
         upper_strobes = [Strobes.empty(p.classes)]
         tuned: list[Strobes] = []
 
@@ -282,7 +283,6 @@ class GoldenController:
                 of_entries = np.repeat(np.arange(len(part)), t.entries), entries.row[:entered]
                 gathered.add(t.codes, t.hidden, t.verdict[:, 0], t.delta, *of_entries)
             strobes.append(copied(log, logged))
-            self.strobes += logged
             predictions.append(t.verdict[:, 3])
             updates.append(t.verdict[:, 0])
             clipped += at_limit[0]
@@ -367,7 +367,6 @@ class GoldenController:
             slot = n % self.params.commit_depth
             logged = commit(*of_array, slot, events, log, logged)
         self.array.reset(events)
-        self.strobes += logged
         return copied(log, logged)
 
     def _count(

@@ -7,6 +7,7 @@ every seed, then the first seed's job on the RTL.  Nothing here computes an upda
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from model.data import Dataset, load_data
 from model.device.compile import CompileReport, compile_with_report, read_power
 from model.device.laws import nominal_curve
 from model.device.response import pulse_response
-from model.record import RunRecord
+from model.record import RunRecord, Tally
 from model.study.controls import METHODS as STUDIED
 from model.study.methods import hybrid as hybrid_with
 from model.study.points import best_settings
@@ -91,12 +92,16 @@ class WatchedController(GoldenController):
         self.before = await self.conductances()
         first, done, samples, given = self.array.pulses(), 0, [], []
 
+        def note() -> None:
+            tally = cast(Tally, self.tally)
+            samples.append(done)
+            given.append((tally.pulses_up, tally.pulses_down))
+
         def mark(count: int) -> None:
             nonlocal done
             done += count
-            samples.append(done)
-            given.append((self.array.pulses() - first).sum(axis=(0, 1), dtype=np.int64))
-            if progress and count:
+            note()
+            if progress:
                 progress(count)
 
         started = time.perf_counter()
@@ -104,7 +109,7 @@ class WatchedController(GoldenController):
             mode, pixels, labels, trace=trace, watch=watch, tally=True, teacher=teacher, progress=mark
         )
         self.online_seconds = time.perf_counter() - started
-        mark(0)
+        note()
         self.given = self.array.pulses() - first
         self.marks = Marks(np.array(samples), np.array(given))
         return record

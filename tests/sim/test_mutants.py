@@ -61,9 +61,7 @@ def test_a_mutant_of_a_component_is_found_by_its_users():
 
 def test_the_kept_text_of_a_controller_is_that_of_its_modules(monkeypatch):
     texts = count()
-    monkeypatch.setattr(
-        build, "Controller", lambda params: None
-    )  # one that nobody elaborates is complained of
+    monkeypatch.setattr(build, "Controller", lambda params: None)  # Amaranth wants a real one elaborated
     monkeypatch.setattr(build, "fast_systemverilog", lambda component, name: str(next(texts)))
     controller_text.cache_clear()
     try:
