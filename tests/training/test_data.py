@@ -242,7 +242,13 @@ def test_bad_folder_of_idx_files(tmp_path, small_mnist, change, said):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"<html>", gzip.compress(b"\0\0\x08\x01\0\0\0\x09abc"), gzip.compress(bytes(99))[:20]]
+    "content",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"<html>", id="not gzip"),
+        pytest.param(gzip.compress(b"\0\0\x08\x01\0\0\0\x09abc"), id="fewer labels than named"),
+        pytest.param(gzip.compress(bytes(99))[:20], id="truncated"),
+    ],
 )
 def test_corrupt_idx_file_of_a_folder_is_named(tmp_path, small_mnist, content):
     write_folder(tmp_path, small_mnist, packed=True)
