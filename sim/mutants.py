@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from sim.fast.build import controller_text
-
 
 def load_mutant(module_name: str, old: str, new: str) -> ModuleType:
     """The module `module_name` with `old` replaced by `new`, as a module of its own that nobody imports.
@@ -36,6 +34,8 @@ def mutated(module_name: str, old: str, new: str) -> Iterator[ModuleType]:
     Build the design inside.
     Raises ValueError as `load_mutant` does.
     """
+    from sim.fast.build import controller_text  # here, as proofs load mutants without a simulator
+
     original, mutant = importlib.import_module(module_name), load_mutant(module_name, old, new)
     twins = {id(original): mutant}
     for name, value in vars(original).items():

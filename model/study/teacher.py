@@ -79,7 +79,8 @@ def large_ones(rule: str, inputs: tuple[int, ...]) -> Candidates:
 
 
 def part_of_epoch(transfer: Transfer) -> Callable[[Trial, Settings], Outcome]:
-    """Transfer without the rows that are hardly driven, and the first samples of that epoch; transfer: how it writes."""
+    """Transfer without the rows that are hardly driven (and the small weights, with a `skip`), and the first samples of
+    that epoch; transfer: how it writes."""
 
     def measure(trial: Trial, settings: Settings) -> Outcome:
         key = transfer.__name__, *sparsity(settings)

@@ -20,7 +20,7 @@ SOURCES = tuple(HERE / name for name in ("bench.sv", "array.sv", "harness.cpp", 
 OPTIMISED = ("-Wno-fatal", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert")
 VERILATOR = ("--cc", "--exe", "--build", "-j", "0", *OPTIMISED, "-LDFLAGS", "-shared", "--top-module", "bench")  # fmt: skip
 COMPILED = "-O2"
-"""How the C++ is compiled."""
+"""How the C++ of the controller is compiled; the two files of the bench itself are as Verilator would have them."""
 WAVES = ("--trace", "--trace-structs")
 
 

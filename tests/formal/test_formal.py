@@ -1,5 +1,8 @@
 """The rules of the write lines hold for every input, and every seeded fault breaks one."""
 
+import subprocess
+import sys
+
 import pytest
 
 from formal import run
@@ -49,3 +52,9 @@ def test_missing_tools_are_named(monkeypatch):
     monkeypatch.setattr(run.shutil, "which", lambda *args, **kwargs: None)
     with pytest.raises(FileNotFoundError, match=r"no yowasp-sby, .* pip install -e .\[formal\]"):
         run.prove("pulse_gate SMALL")
+
+
+def test_proofs_load_no_simulator_and_no_golden_model():
+    text = "import sys, formal.run; print(*{'numba', 'cocotb', 'cocotb_test'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    assert not done.stdout.strip()

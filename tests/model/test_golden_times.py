@@ -77,7 +77,23 @@ def test_times_of_samples_are_those_of_their_trace(stimulus, mode):
     assert times(timed) == dict.fromkeys(TIMES, 0)
 
 
-def test_pieces_of_a_tune_run_are_its_samples_one_after_the_other(stimulus, monkeypatch):
+@pytest.mark.parametrize("depth, wires", [(2, {}), (4, {}), (4, {"wire_ohm": 2.0, "wire_refresh": 7})])
+def test_pieces_of_a_tune_run_are_its_samples_one_after_the_other(depth, wires, monkeypatch):
+    params = replace(TINY, verify=1, commit_depth=depth)
+    device = load_device("PCMO")
+    device = replace(device, nonideal=replace(device.nonideal, **wires))
+    stimulus = make_stimulus(params, device, "accumulate", SAMPLES, 4, "")
+    longest = 0
+    cut = GoldenController._tune_parts
+
+    def noted(ctl, *of_run):
+        nonlocal longest
+        for piece in cut(ctl, *of_run):
+            longest = max(longest, len(piece))
+            yield piece
+
+    monkeypatch.setattr(GoldenController, "_tune_parts", noted)
+
     def left(ctl):
         n = range(150)
         record = run(ctl.run(Mode.TUNE, stimulus.pixels[n], stimulus.labels[n], trace=True))
@@ -85,6 +101,7 @@ def test_pieces_of_a_tune_run_are_its_samples_one_after_the_other(stimulus, monk
         return sent | run(ctl.counters()) | {"states": run(ctl.conductances()), "events": ctl.array.events}
 
     pieces = left(golden(stimulus, timed=False))
+    assert longest == depth
     monkeypatch.setattr(
         GoldenController, "_tune_parts", lambda ctl, n, *_: [range(k, k + 1) for k in range(n)]
     )

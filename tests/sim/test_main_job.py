@@ -13,22 +13,30 @@ from sim import main_job
 from sim.main_job import FirstSeed, WatchedController, rtl_window
 from sim.stimulus import ENOUGH_PULSES
 from spec.params import INSTANCES
+from spec.registers import Mode
 
 
 @pytest.fixture(scope="module")
 def first() -> FirstSeed:
     """An epoch of many chunks whose pulses come in both directions."""
-    job = replace(bench_job(INSTANCES["TINY"], 800), threshold=1 << 12, margin_127=40)
+    job = replace(bench_job(INSTANCES["TINY"], 2000), threshold=1 << 12, margin_127=40)
     controller = WatchedController(job.params, job.image)
     result = golden(hybrid(controller, job))
     assert min(result.online_pulses) > 2 * ENOUGH_PULSES
     return FirstSeed(job, result, controller.before, controller.given, controller.marks, 1.0, None)
 
 
+class TracedController(GoldenController):
+    """A golden controller that keeps the strobes of the online epoch and the samples that they come from."""
+
+    async def run(self, mode, *samples, **options):
+        return await super().run(mode, *samples, **options | {"trace": mode is Mode.TRAIN})
+
+
 @pytest.fixture(scope="module")
 def plain(first) -> HybridResult:
     """The same job on a controller that keeps its strobes."""
-    return golden(hybrid(GoldenController(first.job.params, first.job.image), first.job))
+    return golden(hybrid(TracedController(first.job.params, first.job.image), first.job))
 
 
 def test_watching_changes_nothing(first, plain):
@@ -40,6 +48,14 @@ def test_marks_count_samples_and_pulses(first, plain):
     samples, pulses = first.marks.samples, first.marks.pulses
     assert samples[-1] == samples[-2] == len(first.job.train_labels) and np.all(np.diff(samples[:-1]) > 0)
     assert np.all(np.diff(pulses, axis=0) >= 0) and tuple(pulses[-1]) == plain.online_pulses
+
+
+def test_a_mark_within_the_epoch_has_the_pulses_of_the_samples_that_were_committed_by_then(first, plain):
+    online = plain.records["online"]
+    assert len(first.marks.samples) > 3
+    for n, pulses in zip(first.marks.samples[:-1], first.marks.pulses[:-1], strict=True):
+        committed = online.trace["entry_sample"] < n - first.job.params.commit_depth
+        assert list(pulses) == [online.strobes.up[committed].sum(), online.strobes.down[committed].sum()]
 
 
 def test_pulses_on_each_cell_are_those_of_the_strobes(first, plain):

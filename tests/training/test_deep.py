@@ -12,7 +12,7 @@ from model.study.points import measure
 from model.system import run as golden
 from model.training.hybrid import code_step
 from model.training.kept import kept_net
-from model.training.offline import accuracy, gradients, train_offline, untrained, with_bias
+from model.training.offline import AT_ONCE, accuracy, gradients, train_offline, untrained, with_bias
 from model.training.transfer import hidden_codes, quantise_layers, quantise_upper
 from model.training.trial import Outcome, Trial
 from spec.errors import InputError
@@ -93,6 +93,22 @@ def test_without_further_layers_the_upper_layer_is_as_before(make_job, net):
         quantise_upper(net.upper, full_scale, codes, job.params),
     )
     assert np.array_equal(one.weights, other.weights) and one[1:] == other[1:] and one.between is None
+
+
+def test_samples_worked_out_in_parts_are_those_of_one_part(ideal, deep_net, digits, monkeypatch):
+    job = ideal.job
+    full_scale = job.full_scale(code_step(ideal.ctl.registers))
+    codes = hidden_codes(job.calibration_hidden.sum(axis=1), full_scale, job.params)
+    layers = (*deep_net.between, deep_net.upper)
+
+    def worked_out():
+        return quantise_layers(layers, full_scale, codes, job.params), accuracy(deep_net.layers, digits.train)
+
+    whole = worked_out()
+    assert 100 < len(codes) < AT_ONCE and 100 < len(digits.train) < AT_ONCE
+    for module in ("offline", "transfer"):
+        monkeypatch.setattr(f"model.training.{module}.AT_ONCE", 100)
+    np.testing.assert_equal(worked_out(), whole)
 
 
 def test_integers_decide_as_the_float_network(ideal, deep_net, digits):

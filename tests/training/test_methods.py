@@ -12,6 +12,7 @@ from model.study.controls import METHODS
 from model.study.costs import CYCLE_NS, PHASES, cost_of
 from model.study.methods import TRIES
 from model.study.points import figures
+from model.study.sparse import QUIET
 from model.study.variants import ERROR_BITS, output_error, wanted_pulses
 from model.system import GoldenController, run
 from model.training.hybrid import code_step, hybrid
@@ -24,7 +25,7 @@ from spec.registers import Mode, reset_value
 TRAINED = {"threshold": 1 << 15, "margin": 20.0}
 VERIFIED = {"tolerance": 0.02, "averages": 1}
 INHERITED = {"hybrid accumulate": TRAINED, "verify pair": VERIFIED,
-             "hybrid teacher coarse": {"threshold": 1 << 15, "quiet": 1e-3, "share": 0.25}}  # fmt: skip
+             "hybrid teacher coarse": {"threshold": 1 << 15, "quiet": QUIET[-1], "share": 0.25}}  # fmt: skip
 OTHERS = {"last layer": {"rate": 3e-3}, "hybrid + last layer": TRAINED | {"rate": 3e-3}, "error softmax": {"threshold": 1 << 15, "unit": 1 / 8},
           "error squared": {"threshold": 1 << 15, "unit": 1.0}, "mixed precision": {"threshold": 1 << 15, "unit": 1 / 8},
           "hybrid counter": {"threshold": 4, "margin": 20.0}, "hybrid manhattan": {"threshold": 16, "margin": 20.0},
@@ -40,7 +41,7 @@ def settings_of(name: str, run) -> dict:
     first = {"tolerance": VERIFIED, "threshold": TRAINED}
     chosen = next((value for key, value in first.items() if key in candidates[0]), {})
     inherited = INHERITED.get(METHODS[name].settings_of, {})
-    return candidates[0] | inherited | chosen
+    return inherited | candidates[0] | chosen
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from model.study.methods import TRIES
 from model.system import GoldenController
 from model.system import run as golden
 from model.training.hybrid import code_step, hybrid
+from model.training.offline import AT_ONCE
 from model.training.prepare import prepare
 from model.training.teacher import teacher_of
 from model.training.trial import Trial
@@ -44,6 +45,13 @@ def teacher(trial: Trial) -> Teacher:
     found = teacher_of(trial.taught_job("accumulate", 1), code_step(registers), registers, outputs=True)
     assert found is not None
     return found
+
+
+def test_samples_worked_out_in_parts_are_those_of_one_part(trial, monkeypatch):
+    whole = teacher(trial).hidden
+    assert 100 < len(whole) < AT_ONCE
+    monkeypatch.setattr("model.training.teacher.AT_ONCE", 100)
+    assert np.array_equal(teacher(trial).hidden, whole)
 
 
 def test_error_is_what_is_wanted_minus_what_is():
