@@ -95,7 +95,8 @@ class CocotbBus(Bus):
         return received
 
     async def pause(self, look: int) -> None:
-        await Timer(pause_cycles(look) * await self._clock_period(), "step")
+        # Ends in the middle of a cycle: what is driven where an edge is due races with it.
+        await Timer(pause_cycles(look) * await self._clock_period() - self._period // 2, "step")
 
     async def _access(self, address: int, write: int, value: int) -> int:
         request, response = self._request, self._response

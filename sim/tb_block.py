@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import cocotb
-from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge, Timer
 
+from sim.clock import start_clock
 from sim.streams import Recorder, Sink, Source, StreamError, StreamPins, read
 
 PERIOD_NS = 10
@@ -123,7 +123,7 @@ async def serve(dut):
     link = socket.socket(socket.AF_UNIX)
     link.connect(os.environ["BLOCK_SOCKET"])
     if hasattr(dut, "clk"):
-        Clock(dut.clk, PERIOD_NS, unit="ns").start()
+        start_clock(dut.clk, PERIOD_NS)
     with link, link.makefile("rw") as lines:
         for line in lines:
             run, error = CaseRun(dut, json.loads(line)), ""

@@ -5,12 +5,12 @@ import traceback
 from collections.abc import Callable
 
 import cocotb
-from cocotb.clock import Clock
 from cocotb.simtime import get_sim_time
 from cocotb.triggers import ClockCycles, FallingEdge, First, Timer, ValueChange
 
 from model.system import GoldenController
 from sim.bus import CocotbBus
+from sim.clock import start_clock
 from sim.cosim import CosimResult, leave_result, outcome, play
 from sim.coverage import conditions_seen, hit
 from sim.host import HardwareFault, Host, HostError
@@ -73,7 +73,7 @@ def _known(handle) -> int:
 async def _power_up(dut, params) -> tuple[Host, TapMonitor]:
     bus = CocotbBus(dut, dut.clk)
     dut.rst.value = 1
-    Clock(dut.clk, CLOCK_NS, unit="ns").start()
+    start_clock(dut.clk, CLOCK_NS)
     await ClockCycles(dut.clk, RESET_CYCLES)
     dut.rst.value = 0
     host = Host(bus, params)

@@ -10,7 +10,17 @@ ROOT = Path(__file__).parents[1]
 
 
 def collected(hash_seed: int) -> list[str]:
-    command = [sys.executable, "-m", "pytest", "--collect-only", "--quiet", "-p", "no:cacheprovider", "-m", ""]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--collect-only",
+        "--quiet",
+        "-p",
+        "no:cacheprovider",
+        "-m",
+        "",
+    ]
     env = os.environ | {"PYTHONHASHSEED": str(hash_seed), "PYTEST_ADDOPTS": ""}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert not done.returncode, done.stdout[-2000:] + done.stderr[-2000:]

@@ -4,10 +4,10 @@ import os
 import random
 
 import cocotb
-from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
 
 from fpga.adapters.spi_dac import Command, Frame
+from sim.clock import start_clock
 from sim.payloads import pack
 from sim.pin_models import AdcModel, DacModel, PinWatch, RegisterModel
 from spec.converter_parts import PARTS
@@ -21,7 +21,7 @@ async def start(dut, **inputs: int) -> None:
     for name, value in inputs.items():
         getattr(dut, name).value = value
     dut.rst.value = 1
-    Clock(dut.clk, int(os.environ["PERIOD_PS"]), "ps").start()
+    start_clock(dut.clk, int(os.environ["PERIOD_PS"]), "ps")
     for _ in range(RESET_CYCLES):
         await FallingEdge(dut.clk)
     dut.rst.value = 0

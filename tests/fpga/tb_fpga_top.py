@@ -5,12 +5,12 @@ import os
 
 import cocotb
 import numpy as np
-from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, Event, FallingEdge, SimTimeoutError, Timer, with_timeout
 
 from fpga.host_link import UartBus
 from fpga.uart import DATA_BITS
 from model.system import GoldenController
+from sim.clock import start_clock
 from sim.host import HardwareFault, Host
 from spec.link import Statistics
 from spec.params import INSTANCES
@@ -76,7 +76,7 @@ class PinChannel:
 async def start(dut) -> tuple[Host, UartBus, PinChannel]:
     dut.rst.value = 1
     dut.rx.value = 1
-    Clock(dut.clk, CLOCK_NS, unit="ns").start()
+    start_clock(dut.clk, CLOCK_NS)
     await ClockCycles(dut.clk, 3)
     dut.rst.value = 0
     channel = PinChannel(dut)

@@ -5,11 +5,11 @@ import os
 import random
 
 import cocotb
-from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
 
 from hw.macro import timing
 from sim.bad_images import EXTREMES, extreme_images, plausible_image
+from sim.clock import start_clock
 from sim.conformance import Conformance
 from sim.fast.library import Harness
 from sim.macro_driver import READING_CYCLES, Busy
@@ -103,7 +103,7 @@ async def conforms(dut, number):
         dut.image__valid.value = 0
         dut.image__payload.value = 0
     conformance.driver.idle()
-    cocotb.start_soon(Clock(dut.clk, PERIOD_NS, "ns").start())
+    start_clock(dut.clk, PERIOD_NS)
     for _ in range(RESET_CYCLES):
         await pins.tick()
     dut.rst.value = 0

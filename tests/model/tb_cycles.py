@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 
 import cocotb
-from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
 
 from sim.bus import CocotbBus
+from sim.clock import start_clock
 from spec.registers import ADDRESS
 
 PERIOD_NS = 10
@@ -26,7 +26,7 @@ async def counters_are_read(dut):
     job = json.loads(Path(os.environ["CYCLES_JOB"]).read_text())
     bus = CocotbBus(dut, dut.clk)
     dut.rst.value = 1
-    Clock(dut.clk, PERIOD_NS, unit="ns").start()
+    start_clock(dut.clk, PERIOD_NS)
     await ClockCycles(dut.clk, 3)
     dut.rst.value = 0
     for address, value in job["before"]:

@@ -2,12 +2,12 @@
 
 import cocotb
 import numpy as np
-from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles
 
 from model.system import GoldenController
 from sim.blocks import ODD
 from sim.bus import CocotbBus
+from sim.clock import start_clock
 from sim.host import HardwareFault, Host, IdentityError
 from spec.params import INSTANCES
 from spec.registers import Fault, Mode
@@ -22,7 +22,7 @@ async def start(dut) -> Host:
     """A host on hardware that has just been reset, with a device in the array."""
     bus = CocotbBus(dut, dut.clk)
     dut.rst.value = 1
-    Clock(dut.clk, 10, unit="ns").start()
+    start_clock(dut.clk, 10)
     await ClockCycles(dut.clk, 3)
     dut.rst.value = 0
     host = Host(bus, TINY)
