@@ -8,6 +8,7 @@ import pytest
 from model.controller.between_layers import between_of
 from model.controller.counters import TIMES
 from model.cycles import ideal_array, predict, transfer_work, verify_work, work_of
+from model.device.array import GoldenArray
 from model.system import GoldenController, run
 from sim.stimulus import make_stimulus
 from spec.device_file import load_device
@@ -77,12 +78,11 @@ def test_times_of_samples_are_those_of_their_trace(stimulus, mode):
     assert times(timed) == dict.fromkeys(TIMES, 0)
 
 
-@pytest.mark.parametrize("depth, wires", [(2, {}), (4, {}), (4, {"wire_ohm": 2.0, "wire_refresh": 7})])
-def test_pieces_of_a_tune_run_are_its_samples_one_after_the_other(depth, wires, monkeypatch):
+@pytest.mark.parametrize("depth, refresh", [(2, 0), (4, 0), (4, 7)])
+def test_pieces_of_a_tune_run_are_its_samples_one_after_the_other(depth, refresh, monkeypatch):
     params = replace(TINY, verify=1, commit_depth=depth)
-    device = load_device("PCMO")
-    device = replace(device, nonideal=replace(device.nonideal, **wires))
-    stimulus = make_stimulus(params, device, "accumulate", SAMPLES, 4, "")
+    stimulus = make_stimulus(params, load_device("PCMO"), "accumulate", SAMPLES, 4, "")
+    monkeypatch.setattr(GoldenArray, "refresh_samples", refresh)
     longest = 0
     cut = GoldenController._tune_parts
 

@@ -114,7 +114,7 @@ def test_fault_is_found_long_before_a_prediction_is_wrong(tmp_path, own_builds, 
 def test_fault_of_an_analog_upper_layer_is_named_by_its_stage(tmp_path, own_builds, monkeypatch):
     monkeypatch.setattr(pair, "replay", lambda job, found, folder, progress: found)
     with mutated(*RIVAL_RAISED):
-        found = run_fast(make_stimulus(TRANSPOSED, load_device("AlOx/HfO2"), "accumulate", 40, 2))
+        found = run_fast(make_stimulus(TRANSPOSED, load_device("AlOx/HfO2"), "accumulate", 40, 3))
     assert (found.suspect.operation, found.suspect.stage) == ("run 2 (train)", "upper_entry")
     assert any("upper strobe" in line for line in found.differences)
 
