@@ -32,7 +32,7 @@ SHAPES = (
         encodings=("amplitude", "bit_serial"), converter_errors=1, update_columns=1, macro_lanes=2,
     ),
     HwParams(
-        name="SERIAL", verify=1, converter_errors=1, rows=16, columns=9, dac_load_lanes=16, adc_bits=10, adc_channels=1,
+        name="SERIAL", verify=1, converter_errors=1, rows=8, columns=6, dac_load_lanes=8, adc_bits=10, adc_channels=1,
         sar_settle_cycles=3, cmp_latency_cycles=3,
         update_columns=1, state_bits=9, read_bits=9, macro_lanes=1,
     ),
