@@ -37,6 +37,8 @@ OCTAVES = {"counter": 2}
 """Least range of the thresholds that are tried, by rule."""
 MOST_OCTAVES = 3
 """Of the rules that are not in `OCTAVES`."""
+ITERATIONS = range(1, 11)
+"""Pulses for one tuned update at most."""
 TOLERANCES = (0.01, 0.02, 0.05, 0.1)
 """Of program-verify, as a share of the nominal range."""
 AVERAGES = (1, 2, 4)
@@ -166,13 +168,22 @@ def hybrid(rule: str) -> Callable[[Trial, Settings], Outcome]:
 
 
 def tuned(trial: Trial, settings: Settings) -> Outcome:
-    """The same epoch, each of its updates verified: the protocol that hybrid training does without."""
+    """The same epoch, each of its updates verified: the protocol that hybrid training does without.
+
+    Settings may have a cap: `iterations`, pulses on a pair for one update, with a reading after each.
+    """
     start = trial.transferred()
     loop, step = tune_settings(trial.run)
-    golden(load_loops(trial.ctl, loop))
+    cap = int(settings.get("iterations", loop.pulse_cap))
+    golden(load_loops(trial.ctl, loop._replace(pulse_cap=cap)))
     golden(trial.ctl.configure(TUNE_UP=step, TUNE_DOWN=step))
     job = trial.job_with("accumulate", settings["threshold"], settings["margin"])
     return trial.train(start, job, Mode.TUNE)
+
+
+def iterations(run: RunSpec, samples: int) -> list[Settings]:
+    """Caps of tuned updates."""
+    return [{"iterations": k} for k in ITERATIONS]
 
 
 def verify(way: str, first: Transfer = nothing) -> Callable[[Trial, Settings], Outcome]:
@@ -273,6 +284,10 @@ HARDWARE = (
     Method(
         "tuned online", "the epoch of hybrid accumulate, each update verified", tuned,
         settings_of="hybrid accumulate", bits=memory_bits("accumulate"),
+    ),
+    Method(
+        "tuned online capped", f"the same, at most {ITERATIONS[0]} to {ITERATIONS[-1]} pulses on a pair for each update",
+        tuned, iterations, settings_of="hybrid accumulate", bits=memory_bits("accumulate"),
     ),
     Method("verify cell", "program-verify of each cell", verify("cell"), loops),
     Method("verify pair", "program-verify of each pair's difference", verify("pair"), loops),

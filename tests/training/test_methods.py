@@ -10,7 +10,7 @@ from model.study import methods
 from model.study.coarse import WIDTHS, coarse_transfer, pulses_of_width
 from model.study.controls import METHODS
 from model.study.costs import CYCLE_NS, PHASES, cost_of
-from model.study.methods import TRIES
+from model.study.methods import ITERATIONS, TRIES
 from model.study.points import figures
 from model.study.sparse import QUIET
 from model.study.variants import ERROR_BITS, output_error, wanted_pulses
@@ -24,6 +24,7 @@ from spec.registers import Mode, reset_value
 
 TRAINED = {"threshold": 1 << 15, "margin": 20.0}
 VERIFIED = {"tolerance": 0.02, "averages": 1}
+TUNED = ("tuned online", "tuned online capped")
 INHERITED = {"hybrid accumulate": TRAINED, "verify pair": VERIFIED,
              "hybrid teacher coarse": {"threshold": 1 << 15, "quiet": QUIET[-1], "share": 0.25}}  # fmt: skip
 OTHERS = {"last layer": {"rate": 3e-3}, "hybrid + last layer": TRAINED | {"rate": 3e-3}, "error softmax": {"threshold": 1 << 15, "unit": 1 / 8},
@@ -91,7 +92,7 @@ def test_order_of_accuracies(outcomes):
         for name in METHODS
         if name.startswith(("hybrid", "verify", "error", "pair", "momentum", "mixed"))
     ]
-    for name in (*trained, "last layer", "bias row", "tuned online"):
+    for name in (*trained, "last layer", "bias row", *TUNED):
         assert accuracy["open loop"] < accuracy[name] < accuracy["software"] + 0.005, name
     assert accuracy["analog open loop"] < min(
         accuracy[f"analog {layers}"] for layers in ("first", "last", "both")
@@ -104,7 +105,21 @@ def test_only_verify_and_tuned_training_read_cells(outcomes):
     reading = {
         n for n, o in outcomes.items() if any(phase.get("VERIFY_READS", 0) for phase in o.phases.values())
     }
-    assert reading == {name for name in METHODS if "verify" in name} | {"tuned online"}
+    assert reading == {name for name in METHODS if "verify" in name} | set(TUNED)
+
+
+def test_a_capped_update_has_that_many_pulses_and_readings_at_most(outcomes, trials, digits_run):
+    inherited = settings_of("tuned online capped", digits_run)
+    found = {None: outcomes["tuned online"]}
+    for cap in ITERATIONS[0], ITERATIONS[-1]:
+        settings = inherited | {"iterations": cap}
+        found[cap] = METHODS["tuned online capped"].measure(trials("tuned online capped"), settings)
+    online = {cap: outcome.phases["online"] for cap, outcome in found.items()}
+    pulses = {cap: counters["PULSES_UP"] + counters["PULSES_DOWN"] for cap, counters in online.items()}
+    assert pulses[1] < pulses[10] <= pulses[None]
+    assert online[1]["VERIFY_READS"] < online[10]["VERIFY_READS"] <= online[None]["VERIFY_READS"]
+    tuned = online[1]["VERIFY_READS"] - pulses[1]
+    assert pulses[1] <= tuned, "more than one pulse for a pair that was read before the first"
 
 
 def test_cycles_are_known_of_what_the_hardware_does(outcomes, trials):
