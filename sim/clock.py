@@ -1,12 +1,12 @@
 """The clock of every bench."""
 
-from typing import Any
+from typing import Any, Literal
 
 from cocotb.clock import Clock
 from cocotb.handle import Immediate
 
 
-def start_clock(clk: Any, period: int, unit: str = "ns") -> None:
+def start_clock(clk: Any, period: int, unit: Literal["ps", "ns"] = "ns") -> None:
     """Start a clock that the simulator drives without waking Python.
 
     It begins low, so that what was driven before is there at the first edge.  Later, drive at an edge that was waited
