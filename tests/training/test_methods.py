@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from model.controller.between_layers import carry_back
-from model.study import methods
+from model.study import methods, points
 from model.study.coarse import WIDTHS, coarse_transfer, pulses_of_width
 from model.study.controls import METHODS
 from model.study.costs import CYCLE_NS, PHASES, cost_of
 from model.study.methods import ITERATIONS, TRIES
 from model.study.points import figures
 from model.study.sparse import QUIET
+from model.study.teacher import SHARES, SKIPS
 from model.study.variants import ERROR_BITS, output_error, wanted_pulses
 from model.system import GoldenController, run
 from model.training.hybrid import code_step, hybrid
@@ -32,7 +33,8 @@ OTHERS = {"last layer": {"rate": 3e-3}, "hybrid + last layer": TRAINED | {"rate"
           "hybrid counter": {"threshold": 4, "margin": 20.0}, "hybrid manhattan": {"threshold": 16, "margin": 20.0},
           "hybrid stochastic": {"threshold": 16, "margin": 20.0},
           "hybrid teacher counter": {"threshold": 4, "x": 192, "delta": 1 / 8},
-          "hybrid teacher manhattan": {"threshold": 64, "x": 192, "delta": 1 / 8}}  # fmt: skip
+          "hybrid teacher manhattan": {"threshold": 64, "x": 192, "delta": 1 / 8},
+          "hybrid teacher sparse": INHERITED["hybrid teacher coarse"] | {"skip": SKIPS[0]}}  # fmt: skip
 
 
 def settings_of(name: str, run) -> dict:
@@ -70,6 +72,15 @@ def outcomes(trials, digits_run):
 def test_a_method_gives_the_same_after_all_others(outcomes, trials, digits_run):
     for name in METHODS:
         assert METHODS[name].measure(trials(name), settings_of(name, digits_run)) == outcomes[name], name
+
+
+def test_own_candidates_come_on_top_of_settings_that_are_taken_over(monkeypatch):
+    monkeypatch.setattr(points, "tried", lambda method, trial, candidates: {"candidates": candidates})
+    taken = INHERITED["hybrid teacher coarse"]
+    point = {"run": {"data": "digits"}, "net": 1, "seed": 1, "split": "validation", "settings": taken}
+    found = points.choose(point | {"method": "hybrid teacher sparse"})["candidates"]
+    assert {settings["share"] for settings in found} == {share / 4 for share in SHARES}
+    assert {settings["threshold"] for settings in found} == {taken["threshold"]}
 
 
 def test_hybrid_is_the_method_itself(digits_run, digits, net):
