@@ -1,4 +1,4 @@
-"""The clock of every bench."""
+"""The clock of the benches."""
 
 from typing import Any, Literal
 
